@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+# The whole build of dill, non-recursive. `make help` lists what can be made.
+#
+# Directories are picked up by wildcard: a new command, library file, test or test program needs no edit here.
+# O=DIR builds elsewhere (make O=build/asan SANITIZE=address,undefined); STATIC=1 links one static file.
+
+O ?= build
+CC ?= gcc
+CLANG ?= clang
+LLVM_STRIP ?= llvm-strip
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+
+# Ours are kept apart from the caller's CFLAGS, so that `make CFLAGS=-O0` drops none of them.
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE -DDILL_VERSION='"$(VERSION)"' $(WARNINGS) -fPIC -MMD -MP
+ALL_CFLAGS += $(CFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+ALL_LDFLAGS := $(LDFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(if $(STATIC),-static)
+BPF_CFLAGS := -target bpf -mcpu=v2 -O2 -g -D__TARGET_ARCH_x86 -Wall -Wextra -Wno-unused-parameter -Werror \
+	-Ibpf -Ilib -Icmd -isystem /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
+STATIC_LIBS := -lbz2 -lzstd
+LIBS := -lbpf -ldw -lelf -liberty -lcap -llzma -lz $(if $(STATIC),$(STATIC_LIBS)) -lm -ldl -lpthread
+
+# May use: view nothing of ours, lib nothing of ours, cmd lib + view + bpf. The -I lists enforce it.
+INCLUDES_lib := -Ilib
+INCLUDES_view := -Iview
+INCLUDES_cmd := -Icmd -Ilib -Iview -Ibpf -I$(O)/cmd
+
+lib_objects := $(patsubst %.c,$(O)/%.o,$(wildcard lib/*.c))
+view_objects := $(patsubst %.c,$(O)/%.o,$(wildcard view/*.c))
+cmd_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard cmd/*.c)))
+skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard cmd/*.bpf.c))
+unit_tests := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+fuzz_replays := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+all: $(O)/dill
+
+help:
+	@echo 'make           build/dill, the one executable'
+	@echo 'make static    build/static/dill, which runs in an initramfs or on another distribution'
+	@echo 'make demo      find a leak in a running program (installs what is missing, as root)'
+	@echo 'make check     all tests: unit, command line, live, real kernels in QEMU'
+	@echo 'make check-unit  the quick ones; also check-cli, check-live, check-vm'
+	@echo 'make bench     side by side with other leak tools; fuzz: libFuzzer targets'
+	@echo 'make install   DESTDIR= PREFIX=$(PREFIX)'
+
+# A change of flags rebuilds: the stamp changes only when the text does.
+$(O)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(subst ','\'',$(ALL_CFLAGS)) | $(ALL_LDFLAGS) | $(CLANG) $(BPF_CFLAGS) | $(LIBS)' >$@.new
+	@if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
+FORCE:
+
+$(O)/lib/%.o: lib/%.c $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_lib) -c -o $@ $<
+$(O)/view/%.o: view/%.c $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_view) -c -o $@ $<
+$(O)/cmd/%.o: cmd/%.c $(O)/flags | $(skeletons)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_cmd) -c -o $@ $<
+
+# BPF: source → object → skeleton. No vmlinux.h: bpf/kernel_types.h holds the few fields in use, relocated by CO-RE.
+$(O)/%.bpf.o: %.bpf.c $(O)/flags
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
+	$(LLVM_STRIP) -g $@
+$(O)/%.skel.h: $(O)/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $(subst .,_,$(basename $(notdir $*)))_bpf >$@ 2>$@.log || { cat $@.log >&2; exit 1; }
+
+$(O)/libdill.a: $(lib_objects)
+	@rm -f $@
+	ar rcs $@ $^
+$(O)/libview.a: $(view_objects)
+	@rm -f $@
+	ar rcs $@ $^
+$(O)/dill: $(cmd_objects) $(O)/libview.a $(O)/libdill.a
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+static:
+	$(MAKE) O=$(O)/static STATIC=1 $(O)/static/dill
+
+# Tests ---------------------------------------------------------------------------------------------------------
+$(O)/tests/unit/%: tests/unit/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Ilib -Iview -Ibpf -Icmd $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
+		$(O)/libview.a $(O)/libdill.a -lcmocka $(LIBS)
+$(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY -Ilib -Iview -Ibpf -o $@ $< $(O)/libview.a $(O)/libdill.a $(LIBS)
+
+include tests/programs.mk
+
+check: deps-check
+	tests/check
+check-unit: $(unit_tests) $(fuzz_replays)
+	tests/run $(unit_tests) $(wildcard tests/fuzz/replay-*)
+check-cli: $(O)/dill
+	tests/run $(wildcard tests/cli/*.test)
+check-live: $(O)/dill programs
+	tests/run -j 1 $(wildcard tests/live/*.test)
+check-vm: static programs
+	tests/vm/run
+
+fuzz: FORCE
+	tests/fuzz/run
+
+# Set-up, demo, install -----------------------------------------------------------------------------------------
+deps:
+	scripts/install-deps build
+deps-check:
+	scripts/install-deps build check
+demo: deps
+	@$(MAKE) --no-print-directory -s all
+	scripts/demo
+bench: $(O)/dill programs
+	bench/memleak
+
+install: $(O)/dill
+	install -D -m 755 $(O)/dill $(DESTDIR)$(PREFIX)/bin/dill
+	for page in docs/*.[18]; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+
+clean:
+	rm -rf $(O)
+
+.PHONY: all help static check check-unit check-cli check-live check-vm fuzz deps deps-check demo bench install clean FORCE
+
+-include $(shell find $(O)/lib $(O)/view $(O)/cmd $(O)/tests -name '*.d' 2>/dev/null)
