@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* Chooses the first rung that stands. */
+#include "ladder.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+static bool rung_stands(const struct rung *rung, struct kernel_caps *caps, char *why, size_t size)
+{
+	for (size_t i = 0; i < rung->need_count; i++) {
+		const struct kernel_cap *cap = kernel_caps_get(caps, rung->needs[i]);
+
+		if (cap->state == CAP_YES)
+			continue;
+		snprintf(why, size, "no %s: %s", cap->name, cap->reason);
+		return false;
+	}
+	return true;
+}
+
+int ladder_choose(const struct ladder *ladder, struct kernel_caps *caps, size_t *ret_index, char *why, size_t size)
+{
+	for (size_t i = 0; i < ladder->count; i++) {
+		if (!rung_stands(&ladder->rungs[i], caps, why, size))
+			continue;
+		*ret_index = i;
+		return 0;
+	}
+	return -EOPNOTSUPP;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/* Source ladders: a tracing command's event sources, best first, with what each needs and what it loses. */
+#ifndef DILL_LADDER_H
+#define DILL_LADDER_H
+
+#include <stddef.h>
+
+#include "kernel_caps.h"
+
+#define RUNG_MAX_NEEDS 8
+
+struct rung {
+	const char *name;
+	enum kernel_cap_id needs[RUNG_MAX_NEEDS];
+	size_t need_count;
+	const char *loses; /* compared with the rung above; NULL: nothing */
+};
+
+struct ladder {
+	const struct rung *rungs;
+	size_t count;
+};
+
+/*
+ * The first rung whose needs this kernel and process meet. -EOPNOTSUPP when there is none; then @why (of @size) says what the
+ * last rung lacks. *ret_index counts from 0.
+ */
+int ladder_choose(const struct ladder *ladder, struct kernel_caps *caps, size_t *ret_index, char *why, size_t size);
+
+#endif

@@ -1,0 +1,713 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Follows user-space allocations: one program per shape of allocation function, one for all returns, one for free.
+ *
+ * The cost of a pair is the kernel's: two traps and a return trampoline. What is added: thread state, the stack (recalled,
+ * seldom walked), one insert, one delete, two per-CPU additions. No lock and no shared counter is on that path.
+ *
+ * Every allocation that returned a block is seen; it is held until freed, or dropped when it could not be
+ * kept. A call made while this thread is inside another allocation call belongs to that one.
+ */
+#include "kernel_types.h"
+
+#include "memleak.h"
+#include "stack_walk.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+enum call_kind { CALL_NONE, CALL_ALLOC, CALL_REALLOC, CALL_POSIX_MEMALIGN, CALL_MMAP, CALL_MUNMAP, CALL_MREMAP };
+
+/* An allocation call that has not returned. `sp` names it: its return comes with sp + 8. */
+struct call {
+	u64 sp;
+	u64 return_address;
+	u64 size;
+	u64 stack_key;
+	u64 result_pointer; /* posix_memalign */
+	u64 old_address;    /* realloc, mremap */
+	struct allocation old; /* realloc: taken out at entry, since the block can be someone else's before we return */
+	u8 kind;
+	u8 has_old;
+	u8 is_sampled;
+	u8 needs_walk;
+};
+
+struct thread_state {
+	u32 tgid;
+	u32 space;
+	s64 sample_countdown; /* bytes */
+	u32 random;
+	struct call call;
+	struct walk walk;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, u32);
+	__type(value, struct thread_state);
+} threads SEC(".maps");
+
+static __always_inline struct walk *walk_of_thread(u32 tid)
+{
+	struct thread_state *thread = bpf_map_lookup_elem(&threads, &tid);
+
+	return thread ? &thread->walk : NULL;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct thread_state);
+} thread_template SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct allocation_key);
+	__type(value, struct allocation);
+} allocations SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, u64);
+	__type(value, struct site_counts);
+} sites SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u32);
+	__type(value, struct followed_process);
+} processes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} events SEC(".maps");
+
+volatile const u64 min_size;
+volatile const u64 max_size = ~0ULL;
+volatile const u64 sample_bytes; /* mean bytes between samples; 0: every allocation */
+volatile const u8 wants_times;
+volatile const u8 streams_events;
+volatile const u8 has_cookies;
+volatile const u32 sample_weight[SAMPLE_WEIGHTS];
+volatile const u32 sample_quantile[SAMPLE_QUANTILES];
+
+static const struct site_counts no_counts;
+
+static __always_inline void count(enum memleak_counter which, u64 amount)
+{
+	u32 zero = 0;
+	struct counters *all = bpf_map_lookup_elem(&counters, &zero);
+
+	if (all)
+		__sync_fetch_and_add(&all->value[which], amount);
+}
+
+static __always_inline void emit(enum memleak_event_type type, u32 space, u64 address, u64 size, u64 stack_key)
+{
+	struct memleak_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event) {
+		count(COUNTER_EVENTS_LOST, 1);
+		return;
+	}
+	event->type = type;
+	event->space = space;
+	event->tid = bpf_get_current_pid_tgid();
+	event->reserved = 0;
+	event->time_ns = bpf_ktime_get_ns();
+	event->address = address;
+	event->size = size;
+	event->stack_key = stack_key;
+	bpf_ringbuf_submit(event, 0);
+}
+
+static __noinline struct thread_state *thread_create(u64 id)
+{
+	u32 tgid = id >> 32, tid = id, zero = 0;
+	struct followed_process *process = bpf_map_lookup_elem(&processes, &tgid);
+	void *template = bpf_map_lookup_elem(&thread_template, &zero);
+	struct thread_state *thread;
+
+	if (!process || !template)
+		return NULL;
+	bpf_map_update_elem(&threads, &tid, template, BPF_ANY);
+	thread = bpf_map_lookup_elem(&threads, &tid);
+	if (!thread) {
+		count(COUNTER_THREADS_LOST, 1);
+		return NULL;
+	}
+	thread->tgid = tgid;
+	thread->space = process->space;
+	thread->random = (u32)bpf_get_prandom_u32() | 1;
+	return thread;
+}
+
+static __always_inline struct thread_state *thread_get(void)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	u32 tid = id;
+	struct thread_state *thread = bpf_map_lookup_elem(&threads, &tid);
+
+	if (thread && thread->tgid == id >> 32)
+		return thread;
+	return thread_create(id);
+}
+
+/* Argument @index of the probed function. A cookie says where the site keeps it: 4 bits each, register + 1; see lib/probe_site.h. */
+static __noinline u64 register_value(struct pt_regs *regs, u32 number)
+{
+	switch (number) {
+	case 0: return regs->ax;
+	case 1: return regs->cx;
+	case 2: return regs->dx;
+	case 3: return regs->bx;
+	case 5: return regs->bp;
+	case 6: return regs->si;
+	case 7: return regs->di;
+	case 8: return regs->r8;
+	case 9: return regs->r9;
+	case 10: return regs->r10;
+	case 11: return regs->r11;
+	case 12: return regs->r12;
+	case 13: return regs->r13;
+	case 14: return regs->r14;
+	case 15: return regs->r15;
+	}
+	return 0;
+}
+
+static __always_inline u64 argument(struct pt_regs *regs, u32 index)
+{
+	u64 cookie;
+
+	if (has_cookies && (cookie = bpf_get_attach_cookie(regs)))
+		return register_value(regs, (cookie >> (8 * index)) & 15);
+	return index == 0 ? regs->di : index == 1 ? regs->si : regs->dx;
+}
+
+/* Keep a stack that was not known. Its site is made first: a stack without site could lose counts. */
+static __noinline u64 stack_keep(struct thread_state *thread, u64 key, u64 identity)
+{
+	struct walk *walk = &thread->walk;
+
+	count(COUNTER_STACKS_NEW, 1);
+	if (!(walk->trace.flags & STACK_IS_COMPLETE))
+		count(COUNTER_STACKS_INCOMPLETE, 1);
+	if (!bpf_map_lookup_elem(&sites, &key)) {
+		if (walk->trace.flags & STACK_UNKNOWN_CODE)
+			emit(EVENT_UNKNOWN_CODE, thread->space, walk->pc, 0, key);
+		if (bpf_map_update_elem(&stacks, &key, &walk->trace, BPF_ANY)) {
+			count(COUNTER_STACKS_UNSAVED, 1);
+			return STACK_KEY_ABSENT(thread->space, STACK_TABLE_FULL);
+		}
+		bpf_map_update_elem(&sites, &key, &no_counts, BPF_NOEXIST);
+		if (!bpf_map_lookup_elem(&sites, &key)) {
+			count(COUNTER_STACKS_UNSAVED, 1);
+			return STACK_KEY_ABSENT(thread->space, STACK_TABLE_FULL);
+		}
+	}
+	walk_remember(walk, identity, key);
+	return key;
+}
+
+/* Programs that the entry programs go on with: the walk is verified once, and only slow paths come here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} walk_program SEC(".maps");
+
+SEC("uprobe")
+int walk_stack(struct pt_regs *regs)
+{
+	struct thread_state *thread = thread_get();
+	struct call *call;
+	u64 key;
+
+	if (!thread)
+		return 0;
+	call = &thread->call;
+	key = walk_anew(&thread->walk, thread->space, regs->sp, regs->bp, call->return_address);
+	call->stack_key =
+		stack_keep(thread, key, walk_identity(thread->space, regs->sp, call->return_address));
+	return 0;
+}
+
+/* Find the call's stack: recalled here, or else walked by the program that call_entered() goes on with. */
+static __always_inline void call_find_stack(struct thread_state *thread, struct pt_regs *regs)
+{
+	struct call *call = &thread->call;
+	u64 key = STACK_KEY_NONE;
+
+	if (!call->return_address) {
+		count(COUNTER_STACKS_UNREADABLE, 1);
+		call->stack_key = STACK_KEY_ABSENT(thread->space, STACK_NOT_READ);
+		return;
+	}
+	if (walk_is_cached)
+		key = walk_recall(&thread->walk, walk_identity(thread->space, regs->sp, call->return_address),
+				  regs->sp, regs->bp);
+	call->stack_key = key ? key : STACK_KEY_ABSENT(thread->space, STACK_NOT_READ);
+	call->needs_walk = !key;
+}
+
+/*
+ * Poisson sampling by bytes: the distance to the next sample is drawn from an exponential distribution, so an
+ * allocation of s bytes is taken with probability 1 - exp(-s / mean), whatever its neighbours are.
+ */
+static __always_inline int sample_decide(struct thread_state *thread, u64 size)
+{
+	u32 random;
+
+	if (!sample_bytes)
+		return 1;
+	if (size > 1ULL << 40)
+		return 1;
+	thread->sample_countdown -= size;
+	if (thread->sample_countdown > 0)
+		return 0;
+	random = thread->random; /* xorshift: a helper call less than bpf_get_prandom_u32() */
+	random ^= random << 13;
+	random ^= random >> 17;
+	random ^= random << 5;
+	thread->random = random;
+	thread->sample_countdown = (sample_bytes * (u64)sample_quantile[random & (SAMPLE_QUANTILES - 1)]) >> 16;
+	return 1;
+}
+
+/* What one sampled allocation of @size bytes stands for, in bytes: size / (1 - exp(-size / mean)). */
+static __always_inline u64 sample_stands_for(u64 size)
+{
+	u64 position = size * SAMPLE_WEIGHT_STEPS * 16 / sample_bytes; /* in 1/16 of a step */
+	u32 index = position >> 4, part = position & 15;
+	u64 low, high;
+
+	if (position >= SAMPLE_WEIGHT_MAX * SAMPLE_WEIGHT_STEPS * 16)
+		return size;
+	if (index >= SAMPLE_WEIGHTS - 1)
+		return size;
+	low = sample_weight[index];
+	high = sample_weight[index + 1];
+	return (sample_bytes * (low * (16 - part) + high * part)) >> 20;
+}
+
+struct estimate {
+	u64 count, bytes, variance;
+};
+
+static __always_inline void estimate_of(u64 size, struct estimate *ret)
+{
+	u64 kib;
+
+	ret->bytes = sample_stands_for(size);
+	ret->count = size ? (ret->bytes << 10) / size : 1 << 10;
+	kib = ret->bytes >> 10;
+	ret->variance = ret->bytes ? kib * ((ret->bytes - size) >> 10) : 0;
+}
+
+static __always_inline void site_count_seen(struct site_counts *site, u64 size)
+{
+	__sync_fetch_and_add(&site->seen, 1);
+	__sync_fetch_and_add(&site->seen_bytes, size);
+	if (sample_bytes) {
+		struct estimate estimate;
+
+		estimate_of(size, &estimate);
+		__sync_fetch_and_add(&site->estimate_seen, estimate.count);
+		__sync_fetch_and_add(&site->estimate_seen_bytes, estimate.bytes);
+		__sync_fetch_and_add(&site->estimate_seen_variance, estimate.variance);
+	}
+}
+
+static __always_inline void site_count_freed(u64 stack_key, u64 size)
+{
+	struct site_counts *site = bpf_map_lookup_elem(&sites, &stack_key);
+
+	if (!site)
+		return;
+	__sync_fetch_and_add(&site->freed, 1);
+	__sync_fetch_and_add(&site->freed_bytes, size);
+	if (sample_bytes) {
+		struct estimate estimate;
+
+		estimate_of(size, &estimate);
+		__sync_fetch_and_add(&site->estimate_freed, estimate.count);
+		__sync_fetch_and_add(&site->estimate_freed_bytes, estimate.bytes);
+		__sync_fetch_and_add(&site->estimate_freed_variance, estimate.variance);
+	}
+}
+
+/* Take a block off the books. Returns 1 and fills *ret_old when it was on them. */
+static __always_inline int allocation_take(u32 space, u64 address, struct allocation *ret_old)
+{
+	struct allocation_key key = {.address = address, .space = space};
+	struct allocation *found = bpf_map_lookup_elem(&allocations, &key);
+
+	if (!found)
+		return 0;
+	*ret_old = *found;
+	/* Two threads freeing one block: only the one whose delete succeeds counts it. */
+	return !bpf_map_delete_elem(&allocations, &key);
+}
+
+static __always_inline void allocation_put(u32 space, u64 address, struct allocation *block)
+{
+	struct allocation_key key = {.address = address, .space = space};
+	struct site_counts *site = bpf_map_lookup_elem(&sites, &block->stack_key);
+	struct allocation old;
+	long status;
+
+	if (!site) { /* stack_keep makes those of stacks; this is one of the others, or the table is full */
+		bpf_map_update_elem(&sites, &block->stack_key, &no_counts, BPF_NOEXIST);
+		site = bpf_map_lookup_elem(&sites, &block->stack_key);
+	}
+	if (!site) {
+		count(COUNTER_SITES_LOST, 1);
+		count(COUNTER_SITES_LOST_BYTES, block->size);
+		return;
+	}
+	site_count_seen(site, block->size);
+	status = bpf_map_update_elem(&allocations, &key, block, BPF_NOEXIST);
+	if (!status)
+		return;
+	if (allocation_take(space, address, &old)) {
+		site_count_freed(old.stack_key, old.size);
+		count(COUNTER_REPLACED, 1);
+		if (!bpf_map_update_elem(&allocations, &key, block, BPF_NOEXIST))
+			return;
+	}
+	__sync_fetch_and_add(&site->dropped, 1);
+	__sync_fetch_and_add(&site->dropped_bytes, block->size);
+}
+
+/*
+ * Is this call part of one that hasn't returned? The outer one's frame lies above. A call that never returned (longjmp, a
+ * lost return probe) must not hide later ones: its return address slot then holds something else than the
+ * kernel's trampoline. Only a plain original address tells: the probe was not armed, or is gone.
+ */
+static __always_inline int call_is_nested(struct thread_state *thread, u64 sp)
+{
+	u64 word;
+
+	if (!thread->call.kind || thread->call.sp <= sp)
+		return 0;
+	if (bpf_probe_read_user(&word, sizeof(word), (void *)thread->call.sp) || word == thread->call.return_address)
+		return 0;
+	count(COUNTER_NESTED, 1);
+	return 1;
+}
+
+static __always_inline struct thread_state *call_enter(struct pt_regs *regs, enum call_kind kind, u64 size)
+{
+	struct thread_state *thread = thread_get();
+	struct call *call;
+
+	if (!thread)
+		return NULL;
+	if (thread->call.kind && call_is_nested(thread, regs->sp))
+		return NULL;
+	call = &thread->call;
+	call->sp = regs->sp;
+	call->kind = kind;
+	call->size = size;
+	call->has_old = 0;
+	call->needs_walk = 0;
+	if (bpf_probe_read_user(&call->return_address, sizeof(u64), (void *)regs->sp))
+		call->return_address = 0;
+	call->is_sampled = size >= min_size && size <= max_size && (kind >= CALL_MMAP || sample_decide(thread, size));
+	if (call->is_sampled && kind != CALL_MUNMAP)
+		call_find_stack(thread, regs);
+	return thread;
+}
+
+static __always_inline int call_entered(struct pt_regs *regs, struct thread_state *thread)
+{
+	if (thread && thread->call.needs_walk)
+		bpf_tail_call(regs, &walk_program, 0);
+	return 0;
+}
+
+SEC("uprobe")
+int enter_malloc(struct pt_regs *regs)
+{
+	return call_entered(regs, call_enter(regs, CALL_ALLOC, argument(regs, 0)));
+}
+
+/* An overflow of the product makes calloc return NULL, so the size is never used then. */
+SEC("uprobe")
+int enter_calloc(struct pt_regs *regs)
+{
+	return call_entered(regs, call_enter(regs, CALL_ALLOC, argument(regs, 0) * argument(regs, 1)));
+}
+
+/* memalign, aligned_alloc */
+SEC("uprobe")
+int enter_memalign(struct pt_regs *regs)
+{
+	return call_entered(regs, call_enter(regs, CALL_ALLOC, argument(regs, 1)));
+}
+
+SEC("uprobe")
+int enter_pvalloc(struct pt_regs *regs)
+{
+	return call_entered(regs, call_enter(regs, CALL_ALLOC, (argument(regs, 0) + 4095) & ~4095ULL));
+}
+
+SEC("uprobe")
+int enter_posix_memalign(struct pt_regs *regs)
+{
+	struct thread_state *thread = call_enter(regs, CALL_POSIX_MEMALIGN, argument(regs, 2));
+
+	if (thread)
+		thread->call.result_pointer = argument(regs, 0);
+	return call_entered(regs, thread);
+}
+
+static __always_inline int enter_any_realloc(struct pt_regs *regs, u64 size)
+{
+	struct thread_state *thread = call_enter(regs, CALL_REALLOC, size);
+	u64 old = argument(regs, 0);
+
+	if (thread && old) {
+		thread->call.old_address = old;
+		if (allocation_take(thread->space, old, &thread->call.old))
+			thread->call.has_old = 1;
+		else
+			count(COUNTER_UNMATCHED_FREES, 1);
+	}
+	return call_entered(regs, thread);
+}
+
+SEC("uprobe")
+int enter_realloc(struct pt_regs *regs)
+{
+	return enter_any_realloc(regs, argument(regs, 1));
+}
+
+SEC("uprobe")
+int enter_reallocarray(struct pt_regs *regs)
+{
+	return enter_any_realloc(regs, argument(regs, 1) * argument(regs, 2));
+}
+
+SEC("uprobe")
+int enter_free(struct pt_regs *regs)
+{
+	struct thread_state *thread;
+	u64 address = argument(regs, 0);
+	struct allocation old;
+
+	if (!address)
+		return 0;
+	thread = thread_get();
+	if (!thread)
+		return 0;
+	if (!allocation_take(thread->space, address, &old)) {
+		count(COUNTER_UNMATCHED_FREES, 1);
+		return 0;
+	}
+	site_count_freed(old.stack_key, old.size);
+	if (streams_events)
+		emit(EVENT_FREE, thread->space, address, old.size, old.stack_key);
+	return 0;
+}
+
+SEC("uprobe")
+int enter_mmap(struct pt_regs *regs)
+{
+	return call_entered(regs, call_enter(regs, CALL_MMAP, argument(regs, 1)));
+}
+
+/* Told at entry: once the kernel has unmapped it, another thread may be given the same address before we are back. */
+SEC("uprobe")
+int enter_munmap(struct pt_regs *regs)
+{
+	struct thread_state *thread = call_enter(regs, CALL_MUNMAP, argument(regs, 1));
+
+	if (thread)
+		emit(EVENT_UNMAP, thread->space, argument(regs, 0), thread->call.size, 0);
+	return 0;
+}
+
+SEC("uprobe")
+int enter_mremap(struct pt_regs *regs)
+{
+	struct thread_state *thread = call_enter(regs, CALL_MREMAP, argument(regs, 2));
+
+	if (thread)
+		emit(EVENT_UNMAP, thread->space, argument(regs, 0), argument(regs, 1), 0);
+	return call_entered(regs, thread);
+}
+
+static __noinline void return_mapping(struct thread_state *thread, u64 result)
+{
+	struct call *call = &thread->call;
+	int has_failed = call->kind == CALL_MUNMAP ? result != 0 : result == ~0ULL;
+
+	if (has_failed) {
+		count(COUNTER_FAILED, call->kind != CALL_MUNMAP);
+		if (call->kind != CALL_MMAP)
+			emit(EVENT_UNMAP_FAILED, thread->space, 0, 0, 0);
+	} else if (call->kind != CALL_MUNMAP && call->is_sampled) {
+		emit(call->kind == CALL_MREMAP ? EVENT_REMAP : EVENT_MMAP, thread->space, result, call->size,
+		     call->stack_key);
+	}
+}
+
+/* realloc's old block: gone when a new one came back or when size 0 asked for that; kept otherwise. */
+static __always_inline void return_old_block(struct thread_state *thread, u64 address)
+{
+	struct call *call = &thread->call;
+
+	if (!call->has_old)
+		return;
+	if (address || !call->size) {
+		site_count_freed(call->old.stack_key, call->old.size);
+		if (streams_events)
+			emit(EVENT_FREE, thread->space, call->old_address, call->old.size, call->old.stack_key);
+		return;
+	}
+	{
+		struct allocation_key key = {.address = call->old_address, .space = thread->space};
+
+		if (bpf_map_update_elem(&allocations, &key, &call->old, BPF_ANY)) {
+			struct site_counts *site = bpf_map_lookup_elem(&sites, &call->old.stack_key);
+
+			if (site) {
+				__sync_fetch_and_add(&site->dropped, 1);
+				__sync_fetch_and_add(&site->dropped_bytes, call->old.size);
+			}
+		}
+	}
+}
+
+SEC("uprobe")
+int leave(struct pt_regs *regs)
+{
+	u64 id = bpf_get_current_pid_tgid(), address = regs->ax;
+	struct allocation block;
+	struct thread_state *thread;
+	struct call *call;
+	u32 tid = id;
+
+	thread = bpf_map_lookup_elem(&threads, &tid);
+	if (!thread || !thread->call.kind || thread->call.sp + 8 != regs->sp)
+		return 0; /* a nested call, or one that began before we attached */
+	call = &thread->call;
+	if (call->kind >= CALL_MMAP) {
+		return_mapping(thread, address);
+		call->kind = CALL_NONE;
+		return 0;
+	}
+	if (call->kind == CALL_POSIX_MEMALIGN) {
+		if (address || bpf_probe_read_user(&address, sizeof(address), (void *)call->result_pointer))
+			address = 0;
+	}
+	if (call->kind == CALL_REALLOC)
+		return_old_block(thread, address);
+	call->kind = CALL_NONE;
+	if (!address) {
+		count(COUNTER_FAILED, 1);
+		return 0;
+	}
+	if (sample_bytes) {
+		count(COUNTER_CALLS, 1);
+		count(COUNTER_CALL_BYTES, call->size);
+	}
+	if (!call->is_sampled)
+		return 0;
+	block.size = call->size;
+	block.stack_key = call->stack_key;
+	block.time_ns = wants_times ? bpf_ktime_get_ns() : 0;
+	allocation_put(thread->space, address, &block);
+	if (streams_events)
+		emit(EVENT_ALLOC, thread->space, address, block.size, block.stack_key);
+	return 0;
+}
+
+/* The loader's rendezvous with debuggers (_dl_debug_state): objects were mapped or unmapped. */
+SEC("uprobe")
+int loader_changed(struct pt_regs *regs)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct followed_process *process = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (!process)
+		return 0;
+	emit(EVENT_LOADED, process->space, 0, 0, 0);
+	if (process->stops_at_exec)
+		bpf_send_signal(SIGSTOP);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exec")
+int process_execs(void *context)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	u32 tgid = id >> 32, tid = id;
+	struct followed_process *process = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (!process)
+		return 0;
+	bpf_map_delete_elem(&threads, &tid);
+	process->space += 1U << SPACE_TGID_BITS;
+	emit(EVENT_EXEC, process->space, process->space, 0, 0);
+	if (process->stops_at_exec)
+		bpf_send_signal(SIGSTOP);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_fork")
+int process_forks(struct bpf_raw_tracepoint_args *context)
+{
+	struct task_struct *child_task = (struct task_struct *)context->args[1];
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, child;
+	struct followed_process *process = bpf_map_lookup_elem(&processes, &tgid), new;
+	struct layout *layout;
+
+	if (!process || !process->follows_children)
+		return 0;
+	child = BPF_CORE_READ(child_task, tgid);
+	if (child == tgid)
+		return 0; /* a thread */
+	new = *process;
+	new.space = child;
+	layout = bpf_map_lookup_elem(&layouts, &process->space);
+	if (layout)
+		bpf_map_update_elem(&layouts, &child, layout, BPF_ANY);
+	bpf_map_update_elem(&processes, &child, &new, BPF_ANY);
+	emit(EVENT_FORK, process->space, child, child, 0);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int process_exits(void *context)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	u32 tgid = id >> 32, tid = id;
+	struct followed_process *process;
+
+	bpf_map_delete_elem(&threads, &tid);
+	if (tid != tgid)
+		return 0;
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (process)
+		emit(EVENT_EXIT, process->space, 0, 0, 0);
+	return 0;
+}
