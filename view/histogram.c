@@ -87,7 +87,7 @@ static struct layout layout_of(const struct view_histogram *histogram, const str
 		widen(&layout.high, strlen(format_bound(histogram->unit, shown_high(histogram->unit, i), text)));
 		widen(&layout.count, snprintf(text, sizeof(text), "%" PRIu64, histogram->slots[i]));
 	}
-	used = indent + layout.low + layout.high + layout.count + strlen(" ..   ||");
+	used = indent + layout.low + layout.high + layout.count + strlen(" .. " "  " " ||");
 	if (columns > used + BAR_MIN)
 		layout.bar = columns - used < BAR_MAX ? columns - used : BAR_MAX;
 	return layout;
