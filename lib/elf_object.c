@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Opening and identifying an ELF file, its segments, its functions. Verifying that a file is the one a process
+ * has mapped is elf_object_mapping.c's business.
+ */
+#include "elf_object.h"
+
+#include <elfutils/libdwelf.h>
+#include <errno.h>
+#include <gelf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "debug_file.h"
+#include "elf_symbols.h"
+#include "error.h"
+#include "root_directory.h"
+
+#define PAGE 4096ULL
+#define BUILD_ID_LIMIT 64U      /* SHA-1 has 20 bytes, SHA-512 64 */
+#define DYNAMIC_LIMIT (1U << 20) /* bytes of PT_DYNAMIC looked at */
+
+struct segment {
+	uint64_t vaddr, file_offset, file_size, memory_size;
+	bool is_executable;
+};
+
+struct elf_object {
+	unsigned int refs;
+	int fd;
+	char *path;
+	struct root_directory *root;
+	struct stat opened; /* as it was then */
+	bool is_mappable;   /* see elf_object_begin_elf() */
+	unsigned int machine;
+	bool is_64bit, is_pie, is_static;
+	char *interpreter;
+	uint8_t build_id[BUILD_ID_LIMIT];
+	size_t build_id_size;
+	struct segment *segments; /* PT_LOAD only, in the file's order */
+	size_t segment_count;
+	uint64_t base_vaddr;
+	const struct debug_search *search;
+	struct elf_symbols *exported; /* .dynsym; NULL until asked */
+	struct elf_symbols *symbols;  /* everything; NULL until asked */
+	struct elf_object *debug_file;
+	bool has_looked_for_debug_file;
+};
+
+struct elf_object *elf_object_ref(struct elf_object *object)
+{
+	object->refs++;
+	return object;
+}
+
+void elf_object_unref(struct elf_object *object)
+{
+	if (!object || --object->refs)
+		return;
+	elf_object_unref(object->debug_file);
+	elf_symbols_destroy(object->exported);
+	elf_symbols_destroy(object->symbols);
+	root_directory_unref(object->root);
+	free(object->segments);
+	free(object->interpreter);
+	free(object->path);
+	close(object->fd);
+	free(object);
+}
+
+DEFINE_CLEANUP(elf, Elf *, elf_end(v));
+DEFINE_CLEANUP(elf_object, struct elf_object *, elf_object_unref(v));
+
+Elf *elf_object_begin_elf(const struct elf_object *object)
+{
+	elf_version(EV_CURRENT);
+	return elf_begin(object->fd, object->is_mappable ? ELF_C_READ_MMAP_PRIVATE : ELF_C_READ, NULL);
+}
+
+/* What the dynamic section says that tells programs from libraries. */
+struct dynamic_facts {
+	bool has_needed, has_soname, says_pie;
+};
+
+static struct dynamic_facts read_dynamic(Elf *elf, const GElf_Phdr *header)
+{
+	struct dynamic_facts facts = {0};
+	size_t entry = gelf_fsize(elf, ELF_T_DYN, 1, EV_CURRENT);
+	size_t size = header->p_filesz < DYNAMIC_LIMIT ? header->p_filesz : DYNAMIC_LIMIT;
+	Elf_Data *data;
+	GElf_Dyn dyn;
+
+	if (!entry || size < entry || header->p_offset > INT64_MAX)
+		return facts;
+	data = elf_getdata_rawchunk(elf, (int64_t)header->p_offset, size - size % entry, ELF_T_DYN);
+	if (!data)
+		return facts;
+	for (size_t i = 0; i < size / entry; i++) {
+		if (!gelf_getdyn(data, (int)i, &dyn) || dyn.d_tag == DT_NULL)
+			break;
+		facts.has_needed |= dyn.d_tag == DT_NEEDED;
+		facts.has_soname |= dyn.d_tag == DT_SONAME;
+		facts.says_pie |= dyn.d_tag == DT_FLAGS_1 && (dyn.d_un.d_val & DF_1_PIE);
+	}
+	return facts;
+}
+
+static void read_interpreter(struct elf_object *object, const GElf_Phdr *header)
+{
+	char path[4096];
+	size_t size = header->p_filesz < sizeof(path) ? header->p_filesz : sizeof(path) - 1;
+
+	if (object->interpreter || elf_object_read(object, header->p_offset, path, size))
+		return;
+	path[size] = '\0';
+	object->interpreter = strdup(path);
+}
+
+static void add_segment(struct elf_object *object, const GElf_Phdr *header)
+{
+	const uint64_t size = (uint64_t)object->opened.st_size;
+	struct segment segment = {
+		.vaddr = header->p_vaddr,
+		.file_offset = header->p_offset,
+		.file_size = header->p_filesz,
+		.memory_size = header->p_memsz,
+		.is_executable = header->p_flags & PF_X,
+	};
+
+	/* A separate debug file keeps its program's headers without the contents, so only overflow is refused. */
+	if (segment.file_size > UINT64_MAX - segment.vaddr || segment.memory_size > UINT64_MAX - segment.vaddr ||
+	    segment.file_size > UINT64_MAX - segment.file_offset - PAGE || segment.file_offset > UINT64_MAX - PAGE)
+		return;
+	if (segment.file_offset >= size)
+		segment.file_size = 0;
+	if (!object->segment_count || (segment.vaddr & -PAGE) < object->base_vaddr)
+		object->base_vaddr = segment.vaddr & -PAGE;
+	object->segments[object->segment_count++] = segment;
+}
+
+static int read_program_headers(struct elf_object *object, Elf *elf, unsigned int type)
+{
+	struct dynamic_facts facts = {0};
+	size_t count;
+
+	/* libelf holds the count against the file's size; more than e_phnum can say is for core files. */
+	if (elf_getphdrnum(elf, &count) || count >= PN_XNUM)
+		return -EBADMSG;
+	object->segments = calloc(count ? count : 1, sizeof(*object->segments));
+	if (!object->segments)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		GElf_Phdr header;
+
+		if (!gelf_getphdr(elf, (int)i, &header))
+			return -EBADMSG;
+		if (header.p_type == PT_LOAD)
+			add_segment(object, &header);
+		else if (header.p_type == PT_DYNAMIC)
+			facts = read_dynamic(elf, &header);
+		else if (header.p_type == PT_INTERP)
+			read_interpreter(object, &header);
+	}
+	object->is_pie = type == ET_DYN && (facts.says_pie || (object->interpreter && !facts.has_soname));
+	object->is_static = !object->interpreter && !facts.has_needed;
+	return 0;
+}
+
+static int read_headers(struct elf_object *object)
+{
+	CLEANUP(elf) Elf *elf = elf_object_begin_elf(object);
+	const void *build_id;
+	GElf_Ehdr header;
+	ssize_t size;
+	int r;
+
+	if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header))
+		return -EBADMSG;
+	object->machine = header.e_machine;
+	object->is_64bit = gelf_getclass(elf) == ELFCLASS64;
+	r = read_program_headers(object, elf, header.e_type);
+	if (r)
+		return r;
+	size = dwelf_elf_gnu_build_id(elf, &build_id);
+	if (size > 0 && (size_t)size <= sizeof(object->build_id)) {
+		memcpy(object->build_id, build_id, (size_t)size);
+		object->build_id_size = (size_t)size;
+	}
+	return 0;
+}
+
+int elf_object_open_fd(int fd, const char *path, struct root_directory *root, struct elf_object **ret_object,
+		       struct error *err)
+{
+	CLEANUP(elf_object) struct elf_object *object = calloc(1, sizeof(*object));
+	struct stat *st;
+	int r;
+
+	if (!object) {
+		close(fd);
+		return error_set(err, -ENOMEM, "%s: out of memory", path);
+	}
+	object->refs = 1;
+	object->fd = fd;
+	object->root = root_directory_ref(root);
+	object->path = strdup(path);
+	if (!object->path)
+		return error_set(err, -ENOMEM, "%s: out of memory", path);
+	st = &object->opened;
+	if (fstat(fd, st))
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st->st_mode))
+		return error_set(err, -EINVAL, "%s: not a regular file", path);
+	object->is_mappable =
+		!root && (st->st_uid == 0 || st->st_uid == geteuid()) && !(st->st_mode & (S_IWGRP | S_IWOTH));
+	r = read_headers(object);
+	if (r)
+		return error_set(err, r, "%s: %s", path, r == -EBADMSG ? "not a usable ELF file" : strerror(-r));
+	*ret_object = TAKE_PTR(object);
+	return 0;
+}
+
+int elf_object_open_path(const char *path, struct elf_object **ret_object, struct error *err)
+{
+	int fd = root_directory_open_file(NULL, path);
+
+	if (fd == -EINVAL)
+		return error_set(err, fd, "%s: not a regular file", path);
+	if (fd < 0)
+		return error_set(err, fd, "%s: %s", path, strerror(-fd));
+	return elf_object_open_fd(fd, path, NULL, ret_object, err);
+}
+
+int elf_object_fd(const struct elf_object *object)
+{
+	return object->fd;
+}
+
+const char *elf_object_path(const struct elf_object *object)
+{
+	return object->path;
+}
+
+struct root_directory *elf_object_root(const struct elf_object *object)
+{
+	return object->root;
+}
+
+uint64_t elf_object_file_size(const struct elf_object *object)
+{
+	return (uint64_t)object->opened.st_size;
+}
+
+const uint8_t *elf_object_build_id(const struct elf_object *object, size_t *ret_size)
+{
+	*ret_size = object->build_id_size;
+	return object->build_id_size ? object->build_id : NULL;
+}
+
+bool elf_object_has_changed(const struct elf_object *object)
+{
+	const struct timespec *then = &object->opened.st_mtim;
+	struct stat now;
+
+	return fstat(object->fd, &now) || now.st_size != object->opened.st_size ||
+	       now.st_mtim.tv_sec != then->tv_sec || now.st_mtim.tv_nsec != then->tv_nsec;
+}
+
+unsigned int elf_object_machine(const struct elf_object *object)
+{
+	return object->machine;
+}
+
+bool elf_object_is_64bit(const struct elf_object *object)
+{
+	return object->is_64bit;
+}
+
+bool elf_object_is_pie(const struct elf_object *object)
+{
+	return object->is_pie;
+}
+
+bool elf_object_is_static(const struct elf_object *object)
+{
+	return object->is_static;
+}
+
+const char *elf_object_interpreter(const struct elf_object *object)
+{
+	return object->interpreter;
+}
+
+uint64_t elf_object_base_vaddr(const struct elf_object *object)
+{
+	return object->base_vaddr;
+}
+
+/* The segment whose bytes hold @file_offset; with @is_rounded also those that share its first and last page. */
+static const struct segment *segment_at_offset(const struct elf_object *object, uint64_t file_offset, bool is_rounded)
+{
+	const struct segment *found = NULL;
+
+	for (size_t i = 0; i < object->segment_count; i++) {
+		const struct segment *segment = &object->segments[i];
+		uint64_t start = segment->file_offset, end = start + segment->file_size;
+
+		if (is_rounded) {
+			start &= -PAGE;
+			end = (end + PAGE - 1) & -PAGE;
+		}
+		if (file_offset < start || file_offset >= end)
+			continue;
+		if (segment->is_executable)
+			return segment;
+		if (!found)
+			found = segment;
+	}
+	return found;
+}
+
+int elf_object_offset_to_vaddr(const struct elf_object *object, uint64_t file_offset, uint64_t *ret_vaddr)
+{
+	const struct segment *segment = segment_at_offset(object, file_offset, false);
+
+	if (!segment)
+		segment = segment_at_offset(object, file_offset, true);
+	if (!segment)
+		return -ENOENT;
+	*ret_vaddr = segment->vaddr + file_offset - segment->file_offset;
+	return 0;
+}
+
+int elf_object_vaddr_to_offset(const struct elf_object *object, uint64_t vaddr, uint64_t *ret_file_offset)
+{
+	for (size_t i = 0; i < object->segment_count; i++) {
+		const struct segment *segment = &object->segments[i];
+
+		if (vaddr >= segment->vaddr && vaddr - segment->vaddr < segment->file_size) {
+			*ret_file_offset = segment->file_offset + (vaddr - segment->vaddr);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+bool elf_object_is_code(const struct elf_object *object, uint64_t vaddr)
+{
+	for (size_t i = 0; i < object->segment_count; i++) {
+		const struct segment *segment = &object->segments[i];
+
+		if (segment->is_executable && vaddr >= segment->vaddr &&
+		    vaddr - segment->vaddr < segment->memory_size)
+			return true;
+	}
+	return false;
+}
+
+int elf_object_read(const struct elf_object *object, uint64_t file_offset, void *buffer, size_t size)
+{
+	char *to = buffer;
+
+	while (size) {
+		ssize_t n;
+
+		if (file_offset > INT64_MAX)
+			return -EFAULT;
+		n = pread(object->fd, to, size, (off_t)file_offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -EFAULT;
+		to += n;
+		file_offset += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+void elf_object_set_debug_search(struct elf_object *object, const struct debug_search *search)
+{
+	object->search = search;
+}
+
+struct elf_object *elf_object_debug_file(struct elf_object *object)
+{
+	if (!object->has_looked_for_debug_file) {
+		object->has_looked_for_debug_file = true;
+		debug_file_find(object, object->search, &object->debug_file);
+	}
+	return object->debug_file;
+}
+
+/* .dynsym only has what .symtab has, but for a stripped file it's all there is; so all tables are put together. */
+static int add_tables(struct elf_object *object, struct elf_symbols *symbols, bool only_exported)
+{
+	CLEANUP(elf) Elf *elf = elf_object_begin_elf(object);
+	CLEANUP(elf) Elf *debug_elf = NULL;
+	size_t before;
+	int r;
+
+	if (!elf)
+		return -EBADMSG;
+	r = elf_symbols_add(symbols, elf, SHT_DYNSYM);
+	before = elf_symbols_count(symbols);
+	if (!r && !only_exported)
+		r = elf_symbols_add(symbols, elf, SHT_SYMTAB);
+	if (r || only_exported || elf_symbols_count(symbols) > before)
+		return r;
+	r = elf_symbols_add_minidebuginfo(symbols, elf);
+	if (r || !elf_object_debug_file(object))
+		return r;
+	debug_elf = elf_object_begin_elf(object->debug_file);
+	return debug_elf ? elf_symbols_add(symbols, debug_elf, SHT_SYMTAB) : 0;
+}
+
+DEFINE_CLEANUP(elf_symbols, struct elf_symbols *, elf_symbols_destroy(v));
+
+static int load_symbols(struct elf_object *object, bool only_exported, struct elf_symbols **at, struct error *err)
+{
+	CLEANUP(elf_symbols) struct elf_symbols *symbols = NULL;
+	int r;
+
+	if (*at)
+		return 0;
+	r = elf_symbols_create(&symbols);
+	if (!r)
+		r = add_tables(object, symbols, only_exported);
+	if (r)
+		return error_set(err, r, "%s: symbols: %s", object->path, strerror(-r));
+	elf_symbols_seal(symbols);
+	*at = TAKE_PTR(symbols);
+	return 0;
+}
+
+int elf_object_symbols(struct elf_object *object, struct elf_symbols **ret_symbols, struct error *err)
+{
+	int r = load_symbols(object, false, &object->symbols, err);
+
+	if (!r)
+		*ret_symbols = object->symbols;
+	return r;
+}
+
+static struct elf_function function_of(const struct elf_object *object, const struct elf_symbols *symbols,
+				       const struct elf_symbol *symbol)
+{
+	struct elf_function function = {
+		.vaddr = symbol->vaddr,
+		.size = symbol->has_size ? symbol->extent : 0,
+		.name = elf_symbol_name(symbols, symbol),
+		.is_ifunc = symbol->is_ifunc,
+		.is_weak = symbol->is_weak,
+		.is_dynamic = symbol->is_dynamic,
+	};
+
+	if (elf_object_vaddr_to_offset(object, symbol->vaddr, &function.file_offset))
+		function.file_offset = 0;
+	return function;
+}
+
+int elf_object_find_exported(struct elf_object *object, const char *name, struct elf_function *ret_function,
+			     struct error *err)
+{
+	const struct elf_symbol *symbol;
+	int r = load_symbols(object, true, &object->exported, err);
+
+	if (r)
+		return r;
+	symbol = elf_symbols_named(object->exported, name);
+	if (!symbol)
+		return error_set(err, -ENOENT, "%s: exports no function %s", object->path, name);
+	*ret_function = function_of(object, object->exported, symbol);
+	return 0;
+}
+
+int elf_object_find_function(struct elf_object *object, const char *name, struct elf_function *ret_function,
+			     struct error *err)
+{
+	const struct elf_symbol *symbol;
+	int r = elf_object_find_exported(object, name, ret_function, err);
+
+	if (r != -ENOENT)
+		return r;
+	r = load_symbols(object, false, &object->symbols, err);
+	if (r)
+		return r;
+	symbol = elf_symbols_named(object->symbols, name);
+	if (!symbol)
+		return error_set(err, -ENOENT, "%s: no function %s", object->path, name);
+	*ret_function = function_of(object, object->symbols, symbol);
+	return 0;
+}
+
+int elf_object_each_function(struct elf_object *object,
+			     int (*visit)(const struct elf_function *function, void *context), void *context,
+			     struct error *err)
+{
+	int r = load_symbols(object, false, &object->symbols, err);
+
+	for (size_t i = 0; !r && i < elf_symbols_count(object->symbols); i++) {
+		const struct elf_symbol *symbol = elf_symbols_get(object->symbols, i);
+		struct elf_function function = function_of(object, object->symbols, symbol);
+
+		r = visit(&function, context);
+	}
+	return r;
+}
