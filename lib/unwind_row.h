@@ -8,6 +8,15 @@
  * The rule gives the canonical frame address (CFA): the value rsp has in the caller right after the call
  * returns. On x86-64 the return address lies at CFA-8. Only rbp is restored besides, since compilers base
  * a CFA on rsp or rbp alone. (System V ABI AMD64 supplement 3.4.1, DWARF 5 section 6.4.)
+ *
+ * The caller's rbp, for the kinds that have a CFA:
+ *
+ *	flags has UNWIND_RBP_FROM_RBP   *(u64 *)(rbp + rbp_offset), 0 included
+ *	else rbp_offset != 0            *(u64 *)(CFA + rbp_offset)
+ *	else                            unchanged
+ *
+ * gcc needs the first where it realigns the stack: it saves rbp below the alignment gap, whose size nobody
+ * knows, so that the slot has no fixed distance from the CFA.
  */
 #ifndef DILL_UNWIND_ROW_H
 #define DILL_UNWIND_ROW_H
@@ -23,12 +32,14 @@ enum cfa_kind {
 	CFA_END = 7,       /* return address undefined: the outermost frame (_start, clone3) */
 };
 
+#define UNWIND_RBP_FROM_RBP 1 /* in unwind_row.flags */
+
 struct unwind_row {
-	unsigned int pc;   /* object virtual address less the object's base (lowest PT_LOAD p_vaddr, page-aligned down) */
-	int cfa_offset;    /* bytes */
-	short rbp_offset;  /* the caller's rbp is saved at CFA + rbp_offset; 0: rbp is unchanged */
-	unsigned char kind; /* enum cfa_kind */
-	unsigned char reserved;
+	unsigned int pc;     /* object virtual address less the object's lowest PT_LOAD p_vaddr, page-aligned down */
+	int cfa_offset;      /* bytes */
+	short rbp_offset;    /* bytes, see above */
+	unsigned char kind;  /* enum cfa_kind */
+	unsigned char flags; /* UNWIND_RBP_FROM_RBP or 0 */
 };
 
 #endif
