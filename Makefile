@@ -5,7 +5,9 @@
 # O=DIR builds elsewhere (make O=build/asan SANITIZE=address,undefined); STATIC=1 links one static file.
 
 O ?= build
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 CLANG ?= clang
 LLVM_STRIP ?= llvm-strip
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
@@ -70,12 +72,12 @@ $(O)/cmd/%.o: cmd/%.c $(O)/flags | $(skeletons)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_cmd) -c -o $@ $<
 
 # BPF: source → object → skeleton. No vmlinux.h: bpf/kernel_types.h holds the few fields in use, relocated by CO-RE.
-$(O)/%.bpf.o: %.bpf.c $(O)/flags
+$(O)/cmd/%.bpf.o: cmd/%.bpf.c $(O)/flags
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
 	$(LLVM_STRIP) -g $@
-$(O)/%.skel.h: $(O)/%.bpf.o
-	$(BPFTOOL) gen skeleton $< name $(subst .,_,$(basename $(notdir $*)))_bpf >$@ 2>$@.log || { cat $@.log >&2; exit 1; }
+$(O)/cmd/%.skel.h: $(O)/cmd/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $*_bpf >$@ 2>$@.log || { cat $@.log >&2; exit 1; }
 
 $(O)/libdill.a: $(lib_objects)
 	@rm -f $@

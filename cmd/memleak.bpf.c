@@ -97,14 +97,14 @@ struct {
 	__uint(max_entries, 1 << 20);
 } events SEC(".maps");
 
-volatile const u64 min_size;
-volatile const u64 max_size = ~0ULL;
-volatile const u64 sample_bytes; /* mean bytes between samples; 0: every allocation */
-volatile const u8 wants_times;
-volatile const u8 streams_events;
-volatile const u8 has_cookies;
-volatile const u32 sample_weight[SAMPLE_WEIGHTS];
-volatile const u32 sample_quantile[SAMPLE_QUANTILES];
+volatile const __u64 min_size;
+volatile const __u64 max_size = ~0ULL;
+volatile const __u64 sample_bytes; /* mean bytes between samples; 0: every allocation */
+volatile const __u8 wants_times;
+volatile const __u8 streams_events;
+volatile const __u8 has_cookies;
+volatile const __u32 sample_weight[SAMPLE_WEIGHTS];
+volatile const __u32 sample_quantile[SAMPLE_QUANTILES];
 
 static const struct site_counts no_counts;
 
@@ -168,27 +168,33 @@ static __always_inline struct thread_state *thread_get(void)
 	return thread_create(id);
 }
 
-/* Argument @index of the probed function. A cookie says where the site keeps it: 4 bits each, register + 1; see lib/probe_site.h. */
+/* Argument @index of the probed function. A cookie says in which registers the site keeps them: a byte each (leak_probes.c). */
+/* In assembly, since the compiler would add the offset to the context pointer first, which the verifier refuses. */
+#define READ_REGISTER(value, regs, name) \
+	asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(value) : "r"(regs), "i"(__builtin_offsetof(struct pt_regs, name)))
+
 static __noinline u64 register_value(struct pt_regs *regs, u32 number)
 {
+	u64 value = 0;
+
 	switch (number) {
-	case 0: return regs->ax;
-	case 1: return regs->cx;
-	case 2: return regs->dx;
-	case 3: return regs->bx;
-	case 5: return regs->bp;
-	case 6: return regs->si;
-	case 7: return regs->di;
-	case 8: return regs->r8;
-	case 9: return regs->r9;
-	case 10: return regs->r10;
-	case 11: return regs->r11;
-	case 12: return regs->r12;
-	case 13: return regs->r13;
-	case 14: return regs->r14;
-	case 15: return regs->r15;
+	case 0: READ_REGISTER(value, regs, ax); break;
+	case 1: READ_REGISTER(value, regs, cx); break;
+	case 2: READ_REGISTER(value, regs, dx); break;
+	case 3: READ_REGISTER(value, regs, bx); break;
+	case 5: READ_REGISTER(value, regs, bp); break;
+	case 6: READ_REGISTER(value, regs, si); break;
+	case 7: READ_REGISTER(value, regs, di); break;
+	case 8: READ_REGISTER(value, regs, r8); break;
+	case 9: READ_REGISTER(value, regs, r9); break;
+	case 10: READ_REGISTER(value, regs, r10); break;
+	case 11: READ_REGISTER(value, regs, r11); break;
+	case 12: READ_REGISTER(value, regs, r12); break;
+	case 13: READ_REGISTER(value, regs, r13); break;
+	case 14: READ_REGISTER(value, regs, r14); break;
+	case 15: READ_REGISTER(value, regs, r15); break;
 	}
-	return 0;
+	return value;
 }
 
 static __always_inline u64 argument(struct pt_regs *regs, u32 index)

@@ -19,6 +19,7 @@
 #include "cleanup.h"
 #include "launch.h"
 #include "targets.h"
+#include "view.h"
 
 #define NS_PER_S 1000000000ULL
 #define MAX_WATCHES 64
@@ -420,6 +421,8 @@ static int close_run(struct run *run, int status, struct error *err)
 	cleanup_close(&run->private->signal_fd);
 	cleanup_close(&run->private->epoll_fd);
 	target_list_deinit(&run->private->targets);
+	if (status && view_problem(run->view)[0])
+		return error_set(err, -EPROTO, "this is a defect of dill: %s", view_problem(run->view));
 	if (status)
 		return status;
 	if (recorded)

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Attaches memleak's programs to the allocator of each process: frees first, so that no block can be seen to come and not to go;
+ * entries last, so that no call is begun whose return would be missed.
+ */
+#include "leak_source.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "allocator.h"
+#include "cleanup.h"
+#include "elf_object.h"
+#include "memleak.skel.h"
+#include "memleak_options.h"
+#include "proc_maps.h"
+#include "uprobe.h"
+
+DEFINE_CLEANUP(maps, struct proc_maps, proc_maps_deinit(&v));
+DEFINE_CLEANUP(set, struct allocator_set, allocator_set_deinit(&v));
+DEFINE_CLEANUP(object, struct elf_object *, elf_object_unref(v));
+
+/* A file that has probes, for one process or (pid 0) for all. */
+struct probed_file {
+	uint64_t inode, size;
+	pid_t pid;
+	bool is_loader;
+};
+
+struct leak_probes {
+	struct run *run;
+	const struct memleak_options *options;
+	struct memleak_bpf *bpf;
+	enum uprobe_rung rung;
+	bool has_cookies;
+	struct probed_file *files;
+	size_t file_count;
+	struct uprobe_link **links;
+	size_t link_count;
+	struct uprobe_link *free_links; /* joined: they go last */
+};
+
+int leak_probes_create(struct run *run, const struct memleak_options *options, struct memleak_bpf *bpf,
+		       struct leak_probes **ret_probes)
+{
+	struct leak_probes *probes = calloc(1, sizeof(*probes));
+
+	if (!probes)
+		return -ENOMEM;
+	*probes = (struct leak_probes){ .run = run, .options = options, .bpf = bpf,
+					.rung = run->rung ? UPROBE_PERF : UPROBE_MULTI,
+					.has_cookies = bpf->rodata->has_cookies };
+	*ret_probes = probes;
+	return 0;
+}
+
+void leak_probes_detach(struct leak_probes *probes)
+{
+	while (probes->link_count)
+		uprobe_detach(probes->links[--probes->link_count]);
+	uprobe_detach(TAKE_PTR(probes->free_links));
+}
+
+void leak_probes_destroy(struct leak_probes *probes)
+{
+	if (!probes)
+		return;
+	leak_probes_detach(probes);
+	free(probes->links);
+	free(probes->files);
+	free(probes);
+}
+
+static struct bpf_program *program_of(struct memleak_bpf *bpf, enum allocator_function function)
+{
+	switch (function) {
+	case ALLOCATOR_FREE: return bpf->progs.enter_free;
+	case ALLOCATOR_MALLOC: return bpf->progs.enter_malloc;
+	case ALLOCATOR_CALLOC: return bpf->progs.enter_calloc;
+	case ALLOCATOR_REALLOC: return bpf->progs.enter_realloc;
+	case ALLOCATOR_REALLOCARRAY: return bpf->progs.enter_reallocarray;
+	case ALLOCATOR_MEMALIGN: return bpf->progs.enter_memalign;
+	case ALLOCATOR_POSIX_MEMALIGN: return bpf->progs.enter_posix_memalign;
+	case ALLOCATOR_PVALLOC: return bpf->progs.enter_pvalloc;
+	case ALLOCATOR_MMAP: return bpf->progs.enter_mmap;
+	case ALLOCATOR_MUNMAP: return bpf->progs.enter_munmap;
+	case ALLOCATOR_MREMAP: return bpf->progs.enter_mremap;
+	case ALLOCATOR_FUNCTIONS: break;
+	}
+	return NULL;
+}
+
+/* Where the site keeps its arguments, for argument() in memleak.bpf.c; 0: where the ABI puts them. */
+static uint64_t argument_cookie(const struct leak_probes *probes, const struct probe_site *site)
+{
+	static const uint8_t abi[3] = { 7, 6, 2 }; /* rdi, rsi, rdx */
+	uint64_t cookie = 0;
+	bool is_moved = false;
+
+	if (!probes->has_cookies)
+		return 0;
+	for (int i = 0; i < 3; i++) {
+		cookie |= (uint64_t)site->arg_register[i] << (8 * i);
+		is_moved |= site->arg_register[i] != abi[i];
+	}
+	return is_moved ? cookie | 1ULL << 63 : 0;
+}
+
+static int keep_link(struct leak_probes *probes, struct uprobe_link *link, bool is_free)
+{
+	struct uprobe_link **grown;
+
+	if (is_free) {
+		probes->free_links = uprobe_link_join(probes->free_links, link);
+		return 0;
+	}
+	grown = reallocarray(probes->links, probes->link_count + 1, sizeof(struct uprobe_link *));
+	if (!grown) {
+		uprobe_detach(link);
+		return -ENOMEM;
+	}
+	probes->links = grown;
+	grown[probes->link_count++] = link;
+	return 0;
+}
+
+static int attach_points(struct leak_probes *probes, struct bpf_program *program, struct elf_object *object, pid_t pid,
+			 bool is_return, bool is_free, const struct uprobe_point *points, size_t count,
+			 struct error *err)
+{
+	struct uprobe_link *link;
+	int status;
+
+	if (!count)
+		return 0;
+	status = uprobe_attach(probes->rung, bpf_program__fd(program), elf_object_fd(object), pid, is_return,
+			       probes->run->settings->follows_children, points, count, &link, err);
+	return status ? status : keep_link(probes, link, is_free);
+}
+
+static void describe(struct leak_probes *probes, const struct allocator *allocator)
+{
+	for (size_t i = 0; i < allocator->count; i++) {
+		const struct allocator_site *site = &allocator->sites[i];
+		char text[160];
+
+		probe_site_describe(&site->site, site->name, text, sizeof(text));
+		run_verbose(probes->run, "%s: %s", elf_object_path(allocator->object), text);
+	}
+}
+
+/* Probe all functions of one shape: where they begin, or (@is_return) where all but free return. */
+static int attach_shape(struct leak_probes *probes, const struct allocator *allocator, pid_t pid,
+			enum allocator_function function, bool is_return, struct error *err)
+{
+	CLEANUP(free) struct uprobe_point *points = calloc(allocator->count + 1, sizeof(*points));
+	struct bpf_program *program = is_return ? probes->bpf->progs.leave : program_of(probes->bpf, function);
+	size_t count = 0;
+
+	if (!points)
+		return -ENOMEM;
+	for (size_t i = 0; i < allocator->count; i++) {
+		const struct allocator_site *site = &allocator->sites[i];
+
+		if (is_return ? site->function == ALLOCATOR_FREE : site->function != function)
+			continue;
+		points[count++] = (struct uprobe_point){ site->file_offset,
+							 is_return ? 0 : argument_cookie(probes, &site->site) };
+	}
+	return attach_points(probes, program, allocator->object, pid, is_return,
+			     !is_return && function == ALLOCATOR_FREE, points, count, err);
+}
+
+static int attach_allocator(struct leak_probes *probes, const struct allocator *allocator, pid_t pid, struct error *err)
+{
+	int status = attach_shape(probes, allocator, pid, ALLOCATOR_FREE, false, err);
+
+	if (!status)
+		status = attach_shape(probes, allocator, pid, ALLOCATOR_FREE, true, err);
+	for (enum allocator_function f = ALLOCATOR_FREE + 1; f < ALLOCATOR_FUNCTIONS && !status; f++)
+		status = attach_shape(probes, allocator, pid, f, false, err);
+	return status;
+}
+
+static bool is_probed(struct leak_probes *probes, uint64_t inode, uint64_t size, pid_t pid, bool is_loader)
+{
+	for (size_t i = 0; i < probes->file_count; i++) {
+		const struct probed_file *file = &probes->files[i];
+
+		if (file->inode == inode && file->size == size && file->pid == pid && file->is_loader == is_loader)
+			return true;
+	}
+	return false;
+}
+
+static int note_probed(struct leak_probes *probes, uint64_t inode, uint64_t size, pid_t pid, bool is_loader)
+{
+	struct probed_file *grown = reallocarray(probes->files, probes->file_count + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	probes->files = grown;
+	grown[probes->file_count++] = (struct probed_file){ inode, size, pid, is_loader };
+	return 0;
+}
+
+static uint64_t inode_of(struct elf_object *object)
+{
+	struct stat info;
+
+	return fstat(elf_object_fd(object), &info) ? 0 : info.st_ino;
+}
+
+/* The loader's rendezvous function: told when libraries come and go. Not having it costs late attachment only. */
+static void attach_loader(struct leak_probes *probes, pid_t pid, const struct proc_maps *maps)
+{
+	for (size_t i = 0; i < maps->count; i++) {
+		const struct mapping *mapping = &maps->list[i];
+		CLEANUP(object) struct elf_object *object = NULL;
+		struct elf_function function;
+		struct uprobe_point point = { 0 };
+
+		if (!mapping->is_executable || !mapping->inode || !strstr(mapping->path, "/ld-"))
+			continue;
+		if (elf_object_open_mapping(pid, mapping, &object, NULL) ||
+		    elf_object_find_exported(object, "_dl_debug_state", &function, NULL))
+			continue;
+		if (is_probed(probes, inode_of(object), elf_object_file_size(object), pid, true))
+			return;
+		point.file_offset = function.file_offset;
+		if (!attach_points(probes, probes->bpf->progs.loader_changed, object, pid, false, false, &point, 1, NULL))
+			note_probed(probes, inode_of(object), elf_object_file_size(object), pid, true);
+		return;
+	}
+}
+
+int leak_probes_attach(struct leak_probes *probes, pid_t pid, struct error *err)
+{
+	const struct memleak_options *options = probes->options;
+	struct allocator_choice choice = { .object = options->object, .prefix = options->prefix,
+					   .may_move_args = probes->has_cookies,
+					   .wants_operators = !options->no_operators,
+					   .wants_mappings = !options->no_mappings };
+	pid_t scope = probes->run->settings->follows_children ? 0 : pid;
+	CLEANUP(maps) struct proc_maps maps = { 0 };
+	CLEANUP(set) struct allocator_set set = { 0 };
+	int status;
+
+	status = proc_maps_read(pid, &maps, err);
+	if (status)
+		return status;
+	attach_loader(probes, pid, &maps);
+	status = allocator_find(pid, &maps, &choice, &set, err);
+	if (status)
+		return status;
+	if (!set.has_heap)
+		return error_set(err, -ENOENT, "process %d maps no object that provides %smalloc", pid,
+				 options->prefix ? options->prefix : "");
+	for (size_t i = 0; i < set.count; i++) {
+		struct allocator *allocator = &set.list[i];
+		uint64_t inode = inode_of(allocator->object), size = elf_object_file_size(allocator->object);
+
+		if (is_probed(probes, inode, size, scope, false))
+			continue;
+		describe(probes, allocator);
+		status = attach_allocator(probes, allocator, pid, err);
+		if (!status)
+			status = note_probed(probes, inode, size, scope, false);
+		if (status)
+			return error_context(err, "cannot probe %s", elf_object_path(allocator->object));
+	}
+	return 0;
+}
