@@ -50,13 +50,13 @@ static const struct view_record report_record = {
 		"(seen {seen}, freed {freed}, dropped {dropped}){? sampled every {sample_bytes}?}",
 };
 
-enum { SITE_BYTES, SITE_COUNT, SITE_GROWTH, SITE_IS_GROWING, SITE_DROPPED, SITE_DROPPED_BYTES, SITE_ESTIMATE_BYTES,
+enum { SITE_BYTES, SITE_COUNT, SITE_GROWTH, SITE_TREND, SITE_DROPPED, SITE_DROPPED_BYTES, SITE_ESTIMATE_BYTES,
        SITE_ESTIMATE_COUNT, SITE_ESTIMATE_ERROR, SITE_NOTE, SITE_FRAMES, SITE_COLUMNS };
 static const struct view_column site_columns[SITE_COLUMNS] = {
 	[SITE_BYTES] = { .name = "bytes", .type = VIEW_BYTES },
 	[SITE_COUNT] = { .name = "count", .type = VIEW_U64 },
 	[SITE_GROWTH] = { .name = "growth_bytes", .type = VIEW_BYTES, .is_optional = true },
-	[SITE_IS_GROWING] = { .name = "is_growing", .type = VIEW_BOOL },
+	[SITE_TREND] = { .name = "trend", .type = VIEW_TEXT, .is_optional = true },
 	[SITE_DROPPED] = { .name = "dropped", .type = VIEW_U64, .is_bad_when_set = true },
 	[SITE_DROPPED_BYTES] = { .name = "dropped_bytes", .type = VIEW_BYTES, .is_bad_when_set = true },
 	[SITE_ESTIMATE_BYTES] = { .name = "estimated_bytes", .type = VIEW_BYTES, .is_optional = true },
@@ -68,7 +68,7 @@ static const struct view_column site_columns[SITE_COLUMNS] = {
 static const struct view_record site_record = {
 	.type = "stack", .columns = site_columns, .column_count = SITE_COLUMNS, .indent = 2,
 	.text = "{bytes:raw} bytes in {count} {count:allocation|allocations}"
-		"{? ({growth_bytes:raw+} since last)?}{? growing at each report?}"
+		"{? ({growth_bytes:raw+} since last)?}{?, {trend} at each report?}"
 		"{?, dropped {dropped_bytes:raw} bytes in {dropped}?}{? [{stack_note}]?}",
 };
 static const struct view_record estimated_site_record = {
@@ -250,7 +250,7 @@ static int show_site(const struct leak_report *report, struct run *run, const st
 		[SITE_BYTES] = view_u64(site->bytes),
 		[SITE_COUNT] = view_u64(site->count),
 		[SITE_GROWTH] = site->has_growth ? view_i64(site->growth_bytes) : view_absent(),
-		[SITE_IS_GROWING] = view_bool(site->is_growing),
+		[SITE_TREND] = view_text(site->is_growing ? "growing" : NULL),
 		[SITE_DROPPED] = view_u64(site->dropped),
 		[SITE_DROPPED_BYTES] = view_u64(site->dropped_bytes),
 		[SITE_ESTIMATE_BYTES] = is_sampled ? view_u64(site->estimate_bytes) : view_absent(),
