@@ -201,7 +201,8 @@ static void write_json_stack(const struct view_column *column, const struct view
 	json_write_bool(json, true);
 }
 
-void cell_write_json(const struct view_column *column, const struct view_value *value, struct json_writer *json)
+void cell_write_json(const struct view_column *column, const struct view_value *value,
+		     struct json_writer *json)
 {
 	if (value->kind == VIEW_KIND_ABSENT)
 		return;

@@ -29,6 +29,7 @@ void cell_render(enum escape_form form, const struct view_column *column, const 
 void cell_write_counters(struct out *out, enum escape_form form, const struct view_value *value);
 
 /* Write "name": value; nothing when absent. */
-void cell_write_json(const struct view_column *column, const struct view_value *value, struct json_writer *json);
+void cell_write_json(const struct view_column *column, const struct view_value *value,
+		     struct json_writer *json);
 
 #endif

@@ -11,16 +11,16 @@
 #include <stdint.h>
 
 /*
- * Decode the character that @bytes starts with. Returns its length, 1 to 4, or 0 when @bytes (of @length) doesn't
- * start with well-formed UTF-8: overlong forms, surrogates and values above U+10FFFF are refused (Unicode 15,
- * table 3-7).
+ * Decode the character that @bytes (of @length) starts with. Returns the character's length, 1 to 4, or 0
+ * where no well-formed UTF-8 starts: overlong forms, surrogates and values above U+10FFFF are refused
+ * (Unicode 15, table 3-7).
  */
 size_t character_decode(const char *bytes, size_t length, uint32_t *ret_character);
 
 /*
- * True for a character that acts on the terminal or that the reader can't see: C0, DEL, C1, line and paragraph
- * separators, bidi controls, default-ignorable characters (zero-width, BOM, variation selectors, tags,
- * fillers), interlinear annotation, noncharacters.
+ * True for a character that acts on the terminal or that the reader can't see: C0, DEL, C1, line and
+ * paragraph separators, bidi controls, default-ignorable characters (zero-width, BOM, variation selectors,
+ * tags, fillers), interlinear annotation, noncharacters.
  */
 bool character_is_hidden(uint32_t character);
 

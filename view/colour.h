@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
-/* Whether to colour, and colours by meaning. Only the 8 base colours: a terminal's palette stays the user's. */
+/*
+ * Whether to colour, and colours by meaning. Only the 8 base colours: a terminal's palette stays the user's.
+ */
 #ifndef DILL_VIEW_COLOUR_H
 #define DILL_VIEW_COLOUR_H
 
@@ -27,8 +29,8 @@ enum colour_style {
 int colour_parse(const char *text, enum colour_when *ret_when);
 
 /*
- * Decide, first that speaks: @when unless auto; NO_COLOR non-empty: no (no-color.org); CLICOLOR_FORCE non-empty
- * and not "0": yes (bixense.com/clicolors); TERM unset, empty or "dumb": no; @is_terminal.
+ * Decide, first that speaks: @when unless auto; NO_COLOR non-empty: no (no-color.org); CLICOLOR_FORCE
+ * non-empty and not "0": yes (bixense.com/clicolors); TERM unset, empty or "dumb": no; @is_terminal.
  */
 bool colour_decide(enum colour_when when, bool is_terminal);
 

@@ -79,7 +79,8 @@ bool view_value_is_set(const struct view_value *value)
 const struct view_column *view_record_find(const struct view_record *record, const char *name, size_t length)
 {
 	for (size_t i = 0; i < record->column_count; i++)
-		if (strlen(record->columns[i].name) == length && !memcmp(record->columns[i].name, name, length))
+		if (strlen(record->columns[i].name) == length &&
+		    !memcmp(record->columns[i].name, name, length))
 			return &record->columns[i];
 	return NULL;
 }

@@ -20,14 +20,14 @@ enum view_type {
 	VIEW_TEXT = 0,    /* view_text()                escaped                string */
 	VIEW_PATH,        /* view_text()                cut at the left        string */
 	VIEW_SYMBOL,      /* view_text()                escaped                string */
-	VIEW_ENUM,        /* view_u64(), an index       column's names[i]      string (number when beyond names) */
+	VIEW_ENUM,        /* view_u64(), an index       column's names[i]      string; number beyond names */
 	VIEW_U64,         /* view_u64()                 1234567                integer */
 	VIEW_I64,         /* view_i64()                 -12                    integer */
-	VIEW_HEX,         /* view_u64()                 0xffff888004a2b000     string: many parsers round 2^53 up */
+	VIEW_HEX,         /* view_u64()                 0xffff888004a2b000     string: jq rounds above 2^53 */
 	VIEW_COUNT,       /* view_u64() or view_i64()   12.3k                  integer */
 	VIEW_BYTES,       /* view_u64() or view_i64()   1.5 MiB                integer, bytes */
 	VIEW_DURATION_NS, /* view_u64() or view_i64()   1.2 ms                 integer, ns */
-	VIEW_TIME,        /* view_u64(), ns since 1970  12:00:05 local time    "2026-01-31T11:00:05.000000000Z" */
+	VIEW_TIME,        /* view_u64(), ns (realtime)  12:00:05, local        "2026-01-31T11:00:05.123456789Z" */
 	VIEW_PERCENT,     /* view_double(), 0 to 100    12.5%                  number */
 	VIEW_BOOL,        /* view_bool()                yes                    true */
 	/* Blocks: never inside a line, but on lines of their own below it. */
@@ -48,11 +48,11 @@ struct view_column {
 	enum view_type type;
 	unsigned width; /* columns in a table; 0: by type. Never less than the heading takes */
 	enum view_align align;
-	enum colour_style style;   /* COLOUR_PLAIN: by type */
-	const char *const *names;  /* VIEW_ENUM: texts by value, NULL-terminated */
-	bool is_optional;          /* may be absent: "-" in a table, left out elsewhere */
-	bool is_json_only;         /* not in tables and lists; a template may still name it */
-	bool is_bad_when_set;      /* shown as COLOUR_BAD unless zero: losses, damage */
+	enum colour_style style;  /* COLOUR_PLAIN: by type */
+	const char *const *names; /* VIEW_ENUM: texts by value, NULL-terminated */
+	bool is_optional;         /* may be absent: "-" in a table, left out elsewhere */
+	bool is_json_only;        /* not in tables and lists; a template may still name it */
+	bool is_bad_when_set;     /* shown as COLOUR_BAD unless zero: losses, damage */
 };
 
 /* One kind of output line. Constant data of the command. */
@@ -62,8 +62,8 @@ struct view_record {
 	size_t column_count;
 
 	/*
-	 * For view_object() in text: the sentence. NULL: a list of "title  value" lines. Columns of block types
-	 * follow below it, unless a placeholder shows them (VIEW_COUNTERS only).
+	 * For view_object() in text: the sentence. NULL: a list of "title  value" lines. Columns of block
+	 * types follow below it, unless a placeholder shows them (VIEW_COUNTERS only).
 	 *
 	 *     {name}           the value with its unit; "-" when absent
 	 *     {name:raw}       without unit or rounding: 81920 instead of 80.0 KiB
@@ -73,9 +73,9 @@ struct view_record {
 	 *     {{  }}           literal braces
 	 */
 	const char *text;
-	unsigned indent;      /* spaces before text lines; blocks stand 4 further right */
-	bool starts_section;  /* text: an empty line before it, unless it comes first */
-	bool is_remark;       /* text: left out when the view is quiet */
+	unsigned indent;     /* spaces before text lines; blocks stand 4 further right */
+	bool starts_section; /* text: an empty line before it, unless it comes first */
+	bool is_remark;      /* text: left out when the view is quiet */
 };
 
 enum view_kind {
@@ -183,8 +183,9 @@ bool view_value_is_set(const struct view_value *value);
 const struct view_column *view_record_find(const struct view_record *record, const char *name, size_t length);
 
 /*
- * Check a declaration: names, types, and every placeholder of the template. Meant for tests over all commands;
- * view_row() and view_object() check too. Returns -EINVAL with a sentence in @problem (of @size; may be NULL).
+ * Check a declaration: names, types, and every placeholder of the template. Meant for tests over all
+ * commands; view_row() and view_object() check too. Returns -EINVAL with a sentence in @problem (of @size;
+ * may be NULL).
  */
 int view_record_check(const struct view_record *record, char *problem, size_t size);
 

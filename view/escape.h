@@ -7,11 +7,11 @@
  *        \u{NNNN}  a character that is hidden (character.h), or any beyond ASCII where the terminal's charset
  *                  isn't UTF-8
  *        \\        a backslash
- * JSON:  always well-formed UTF-8. Hidden characters get JSON's own escapes, so that a parser sees the original.
- *        A byte that isn't part of well-formed UTF-8 becomes the four characters \xNN, which is the text that a
- *        parser returns. A backslash is kept, unless x and two hexadecimal digits follow: then it becomes \x5c.
- *        So a consumer that replaces every \xNN by that byte has exactly the original bytes, and one that
- *        doesn't care sees all ordinary strings as they are.
+ * JSON:  always well-formed UTF-8. Hidden characters get JSON's own escapes, so that a parser sees the
+ *        original. A byte that isn't part of well-formed UTF-8 becomes the four characters \xNN, which is the
+ *        text that a parser returns. A backslash is kept, unless x and two hexadecimal digits follow: then it
+ *        becomes \x5c. So a consumer that replaces every \xNN by that byte has exactly the original bytes,
+ *        and one that doesn't care sees all ordinary strings as they are.
  */
 #ifndef DILL_VIEW_ESCAPE_H
 #define DILL_VIEW_ESCAPE_H
@@ -45,14 +45,14 @@ size_t escape_plain_run(enum escape_form form, const char *bytes, size_t length)
 size_t escape_columns(enum escape_form form, const char *bytes, size_t length);
 
 /*
- * Escape the string @text into @to, whole pieces only, NUL-terminated when @size > 0. Returns the length of the
- * whole result, as snprintf() does: it was cut when that is >= @size.
+ * Escape the string @text into @to, whole pieces only, NUL-terminated when @size > 0. Returns the length of
+ * the whole result, as snprintf() does: it was cut when that is >= @size.
  */
 size_t escape_string(enum escape_form form, const char *text, char *to, size_t size);
 
 /*
- * ESCAPE_UTF8 when the environment promises a UTF-8 terminal, else ESCAPE_ASCII. Reads the first that is set of
- * LC_ALL, LC_CTYPE, LANG (locale(7)) and needs no setlocale().
+ * ESCAPE_UTF8 when the environment promises a UTF-8 terminal, else ESCAPE_ASCII. Reads the first that is set
+ * of LC_ALL, LC_CTYPE, LANG (locale(7)) and needs no setlocale().
  */
 enum escape_form escape_form_of_terminal(void);
 

@@ -20,9 +20,12 @@ struct span {
 
 static struct span span_of(const struct view_histogram *histogram)
 {
-	size_t count = histogram->slot_count < HISTOGRAM_SLOTS_MAX ? histogram->slot_count : HISTOGRAM_SLOTS_MAX;
-	struct span span = { .first = count };
+	size_t count = histogram->slot_count;
+	struct span span = { 0 };
 
+	if (count > HISTOGRAM_SLOTS_MAX)
+		count = HISTOGRAM_SLOTS_MAX;
+	span.first = count;
 	for (size_t i = 0; i < count; i++) {
 		if (!histogram->slots[i])
 			continue;
@@ -59,7 +62,7 @@ static const char *format_bound(enum histogram_unit unit, uint64_t value, char t
 	return to;
 }
 
-/* In a unit, 8191 bytes reads "8.0 KiB", so the bound above is shown, which the slot doesn't hold; counts are exact. */
+/* In a unit, 8191 bytes read "8.0 KiB": there the next slot's low bound is shown. Counts are exact. */
 static uint64_t shown_high(enum histogram_unit unit, size_t slot)
 {
 	return unit == HISTOGRAM_COUNT || slot == 63 ? slot_high(slot) : slot_high(slot) + 1;
@@ -75,8 +78,8 @@ static void widen(unsigned *width, size_t length)
 		*width = length;
 }
 
-static struct layout layout_of(const struct view_histogram *histogram, const struct span *span, unsigned indent,
-			       unsigned columns)
+static struct layout layout_of(const struct view_histogram *histogram, const struct span *span,
+			       unsigned indent, unsigned columns)
 {
 	struct layout layout = { .bar = BAR_MIN };
 	char text[UNITS_TEXT_MAX];
@@ -84,10 +87,14 @@ static struct layout layout_of(const struct view_histogram *histogram, const str
 
 	for (size_t i = span->first; i < span->end; i++) {
 		widen(&layout.low, strlen(format_bound(histogram->unit, slot_low(i), text)));
-		widen(&layout.high, strlen(format_bound(histogram->unit, shown_high(histogram->unit, i), text)));
+		widen(&layout.high,
+		      strlen(format_bound(histogram->unit, shown_high(histogram->unit, i), text)));
 		widen(&layout.count, snprintf(text, sizeof(text), "%" PRIu64, histogram->slots[i]));
 	}
-	used = indent + layout.low + layout.high + layout.count + strlen(" .. " "  " " ||");
+	used = indent + layout.low + layout.high + layout.count +
+	       strlen(" .. "
+		      "  "
+		      " ||");
 	if (columns > used + BAR_MIN)
 		layout.bar = columns - used < BAR_MAX ? columns - used : BAR_MAX;
 	return layout;

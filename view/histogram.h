@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
-/* A power-of-two histogram as a value. Counts nothing itself: slots come filled, usually from a BPF program. */
+/*
+ * A power-of-two histogram as a value. Counts nothing itself: slots come filled, usually from a BPF program.
+ */
 #ifndef DILL_VIEW_HISTOGRAM_H
 #define DILL_VIEW_HISTOGRAM_H
 
@@ -26,8 +28,8 @@ struct view_histogram {
 };
 
 /*
- * Lines after @indent spaces, at most @columns wide where that leaves a bar of 8, from the first slot that isn't
- * empty to the last; bars are relative to the fullest slot, and a slot that isn't empty always has one:
+ * Lines after @indent spaces, at most @columns wide where that leaves a bar of 8, from the first slot that
+ * isn't empty to the last; bars are relative to the fullest slot, and a slot that isn't empty always has one:
  *
  *     4.0 KiB .. 8.0 KiB     12 |########            |
  */

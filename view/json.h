@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * A streaming JSON writer (RFC 8259): commas, quotes and escapes, nothing else. Allocates nothing. Integers are
- * written in full, also beyond 2^53. A misuse (a value without key in an object, an unbalanced end, nesting
- * deeper than JSON_DEPTH_MAX) becomes the sticky error -EINVAL of the output, so wrong JSON never goes on.
+ * A streaming JSON writer (RFC 8259): commas, quotes and escapes, nothing else. Allocates nothing. Integers
+ * are written in full, also beyond 2^53. A misuse (a value without key in an object, an unbalanced end,
+ * nesting deeper than JSON_DEPTH_MAX) becomes the sticky error -EINVAL of the output, so wrong JSON never
+ * goes on.
  */
 #ifndef DILL_VIEW_JSON_H
 #define DILL_VIEW_JSON_H

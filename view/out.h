@@ -34,8 +34,8 @@ void out_fail(struct out *out, int code);
 int out_flush(struct out *out);
 
 /*
- * The same, and ask the file system for errors that it reports only at close(2), such as a quota over NFS. The
- * FILE stays open.
+ * The same, and ask the file system for errors that it reports only at close(2), such as a quota over NFS.
+ * The FILE stays open.
  */
 int out_finish(struct out *out);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Tables whose rows come one by one: widths can't depend on content. A cell that is too wide and may not be cut
- * pushes the rest of its row to the right; the padding of the cells after it takes the debt back.
+ * Tables whose rows come one by one: widths can't depend on content. A cell that is too wide and may not be
+ * cut pushes the rest of its row to the right; the padding of the cells after it takes the debt back.
  */
 #include "table.h"
 

@@ -125,8 +125,8 @@ static int check_placeholder(const struct view_record *record, const struct toke
 	const struct view_column *column = view_record_find(record, token->text, token->length);
 
 	if (!column)
-		snprintf(problem, size, "%s: no column for placeholder {%.*s}", record->type, (int)token->length,
-			 token->text);
+		snprintf(problem, size, "%s: no column for placeholder {%.*s}", record->type,
+			 (int)token->length, token->text);
 	else if (view_type_is_block(column->type) && column->type != VIEW_COUNTERS)
 		snprintf(problem, size, "%s: {%s} takes lines of its own", record->type, column->name);
 	else if (!modifier_suits(token, column->type))
@@ -173,8 +173,9 @@ int template_check(const struct view_record *record, char *problem, size_t size)
 			section_placeholders = 0;
 			break;
 		case TOKEN_SECTION_END:
-			fault = !in_section ? "section end without begin" :
-				!section_placeholders ? "section without placeholder" : NULL;
+			fault = !in_section		? "section end without begin"
+				: !section_placeholders ? "section without placeholder"
+							: NULL;
 			in_section = false;
 			break;
 		case TOKEN_PLACEHOLDER:

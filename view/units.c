@@ -59,7 +59,8 @@ char *units_format_count(uint64_t count, char to[UNITS_TEXT_MAX])
 	return to;
 }
 
-static char *put_pair(uint64_t large, char large_unit, uint64_t small, char small_unit, char to[UNITS_TEXT_MAX])
+static char *put_pair(uint64_t large, char large_unit, uint64_t small, char small_unit,
+		      char to[UNITS_TEXT_MAX])
 {
 	snprintf(to, UNITS_TEXT_MAX, "%" PRIu64 "%c%02" PRIu64 "%c", large, large_unit, small, small_unit);
 	return to;

@@ -23,15 +23,16 @@ char *units_format_duration(uint64_t ns, char to[UNITS_TEXT_MAX]);
 char *units_format_count(uint64_t count, char to[UNITS_TEXT_MAX]);
 
 /*
- * "4096", "512K", "1.5MiB", "10g": K M G T P E are powers of 1024; iB or a lone B may follow. "KB" is refused: it
- * means 1000 to some and 1024 to others. A fraction is rounded to the nearest byte.
+ * "4096", "512K", "1.5MiB", "10g": K M G T P E are powers of 1024 and may be followed by iB; a B may stand
+ * alone. "KB" is refused: it means 1000 to some and 1024 to others. A fraction (18 digits of it count) is
+ * rounded to the nearest byte.
  * Returns -EINVAL for what isn't a size, -ERANGE for one that doesn't fit.
  */
 int units_parse_size(const char *text, uint64_t *ret_bytes);
 
 /*
- * "300ms", "1.5s", "2m", bare = seconds: ns us (µs) ms s m (min) h d. A fraction is rounded to the nearest ns.
- * Returns -EINVAL for what isn't a duration, -ERANGE for one that doesn't fit.
+ * "300ms", "1.5s", "2m", bare = seconds: ns us (µs) ms s m (min) h d. A fraction is rounded to the nearest
+ * ns. Returns -EINVAL for what isn't a duration, -ERANGE for one that doesn't fit.
  */
 int units_parse_duration(const char *text, uint64_t *ret_ns);
 

@@ -60,10 +60,10 @@ void view_terminal_size(const struct view *view, unsigned *ret_rows, unsigned *r
 
 	if (view->is_terminal && (!view->fixed_rows || !view->fixed_columns))
 		ioctl(fileno(view->out.file), TIOCGWINSZ, &size);
+	if (!size.ws_col)
+		size.ws_col = COLUMNS_WITHOUT_TERMINAL;
 	*ret_rows = view->fixed_rows ? view->fixed_rows : size.ws_row;
-	*ret_columns = view->fixed_columns ? view->fixed_columns :
-		       size.ws_col	   ? size.ws_col :
-					     COLUMNS_WITHOUT_TERMINAL;
+	*ret_columns = view->fixed_columns ? view->fixed_columns : size.ws_col;
 }
 
 const char *view_problem(const struct view *view)
@@ -75,8 +75,7 @@ static int check(struct view *view, const struct view_record *record, const stru
 {
 	if (view->out.error)
 		return view->out.error;
-	if (view->checked != record &&
-	    view_record_check(record, view->problem, sizeof(view->problem)) < 0) {
+	if (view->checked != record && view_record_check(record, view->problem, sizeof(view->problem)) < 0) {
 		out_fail(&view->out, -EINVAL);
 		return -EINVAL;
 	}
@@ -194,7 +193,8 @@ static void write_list(struct view *view, const struct view_record *record, cons
 	size_t widest = 0;
 
 	for (size_t i = 0; i < record->column_count; i++)
-		if (is_listed(&record->columns[i], &values[i]) && label_columns(view, &record->columns[i]) > widest)
+		if (is_listed(&record->columns[i], &values[i]) &&
+		    label_columns(view, &record->columns[i]) > widest)
 			widest = label_columns(view, &record->columns[i]);
 	for (size_t i = 0; i < record->column_count; i++) {
 		struct cell cell;

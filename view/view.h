@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * The way to stdout. A command declares records (column.h) and hands over values; this decides between tables,
- * sentences and JSON, colours, cuts, escapes, flushes and remembers errors. Notices and progress don't belong
- * here: they go to stderr, by whoever has them.
+ * The way to stdout. A command declares records (column.h) and hands over values; this decides between
+ * tables, sentences and JSON, colours, cuts, escapes, flushes and remembers errors. Notices and progress
+ * don't belong here: they go to stderr, by whoever has them.
  *
  * The caller that ignores SIGPIPE gets -EPIPE when the reader is gone; the others die by the signal.
  */
@@ -27,19 +27,20 @@ struct view_options {
 };
 
 /*
- * Everything that can be known is decided here: terminal, charset (escape_form_of_terminal()), colour. Lines are
- * flushed as they are completed unless @out is a regular file, so that `dill … | grep` shows them live.
+ * Everything that can be known is decided here: terminal, charset (escape_form_of_terminal()), colour. Lines
+ * are flushed as they are completed unless @out is a regular file, so that `dill … | grep` shows them live.
+ * Returns -ENOMEM or 0.
  */
 int view_open(const struct view_options *options, struct view **ret_view);
 
 /*
  * One row of a table. @values has one value for each column of @record. The heading is written when the table
- * starts, and on a terminal once a screen. On a terminal, text that is wider than its column is cut, except in
- * the last column; elsewhere nothing is ever cut. Blocks (stacks …) stand indented below the row.
- * JSON: one line, {"type":…, then the columns}.
+ * starts, and on a terminal once a screen. On a terminal, text that is wider than its column is cut, except
+ * in the last column; elsewhere nothing is ever cut. Blocks (stacks …) stand indented below the row. JSON:
+ * one line, {"type":…, then the columns}.
  *
- * Returns the first error of the output so far, or 0; -EINVAL for a wrong declaration or a value that doesn't fit
- * its column, which nothing is written for (view_problem() says what). Errors stick: a caller may look at
+ * Returns the first error of the output so far, or 0; -EINVAL for a wrong declaration or a value that doesn't
+ * fit its column, of which nothing is written (view_problem() says what). Errors stick: a caller may look at
  * view_close() alone, but one that loops should stop.
  */
 int view_row(struct view *view, const struct view_record *record, const struct view_value *values);
@@ -48,8 +49,8 @@ int view_row(struct view *view, const struct view_record *record, const struct v
 int view_object(struct view *view, const struct view_record *record, const struct view_value *values);
 
 /*
- * Text of our own, such as help, exactly as it is: never bytes from outside. Also in JSON mode: for output that
- * is a text by nature.
+ * Text of our own, such as help, exactly as it is: never bytes from outside. Also in JSON mode: for output
+ * that is a text by nature.
  */
 int view_literal(struct view *view, const char *text);
 

@@ -190,8 +190,9 @@ static const char checker[] =
 	"for line, truth in zip(open(sys.argv[1], 'rb'), open(sys.argv[2]), strict=True):\n"
 	"    shown = line.decode('utf-8', 'strict').rstrip('\\n')\n"
 	"    assert not any(unicodedata.category(c) in ('Cc', 'Zl', 'Zp') for c in shown), shown\n"
-	"    assert not any(unicodedata.bidirectional(c) in ('LRE', 'RLE', 'LRO', 'RLO', 'PDF', 'LRI', 'RLI',\n"
-	"                   'FSI', 'PDI') or c in '\\u061c\\u200e\\u200f\\u200b\\ufeff' for c in shown), shown\n"
+	"    assert not any(c in '\\u061c\\u200e\\u200f\\u200b\\ufeff' or unicodedata.bidirectional(c) in\n"
+	"                   ('LRE', 'RLE', 'LRO', 'RLO', 'PDF', 'LRI', 'RLI', 'FSI', 'PDI')\n"
+	"                   for c in shown), shown\n"
 	"    value = json.loads(shown)\n"
 	"    text, u, i = truth.split(' ')\n"
 	"    data = re.sub(rb'\\\\x([0-9a-fA-F]{2})', lambda m: bytes.fromhex(m[1].decode()),\n"
@@ -212,8 +213,20 @@ static const struct view_record sample = { .type = "sample", .columns = sample_c
 
 static size_t random_text(char *to, size_t size)
 {
-	static const char *const pieces[] = { "\\", "\\x", "41", "\"", "\n", "\033[", "\u202e", "\u2028", "\xc2\x85",
-					      "\xed\xa0\x80", "\xf0\x9f\x98\x80", "\xe2\x80", "\u0301", "/usr/" };
+	static const char *const pieces[] = { "\\",
+					      "\\x",
+					      "41",
+					      "\"",
+					      "\n",
+					      "\033[",
+					      "\u202e",
+					      "\u2028",
+					      "\xc2\x85",
+					      "\xed\xa0\x80",
+					      "\xf0\x9f\x98\x80",
+					      "\xe2\x80",
+					      "\u0301",
+					      "/usr/" };
 	size_t length = 0, pieces_wanted = random() % 8;
 
 	for (size_t i = 0; i < pieces_wanted; i++) {
@@ -276,7 +289,8 @@ static void python_reads_random_records_back(void **state)
 	fclose(lines);
 	fclose(truth);
 	setenv("CHECKER", checker, 1);
-	snprintf(command, sizeof(command), "python3 -c \"$CHECKER\" %s %s %d", lines_name, truth_name, rounds);
+	snprintf(command, sizeof(command), "python3 -c \"$CHECKER\" %s %s %d", lines_name, truth_name,
+		 rounds);
 	status = system(command);
 	unlink(lines_name);
 	unlink(truth_name);

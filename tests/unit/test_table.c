@@ -56,8 +56,8 @@ static void sink_to_terminal(struct sink *sink, unsigned short rows, unsigned sh
 }
 
 /*
- * What has been handed to the kernel so far. A terminal passes bytes on in its own time: a mark, written past the
- * FILE's buffer, tells where they end.
+ * What has been handed to the kernel so far. A terminal passes bytes on in its own time: a mark, written past
+ * the FILE's buffer, tells where they end.
  */
 static const char *sink_text(struct sink *sink)
 {
@@ -192,11 +192,12 @@ static void terminal_cuts_text_but_not_the_last_column(void **state)
 	put_event(view, 1, "\u6f22\u5b57\u6f22\u5b57\u6f22", 512, "/x");
 	put_event(view, 1, "abcdef\033[2J", 512, "/x");
 	put_event(view, 1, "exactly8", 512, "/x");
-	assert_string_equal(sink_text(&sink),
-			    "      1  a-long-\u2026       512 B  /a/path/that/is/wider/than/the/terminal/itself\n"
-			    "      1  \u6f22\u5b57\u6f22\u2026        512 B  /x\n"
-			    "      1  abcdef\u2026        512 B  /x\n"
-			    "      1  exactly8       512 B  /x\n");
+	assert_string_equal(
+		sink_text(&sink),
+		"      1  a-long-\u2026       512 B  /a/path/that/is/wider/than/the/terminal/itself\n"
+		"      1  \u6f22\u5b57\u6f22\u2026        512 B  /x\n"
+		"      1  abcdef\u2026        512 B  /x\n"
+		"      1  exactly8       512 B  /x\n");
 	assert_int_equal(view_close(view), 0);
 	sink_close(&sink);
 }
@@ -207,7 +208,9 @@ static void paths_are_cut_at_their_beginning(void **state)
 		{ .name = "path", .type = VIEW_PATH, .width = 10 },
 		{ .name = "n", .type = VIEW_U64, .width = 1 },
 	};
-	static const struct view_record paths = { .type = "path", .columns = path_columns, .column_count = 2 };
+	static const struct view_record paths = { .type = "path",
+						  .columns = path_columns,
+						  .column_count = 2 };
 	const struct view_value values[] = { view_text("/usr/lib/libc.so.6"), view_u64(1) };
 	struct sink sink;
 	struct view *view;
@@ -319,16 +322,16 @@ static void every_type_has_its_text_and_its_json(void **state)
 		{ .name = "hidden", .type = VIEW_U64, .is_json_only = true },
 		{ .name = "missing", .type = VIEW_U64, .is_optional = true },
 	};
-	static const struct view_record record = {
-		.type = "all", .columns = all, .column_count = sizeof(all) / sizeof(all[0])
-	};
+	static const struct view_record record = { .type = "all",
+						   .columns = all,
+						   .column_count = sizeof(all) / sizeof(all[0]) };
 	const struct view_value values[] = {
-		view_u64(1),		 view_u64(7),
-		view_i64(-5),		 view_u64(UINT64_C(0xffff888004a2b001)),
-		view_u64(123456),	 view_i64(-1536),
-		view_u64(1234567),	 view_u64(UINT64_C(1769860805000000042)),
-		view_double(12.5),	 view_bool(true),
-		view_u64(3),		 view_absent(),
+		view_u64(1),	   view_u64(7),
+		view_i64(-5),	   view_u64(UINT64_C(0xffff888004a2b001)),
+		view_u64(123456),  view_i64(-1536),
+		view_u64(1234567), view_u64(UINT64_C(1769860805000000042)),
+		view_double(12.5), view_bool(true),
+		view_u64(3),	   view_absent(),
 	};
 	struct sink sink;
 	struct view *view;
@@ -338,8 +341,9 @@ static void every_type_has_its_text_and_its_json(void **state)
 	sink_to_memory(&sink);
 	view = open_view(&sink, (struct view_options){ .is_quiet = true });
 	assert_int_equal(view_row(view, &record, values), 0);
-	assert_string_equal(sink_text(&sink), "major       7                   -5  0xffff888004a2b001    123.5k  "
-					      "    -1.5 KiB      1.2 ms  15:00:05          12.5%  yes              -\n");
+	assert_string_equal(sink_text(&sink),
+			    "major       7                   -5  0xffff888004a2b001    123.5k  "
+			    "    -1.5 KiB      1.2 ms  15:00:05          12.5%  yes              -\n");
 	assert_int_equal(view_close(view), 0);
 	sink_close(&sink);
 
@@ -395,7 +399,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(numbers_stand_right_and_text_left_under_one_heading, use_utf8),
-		cmocka_unit_test_setup(nothing_is_cut_off_terminal_and_later_cells_take_the_shift_back, use_utf8),
+		cmocka_unit_test_setup(nothing_is_cut_off_terminal_and_later_cells_take_the_shift_back,
+				       use_utf8),
 		cmocka_unit_test_setup(columns_line_up_behind_wide_and_combining_characters, use_utf8),
 		cmocka_unit_test_setup(terminal_cuts_text_but_not_the_last_column, use_utf8),
 		cmocka_unit_test_setup(paths_are_cut_at_their_beginning, use_utf8),

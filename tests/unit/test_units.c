@@ -54,7 +54,7 @@ static void rounding_moves_on_to_the_next_unit(void **state)
 		{ 1076, "1.1 KiB" },
 	};
 	static const struct format_case durations[] = {
-		{ 999949, "999.9 us" }, { 999950, "1.0 ms" }, { 999949999, "999.9 ms" },
+		{ 999949, "999.9 us" }, { 999950, "1.0 ms" },	   { 999949999, "999.9 ms" },
 		{ 999950000, "1.0 s" }, { 59949999999, "59.9 s" }, { 59950000000, "1m00s" },
 	};
 	static const struct format_case counts[] = { { 999949, "999.9k" }, { 999950, "1.0M" } };
@@ -88,8 +88,11 @@ static void durations_are_shown_in_the_unit_that_fits(void **state)
 static void counts_are_exact_below_10000(void **state)
 {
 	static const struct format_case cases[] = {
-		{ 0, "0" },	       { 9999, "9999" },	{ 10000, "10.0k" },
-		{ 12345678, "12.3M" }, { UINT64_MAX, "18.4E" },
+		{ 0, "0" },
+		{ 9999, "9999" },
+		{ 10000, "10.0k" },
+		{ 12345678, "12.3M" },
+		{ UINT64_MAX, "18.4E" },
 	};
 
 	(void)state;
@@ -102,7 +105,8 @@ struct parse_case {
 	uint64_t value;
 };
 
-static void assert_parses(const struct parse_case *cases, size_t count, int (*parse)(const char *, uint64_t *))
+static void assert_parses(const struct parse_case *cases, size_t count,
+			  int (*parse)(const char *, uint64_t *))
 {
 	for (size_t i = 0; i < count; i++) {
 		uint64_t value = 4711;
@@ -140,9 +144,11 @@ static void sizes_are_powers_of_1024(void **state)
 static void what_is_no_size_is_refused(void **state)
 {
 	static const struct parse_case cases[] = {
-		{ "", -EINVAL, 0 },     { "K", -EINVAL, 0 },    { "-1", -EINVAL, 0 },  { "+1", -EINVAL, 0 },  { " 1", -EINVAL, 0 },
-		{ "1 K", -EINVAL, 0 },  { "1KB", -EINVAL, 0 },  { "1Mb", -EINVAL, 0 }, { "1x", -EINVAL, 0 },  { "1KK", -EINVAL, 0 },
-		{ ".5K", -EINVAL, 0 },  { "1.K", -EINVAL, 0 },  { "0x10", -EINVAL, 0 }, { "1iB", -EINVAL, 0 }, { "1,5M", -EINVAL, 0 },
+		{ "", -EINVAL, 0 },	  { "K", -EINVAL, 0 },	 { "-1", -EINVAL, 0 },
+		{ "+1", -EINVAL, 0 },	  { " 1", -EINVAL, 0 },	 { "1 K", -EINVAL, 0 },
+		{ "1KB", -EINVAL, 0 },	  { "1Mb", -EINVAL, 0 }, { "1x", -EINVAL, 0 },
+		{ "1KK", -EINVAL, 0 },	  { ".5K", -EINVAL, 0 }, { "1.K", -EINVAL, 0 },
+		{ "0x10", -EINVAL, 0 },	  { "1iB", -EINVAL, 0 }, { "1,5M", -EINVAL, 0 },
 		{ "1.5.5M", -EINVAL, 0 }, { "1Ki", -EINVAL, 0 }, { "1+", -EINVAL, 0 },
 	};
 
@@ -166,21 +172,11 @@ static void sizes_that_do_not_fit_are_refused(void **state)
 static void durations_need_no_unit_for_seconds(void **state)
 {
 	static const struct parse_case cases[] = {
-		{ "0", 0, 0 },
-		{ "5", 0, 5 * S },
-		{ "1.5s", 0, 1500000000 },
-		{ "0.1", 0, 100000000 },
-		{ "300ms", 0, 300000000 },
-		{ "7us", 0, 7000 },
-		{ "7\u00b5s", 0, 7000 },
-		{ "7\u03bcs", 0, 7000 },
-		{ "12ns", 0, 12 },
-		{ "0.4ns", 0, 0 },
-		{ "0.5ns", 0, 1 },
-		{ "2m", 0, 120 * S },
-		{ "2min", 0, 120 * S },
-		{ "1.5h", 0, 5400 * S },
-		{ "3d", 0, 3 * 86400 * S },
+		{ "0", 0, 0 },		 { "5", 0, 5 * S },	    { "1.5s", 0, 1500000000 },
+		{ "0.1", 0, 100000000 }, { "300ms", 0, 300000000 }, { "7us", 0, 7000 },
+		{ "7\u00b5s", 0, 7000 }, { "7\u03bcs", 0, 7000 },   { "12ns", 0, 12 },
+		{ "0.4ns", 0, 0 },	 { "0.5ns", 0, 1 },	    { "2m", 0, 120 * S },
+		{ "2min", 0, 120 * S },	 { "1.5h", 0, 5400 * S },   { "3d", 0, 3 * 86400 * S },
 	};
 
 	(void)state;
@@ -190,9 +186,17 @@ static void durations_need_no_unit_for_seconds(void **state)
 static void what_is_no_duration_is_refused(void **state)
 {
 	static const struct parse_case cases[] = {
-		{ "", -EINVAL, 0 },	 { "s", -EINVAL, 0 },	 { "-5", -EINVAL, 0 },	 { "5 s", -EINVAL, 0 },
-		{ "5S", -EINVAL, 0 },	 { "5sec", -EINVAL, 0 },	 { "1.s", -EINVAL, 0 },	 { "1e3", -EINVAL, 0 },
-		{ "18446744074", -ERANGE, 0 }, { "213504d", -ERANGE, 0 }, { "99999999999999999999ns", -ERANGE, 0 },
+		{ "", -EINVAL, 0 },
+		{ "s", -EINVAL, 0 },
+		{ "-5", -EINVAL, 0 },
+		{ "5 s", -EINVAL, 0 },
+		{ "5S", -EINVAL, 0 },
+		{ "5sec", -EINVAL, 0 },
+		{ "1.s", -EINVAL, 0 },
+		{ "1e3", -EINVAL, 0 },
+		{ "18446744074", -ERANGE, 0 },
+		{ "213504d", -ERANGE, 0 },
+		{ "99999999999999999999ns", -ERANGE, 0 },
 	};
 
 	(void)state;

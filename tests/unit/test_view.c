@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* What all output shares: declarations and their check, lists, histograms, colour, quietness, errors, liveness. */
+/*
+ * What all output shares: declarations and their check, sentences, lists, histograms, colour, quietness,
+ * errors, liveness.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -67,8 +70,8 @@ static void assert_problem(const char *template_text, const char *expected)
 static void broken_templates_are_named(void **state)
 {
 	(void)state;
-	assert_problem("pid {pid} {comm} {size_bytes:raw+} {size_bytes:+} {pid:x|y} {losses} {mode} {{}} {?{pid}?} ok?",
-		       NULL);
+	assert_problem("pid {pid} {comm} {size_bytes:raw+} {size_bytes:+} {pid:x|y}", NULL);
+	assert_problem("{losses} {mode} {{}} {?{pid}?} ok?", NULL);
 	assert_problem(NULL, NULL);
 	assert_problem("{pidd}", "r: no column for placeholder {pidd}");
 	assert_problem("{}", "r: no column for placeholder {}");
@@ -103,7 +106,8 @@ static void broken_columns_are_named(void **state)
 	const struct view_record bad_type = { .type = "Report" };
 
 	(void)state;
-	assert_column_problem((struct view_column){ .name = "pid" }, "r: column 1 (pid): the name is used twice");
+	assert_column_problem((struct view_column){ .name = "pid" },
+			      "r: column 1 (pid): the name is used twice");
 	assert_column_problem((struct view_column){ .name = "type" },
 			      "r: column 1 (type): the name is taken by the record's own");
 	assert_column_problem((struct view_column){ .name = "PID" },
@@ -112,7 +116,8 @@ static void broken_columns_are_named(void **state)
 			      "r: column 1 (no name): a column's name isn't lower_snake");
 	assert_column_problem((struct view_column){ .name = "x", .type = VIEW_ENUM },
 			      "r: column 1 (x): an enum without names");
-	assert_column_problem((struct view_column){ .name = "x", .width = 10000 }, "r: column 1 (x): too wide");
+	assert_column_problem((struct view_column){ .name = "x", .width = 10000 },
+			      "r: column 1 (x): too wide");
 	assert_int_equal(view_record_check(&bad_type, NULL, 0), -EINVAL);
 }
 
@@ -145,16 +150,19 @@ static void placeholders_are_filled_by_type_and_modifier(void **state)
 {
 	const struct view_counter losses[] = { { "map_full", 2 }, { "ring_full", 0 }, { "no_stack", 1 } };
 	struct view_value values[COUNT_OF(columns)] = {
-		view_u64(1), view_text("x\ny"), view_i64(1536), view_absent(), view_counters(losses, 3), view_u64(0),
-		view_bool(true),
+		view_u64(1), view_text("x\ny"), view_i64(1536), view_absent(), view_counters(losses, 3),
+		view_u64(0), view_bool(true),
 	};
 
 	(void)state;
-	assert_sentence("{{{pid}}} {comm} {size_bytes} {size_bytes:raw} {size_bytes:+} {size_bytes:raw+} {mode} {is_ok}",
-			values,
-			"{1} x\\x0ay 1.5 KiB 1536 +1.5 KiB +1536 a yes\n"
-			"    losses: map_full 2, no_stack 1\n");
-	assert_sentence("{pid} {pid:thing|things}, lost {losses}?", values, "1 thing, lost map_full 2, no_stack 1?\n");
+	assert_sentence(
+		"{{{pid}}} {comm} {size_bytes} {size_bytes:raw} {size_bytes:+} {size_bytes:raw+} {mode} "
+		"{is_ok}",
+		values,
+		"{1} x\\x0ay 1.5 KiB 1536 +1.5 KiB +1536 a yes\n"
+		"    losses: map_full 2, no_stack 1\n");
+	assert_sentence("{pid} {pid:thing|things}, lost {losses}?", values,
+			"1 thing, lost map_full 2, no_stack 1?\n");
 	values[0] = view_u64(0);
 	values[2] = view_i64(INT64_MIN);
 	values[4] = view_absent();
@@ -165,11 +173,14 @@ static void placeholders_are_filled_by_type_and_modifier(void **state)
 static void sections_vanish_unless_every_value_says_something(void **state)
 {
 	const struct view_counter zero[] = { { "map_full", 0 } };
-	struct view_value values[COUNT_OF(columns)] = { view_u64(0), view_text(""), view_i64(0), view_absent(),
-							view_counters(zero, 1), view_absent(), view_bool(false) };
+	struct view_value values[COUNT_OF(columns)] = {
+		view_u64(0),   view_text(""),	view_i64(0), view_absent(), view_counters(zero, 1),
+		view_absent(), view_bool(false)
+	};
 
 	(void)state;
-	assert_sentence("x{? {pid}?}{? {comm}?}{? {size_bytes}?}{? {losses}?}{? {mode}?}{? {is_ok}?}.", values, "x.\n");
+	assert_sentence("x{? {pid}?}{? {comm}?}{? {size_bytes}?}{? {losses}?}{? {mode}?}{? {is_ok}?}.",
+			values, "x.\n");
 	assert_sentence("{pid} {comm} {size_bytes} {losses} {mode} {is_ok}", values, "0  0 B none - no\n");
 	values[0] = view_u64(1);
 	assert_sentence("x{? {pid}?}{? {pid} {comm}?}", values, "x 1\n");
@@ -218,6 +229,9 @@ static void quiet_leaves_remarks_out_of_text_but_not_of_json(void **state)
 	view = open_memory((struct view_options){ .is_quiet = true, .is_json = true });
 	view_object(view, &remark, NULL);
 	assert_closes_with(view, "{\"type\":\"summary\"}\n");
+	view = open_memory((struct view_options){ 0 });
+	view_object(view, &remark, NULL);
+	assert_closes_with(view, "3 events\n");
 }
 
 static const struct view_column histogram_columns[] = { { .name = "latency", .type = VIEW_HISTOGRAM } };
@@ -273,11 +287,13 @@ static void histogram_survives_extremes(void **state)
 	view_object(view, &histogram_record, (struct view_value[]){ view_slots(&histogram) });
 	assert_int_equal(view_close(view), 0);
 	assert_non_null(strstr(text, "                     1 |#       |\n"));
-	assert_non_null(strstr(text, "9223372036854775808 .. 18446744073709551615  18446744073709551615 |########|\n"));
+	assert_non_null(strstr(
+		text, "9223372036854775808 .. 18446744073709551615  18446744073709551615 |########|\n"));
 	fclose(file);
 	free(text);
 	assert_histogram((struct view_options){ 0 }, &empty, "latency\n    (empty)\n");
-	assert_histogram((struct view_options){ .is_json = true }, &empty, "{\"type\":\"latency\",\"latency\":[]}\n");
+	assert_histogram((struct view_options){ .is_json = true }, &empty,
+			 "{\"type\":\"latency\",\"latency\":[]}\n");
 }
 
 static void colour_is_decided_by_argument_then_environment_then_terminal(void **state)
@@ -322,8 +338,12 @@ static void colour_argument_is_parsed(void **state)
 
 static void colours_never_reach_json(void **state)
 {
-	static const struct view_column column = { .name = "dropped", .type = VIEW_U64, .is_bad_when_set = true };
-	static const struct view_record record = { .type = "r", .columns = &column, .column_count = 1, .text = "{dropped}" };
+	static const struct view_column column = { .name = "dropped",
+						   .type = VIEW_U64,
+						   .is_bad_when_set = true };
+	static const struct view_record record = {
+		.type = "r", .columns = &column, .column_count = 1, .text = "{dropped}"
+	};
 	const struct view_value value = view_u64(3);
 	struct view *view = open_memory((struct view_options){ .colour = COLOUR_ALWAYS, .is_json = true });
 

@@ -12,11 +12,21 @@
 #include "view.h"
 
 static const struct view_frame leak_frames[] = {
-	{ .symbol = "fibonacci", .offset = 0x23, .object = "/tmp/leak", .file = "examples/leak.c", .line = 9,
+	{ .symbol = "fibonacci",
+	  .offset = 0x23,
+	  .object = "/tmp/leak",
+	  .file = "examples/leak.c",
+	  .line = 9,
 	  .address = 0x401163 },
-	{ .symbol = "child", .offset = 0x5a, .object = "/tmp/leak", .file = "examples/leak.c", .line = 21,
+	{ .symbol = "child",
+	  .offset = 0x5a,
+	  .object = "/tmp/leak",
+	  .file = "examples/leak.c",
+	  .line = 21,
 	  .address = 0x4011da },
-	{ .symbol = "start_thread", .offset = 0x2f4, .object = "/usr/lib/x86_64-linux-gnu/libc.so.6",
+	{ .symbol = "start_thread",
+	  .offset = 0x2f4,
+	  .object = "/usr/lib/x86_64-linux-gnu/libc.so.6",
 	  .address = 0x7f3a5c0891f4 },
 };
 
@@ -49,7 +59,9 @@ static void assert_closes_with(struct view *view, const char *expected)
 static void assert_frame(const struct view_frame *frame, const char *expected_text, const char *expected_json)
 {
 	static const struct view_column columns[] = { { .name = "frames", .type = VIEW_STACK } };
-	static const struct view_record record = { .type = "s", .columns = columns, .column_count = 1, .text = "x" };
+	static const struct view_record record = {
+		.type = "s", .columns = columns, .column_count = 1, .text = "x"
+	};
 	const struct view_stack stack = { .frames = frame, .count = 1 };
 	const struct view_value values[] = { view_frames(&stack) };
 	char expected[512];
@@ -68,24 +80,32 @@ static void assert_frame(const struct view_frame *frame, const char *expected_te
 static void frame_with_everything_shows_symbol_object_and_source(void **state)
 {
 	(void)state;
-	assert_frame(&leak_frames[0], "fibonacci+0x23 [leak] leak.c:9",
-		     "\"symbol\":\"fibonacci\",\"offset\":35,\"object\":\"/tmp/leak\",\"file\":\"examples/leak.c\","
-		     "\"line\":9,\"address\":\"0x401163\"");
+	assert_frame(
+		&leak_frames[0], "fibonacci+0x23 [leak] leak.c:9",
+		"\"symbol\":\"fibonacci\",\"offset\":35,\"object\":\"/tmp/leak\","
+		"\"file\":\"examples/leak.c\",\"line\":9,\"address\":\"0x401163\"");
 }
 
 static void inlined_frame_has_no_offset(void **state)
 {
-	const struct view_frame frame = { .symbol = "next", .offset = 5, .object = "leak", .file = "leak.c",
-					  .line = 30, .is_inlined = true };
+	const struct view_frame frame = { .symbol = "next",
+					  .offset = 5,
+					  .object = "leak",
+					  .file = "leak.c",
+					  .line = 30,
+					  .is_inlined = true };
 
 	(void)state;
-	assert_frame(&frame, "next (inlined) [leak] leak.c:30",
-		     "\"symbol\":\"next\",\"object\":\"leak\",\"file\":\"leak.c\",\"line\":30,\"inlined\":true");
+	assert_frame(
+		&frame, "next (inlined) [leak] leak.c:30",
+		"\"symbol\":\"next\",\"object\":\"leak\",\"file\":\"leak.c\",\"line\":30,\"inlined\":true");
 }
 
 static void frame_without_symbol_shows_the_offset_in_its_object(void **state)
 {
-	const struct view_frame frame = { .offset = 0x1234, .object = "/opt/libfoo.so", .address = 0x7f0000001234 };
+	const struct view_frame frame = { .offset = 0x1234,
+					  .object = "/opt/libfoo.so",
+					  .address = 0x7f0000001234 };
 
 	(void)state;
 	assert_frame(&frame, "[libfoo.so]+0x1234",
@@ -119,11 +139,15 @@ static void source_without_line_has_no_colon(void **state)
 
 static void symbols_and_paths_are_escaped(void **state)
 {
-	const struct view_frame frame = { .symbol = "f\033[2J", .object = "/x/\u202eos.bil", .file = "a\xff.c" };
+	const struct view_frame frame = { .symbol = "f\033[2J",
+					  .object = "/x/\u202eos.bil",
+					  .file = "a\xff.c" };
 
 	(void)state;
-	assert_frame(&frame, "f\\x1b[2J+0x0 [\\u{202e}os.bil] a\\xff.c",
-		     "\"symbol\":\"f\\u001b[2J\",\"offset\":0,\"object\":\"/x/\\u202eos.bil\",\"file\":\"a\\\\xff.c\"");
+	assert_frame(
+		&frame, "f\\x1b[2J+0x0 [\\u{202e}os.bil] a\\xff.c",
+		"\"symbol\":\"f\\u001b[2J\",\"offset\":0,\"object\":\"/x/\\u202eos.bil\","
+		"\"file\":\"a\\\\xff.c\"");
 }
 
 static const struct view_column stack_columns[] = {
@@ -131,7 +155,9 @@ static const struct view_column stack_columns[] = {
 	{ .name = "frames", .type = VIEW_STACK },
 };
 
-static const struct view_record stack_event = { .type = "event", .columns = stack_columns, .column_count = 2 };
+static const struct view_record stack_event = { .type = "event",
+						.columns = stack_columns,
+						.column_count = 2 };
 
 static void cut_and_empty_stacks_say_so(void **state)
 {
@@ -152,11 +178,11 @@ static void cut_and_empty_stacks_say_so(void **state)
 	view = open_memory((struct view_options){ .is_json = true });
 	view_row(view, &stack_event, (struct view_value[]){ view_u64(1), view_frames(&cut) });
 	view_row(view, &stack_event, (struct view_value[]){ view_u64(2), view_frames(&none) });
-	assert_closes_with(view,
-			   "{\"type\":\"event\",\"pid\":1,\"frames\":[{\"symbol\":\"fibonacci\",\"offset\":35,"
-			   "\"object\":\"/tmp/leak\",\"file\":\"examples/leak.c\",\"line\":9,"
-			   "\"address\":\"0x401163\"}],\"frames_truncated\":true}\n"
-			   "{\"type\":\"event\",\"pid\":2,\"frames\":[]}\n");
+	assert_closes_with(
+		view, "{\"type\":\"event\",\"pid\":1,\"frames\":[{\"symbol\":\"fibonacci\",\"offset\":35,"
+		      "\"object\":\"/tmp/leak\",\"file\":\"examples/leak.c\",\"line\":9,"
+		      "\"address\":\"0x401163\"}],\"frames_truncated\":true}\n"
+		      "{\"type\":\"event\",\"pid\":2,\"frames\":[]}\n");
 }
 
 static void titled_stacks_are_told_apart(void **state)
@@ -173,7 +199,8 @@ static void titled_stacks_are_told_apart(void **state)
 	struct view *view = open_memory((struct view_options){ 0 });
 
 	(void)state;
-	view_object(view, &record, (struct view_value[]){ view_frames(&kernel_stack), view_frames(&leak_stack) });
+	view_object(view, &record,
+		    (struct view_value[]){ view_frames(&kernel_stack), view_frames(&leak_stack) });
 	view_object(view, &record, (struct view_value[]){ view_absent(), view_frames(&kernel_stack) });
 	assert_closes_with(view, " fault\n"
 				 "     kernel:\n"
@@ -188,8 +215,19 @@ static void titled_stacks_are_told_apart(void **state)
 }
 
 /* What a leak finder declares: one record a kind of line. */
-enum { REPORT_TIME, REPORT_PID, REPORT_COMM, REPORT_STACKS, REPORT_BYTES, REPORT_COUNT, REPORT_SEEN, REPORT_FREED,
-       REPORT_DROPPED, REPORT_LOSSES, REPORT_COLUMNS };
+enum {
+	REPORT_TIME,
+	REPORT_PID,
+	REPORT_COMM,
+	REPORT_STACKS,
+	REPORT_BYTES,
+	REPORT_COUNT,
+	REPORT_SEEN,
+	REPORT_FREED,
+	REPORT_DROPPED,
+	REPORT_LOSSES,
+	REPORT_COLUMNS
+};
 
 static const struct view_column report_columns[] = {
 	[REPORT_TIME] = { .name = "time", .type = VIEW_TIME },
@@ -226,7 +264,8 @@ static const struct view_record site = {
 	.type = "stack",
 	.columns = site_columns,
 	.column_count = STACK_COLUMNS,
-	.text = "{bytes:raw} bytes in {count} {count:allocation|allocations}{? ({growth_bytes:raw+} since last)?}",
+	.text = "{bytes:raw} bytes in {count} {count:allocation|allocations}"
+		"{? ({growth_bytes:raw+} since last)?}",
 	.indent = 2,
 };
 
@@ -262,12 +301,13 @@ static void leak_report_reads_as_sentences_with_frames_below(void **state)
 
 	(void)state;
 	write_leaks(view, 0);
-	assert_closes_with(view, "[12:00:05] pid 6867 leak: 1 stack, 81920 bytes in 10 allocations still held "
-				 "(seen 10, freed 0, dropped 0)\n"
-				 "  81920 bytes in 10 allocations (+16384 since last)\n"
-				 "      fibonacci+0x23 [leak] leak.c:9\n"
-				 "      child+0x5a [leak] leak.c:21\n"
-				 "      start_thread+0x2f4 [libc.so.6]\n");
+	assert_closes_with(view,
+			   "[12:00:05] pid 6867 leak: 1 stack, 81920 bytes in 10 allocations still held "
+			   "(seen 10, freed 0, dropped 0)\n"
+			   "  81920 bytes in 10 allocations (+16384 since last)\n"
+			   "      fibonacci+0x23 [leak] leak.c:9\n"
+			   "      child+0x5a [leak] leak.c:21\n"
+			   "      start_thread+0x2f4 [libc.so.6]\n");
 }
 
 static void losses_appear_only_when_there_are_some(void **state)
@@ -292,15 +332,17 @@ static void leak_report_is_one_json_object_a_line(void **state)
 	write_leaks(view, 0);
 	assert_closes_with(
 		view,
-		"{\"type\":\"report\",\"time\":\"1970-01-01T12:00:05.000000000Z\",\"pid\":6867,\"comm\":\"leak\","
+		"{\"type\":\"report\",\"time\":\"1970-01-01T12:00:05.000000000Z\","
+		"\"pid\":6867,\"comm\":\"leak\","
 		"\"stacks\":1,\"held_bytes\":81920,\"held\":10,\"seen\":10,\"freed\":0,\"dropped\":0,"
 		"\"losses\":{\"ring_full\":0,\"map_full\":0}}\n"
 		"{\"type\":\"stack\",\"bytes\":81920,\"count\":10,\"growth_bytes\":16384,\"frames\":["
-		"{\"symbol\":\"fibonacci\",\"offset\":35,\"object\":\"/tmp/leak\",\"file\":\"examples/leak.c\","
-		"\"line\":9,\"address\":\"0x401163\"},"
+		"{\"symbol\":\"fibonacci\",\"offset\":35,\"object\":\"/tmp/leak\","
+		"\"file\":\"examples/leak.c\",\"line\":9,\"address\":\"0x401163\"},"
 		"{\"symbol\":\"child\",\"offset\":90,\"object\":\"/tmp/leak\",\"file\":\"examples/leak.c\","
 		"\"line\":21,\"address\":\"0x4011da\"},"
-		"{\"symbol\":\"start_thread\",\"offset\":756,\"object\":\"/usr/lib/x86_64-linux-gnu/libc.so.6\","
+		"{\"symbol\":\"start_thread\",\"offset\":756,"
+		"\"object\":\"/usr/lib/x86_64-linux-gnu/libc.so.6\","
 		"\"address\":\"0x7f3a5c0891f4\"}]}\n");
 }
 
