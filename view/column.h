@@ -27,7 +27,7 @@ enum view_type {
 	VIEW_COUNT,       /* view_u64() or view_i64()   12.3k                  integer */
 	VIEW_BYTES,       /* view_u64() or view_i64()   1.5 MiB                integer, bytes */
 	VIEW_DURATION_NS, /* view_u64() or view_i64()   1.2 ms                 integer, ns */
-	VIEW_TIME,        /* view_u64(), ns (realtime)  12:00:05, local        "2026-01-31T11:00:05.123456789Z" */
+	VIEW_TIME,        /* view_u64(), ns (realtime)  12:00:05, local        "…-31T11:00:05.123456789Z", UTC */
 	VIEW_PERCENT,     /* view_double(), 0 to 100    12.5%                  number */
 	VIEW_BOOL,        /* view_bool()                yes                    true */
 	/* Blocks: never inside a line, but on lines of their own below it. */
