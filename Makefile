@@ -100,6 +100,10 @@ $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY -Ilib -Iview -Ibpf -o $@ $< $(O)/libview.a $(O)/libdill.a $(LIBS)
 
+$(O)/bench/empty_probes: bench/empty_probes.c $(O)/libdill.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_lib) -o $@ $< $(O)/libdill.a $(LIBS)
+
 include tests/programs.mk
 
 check: deps-check
@@ -124,7 +128,7 @@ deps-check:
 demo: deps
 	@$(MAKE) --no-print-directory -s all
 	scripts/demo
-bench: $(O)/dill programs
+bench: $(O)/dill programs $(O)/bench/empty_probes
 	bench/memleak
 
 install: $(O)/dill

@@ -84,7 +84,6 @@ static struct bpf_program *program_of(struct memleak_bpf *bpf, enum allocator_fu
 	case ALLOCATOR_REALLOCARRAY: return bpf->progs.enter_reallocarray;
 	case ALLOCATOR_MEMALIGN: return bpf->progs.enter_memalign;
 	case ALLOCATOR_POSIX_MEMALIGN: return bpf->progs.enter_posix_memalign;
-	case ALLOCATOR_PVALLOC: return bpf->progs.enter_pvalloc;
 	case ALLOCATOR_MMAP: return bpf->progs.enter_mmap;
 	case ALLOCATOR_MUNMAP: return bpf->progs.enter_munmap;
 	case ALLOCATOR_MREMAP: return bpf->progs.enter_mremap;

@@ -403,17 +403,22 @@ static __always_inline void allocation_put(u32 space, u64 address, struct alloca
 }
 
 /*
- * Is this call part of one that hasn't returned? The outer one's frame lies above. A call that never returned (longjmp, a
- * lost return probe) must not hide later ones: its return address slot then holds something else than the
- * kernel's trampoline. Only a plain original address tells: the probe was not armed, or is gone.
+ * Where the kernel puts the page that return probes return to: as high as possible (kernel/events/uprobes.c, xol_add_vma()),
+ * above every stack and library.
+ */
+#define TRAMPOLINE_LOWEST 0x7fffffffe000ULL
+
+/*
+ * Is this call part of one that hasn't returned? The outer one's frame lies above, or at the same place when it
+ * jumped here (realloc(NULL, n) ends in a jump to malloc). A call that never returned must not hide later ones: a live one's
+ * return address has been replaced by the return probe's.
  */
 static __always_inline int call_is_nested(struct thread_state *thread, u64 sp)
 {
 	u64 word;
 
-	if (!thread->call.kind || thread->call.sp <= sp)
-		return 0;
-	if (bpf_probe_read_user(&word, sizeof(word), (void *)thread->call.sp) || word == thread->call.return_address)
+	if (thread->call.sp < sp || bpf_probe_read_user(&word, sizeof(word), (void *)thread->call.sp) ||
+	    word < TRAMPOLINE_LOWEST)
 		return 0;
 	count(COUNTER_NESTED, 1);
 	return 1;
@@ -467,12 +472,6 @@ SEC("uprobe")
 int enter_memalign(struct pt_regs *regs)
 {
 	return call_entered(regs, call_enter(regs, CALL_ALLOC, argument(regs, 1)));
-}
-
-SEC("uprobe")
-int enter_pvalloc(struct pt_regs *regs)
-{
-	return call_entered(regs, call_enter(regs, CALL_ALLOC, (argument(regs, 0) + 4095) & ~4095ULL));
 }
 
 SEC("uprobe")

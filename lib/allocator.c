@@ -36,7 +36,7 @@ static const struct known_function known_functions[] = {
 	{ "memalign", ALLOCATOR_MEMALIGN, 2, IS_HEAP },
 	{ "aligned_alloc", ALLOCATOR_MEMALIGN, 2, IS_HEAP },
 	{ "posix_memalign", ALLOCATOR_POSIX_MEMALIGN, 3, IS_HEAP },
-	{ "pvalloc", ALLOCATOR_PVALLOC, 1, IS_HEAP },
+	{ "pvalloc", ALLOCATOR_MALLOC, 1, IS_HEAP },
 	/* Itanium C++ ABI 5.1.5: nw/na new, dl/da delete; m size_t; St11align_val_t; RKSt9nothrow_t */
 	{ "_ZdlPv", ALLOCATOR_FREE, 1, IS_OPERATOR },
 	{ "_ZdaPv", ALLOCATOR_FREE, 1, IS_OPERATOR },

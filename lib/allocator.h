@@ -20,18 +20,17 @@ struct error;
 struct mapping;
 struct proc_maps;
 
-/* Shapes of functions: which arguments hold what. */
+/* Shapes of functions: which arguments hold what. In the order in which they should be probed. */
 enum allocator_function {
 	ALLOCATOR_FREE,           /* (block, …): free, cfree, free_sized, operator delete */
-	ALLOCATOR_MALLOC,         /* (size, …): malloc, valloc, operator new */
+	ALLOCATOR_MALLOC,         /* (size, …): malloc, valloc, pvalloc, operator new */
 	ALLOCATOR_CALLOC,         /* (count, size) */
 	ALLOCATOR_REALLOC,        /* (block, size) */
 	ALLOCATOR_REALLOCARRAY,   /* (block, count, size) */
 	ALLOCATOR_MEMALIGN,       /* (alignment, size): memalign, aligned_alloc */
 	ALLOCATOR_POSIX_MEMALIGN, /* (result, alignment, size) */
-	ALLOCATOR_PVALLOC,        /* (size), which is rounded up to pages */
-	ALLOCATOR_MMAP,           /* (address, size, …) */
 	ALLOCATOR_MUNMAP,         /* (address, size) */
+	ALLOCATOR_MMAP,           /* (address, size, …) */
 	ALLOCATOR_MREMAP,         /* (address, old size, new size, …) */
 	ALLOCATOR_FUNCTIONS,
 };

@@ -20,12 +20,12 @@ $(eval ldflags := $(call directive,$(1),ldflags))
 $(eval program_targets += $(target))
 $(target): $(src) $(wildcard tests/programs/*.h) $(O)/flags
 	@mkdir -p $$(@D)
-	$(cc) $(flags) $(if $(is_shared),-shared -fPIC) -o $$@ $$< $(ldflags)
+	$(cc) $(flags) -MMD -MP $(if $(is_shared),-shared -fPIC) -o $$@ $$< $(ldflags)
 $(if $(is_shared)$(filter no,$(call directive,$(1),static)),,
 $(eval program_targets += $(O)/tests/programs-static/$(name))
 $(O)/tests/programs-static/$(name): $(src) $(wildcard tests/programs/*.h) $(O)/flags
 	@mkdir -p $$(@D)
-	$(cc) $(flags) -static -o $$@ $$< $(filter-out -ldl,$(ldflags)))
+	$(cc) $(flags) -MMD -MP -static -o $$@ $$< $(filter-out -ldl,$(ldflags)))
 endef
 $(foreach source,$(program_sources),$(eval $(call program_rule,$(source))))
 
