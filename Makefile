@@ -108,8 +108,9 @@ include tests/programs.mk
 
 check: deps-check
 	tests/check
-check-unit: $(unit_tests) $(fuzz_replays)
-	tests/run $(unit_tests) $(wildcard tests/fuzz/replay-*)
+unit-tests: $(unit_tests) $(fuzz_replays)
+check-unit: unit-tests
+	tests/run $(unit_tests) tests/fuzz/replay.test
 check-cli: $(O)/dill
 	tests/run $(wildcard tests/cli/*.test)
 check-live: $(O)/dill programs
@@ -117,7 +118,7 @@ check-live: $(O)/dill programs
 check-vm: static programs
 	tests/vm/run
 
-fuzz: FORCE
+fuzz:
 	tests/fuzz/run
 
 # Set-up, demo, install -----------------------------------------------------------------------------------------
@@ -138,6 +139,6 @@ install: $(O)/dill
 clean:
 	rm -rf $(O)
 
-.PHONY: all help static check check-unit check-cli check-live check-vm fuzz deps deps-check demo bench install clean FORCE
+.PHONY: all help static check unit-tests check-unit check-cli check-live check-vm fuzz deps deps-check demo bench install clean FORCE
 
 -include $(shell find $(O)/lib $(O)/view $(O)/cmd $(O)/tests -name '*.d' 2>/dev/null)
