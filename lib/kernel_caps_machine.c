@@ -176,6 +176,8 @@ void try_process_caps(struct kernel_caps *caps)
 		if (caps->process_caps & NEEDS(list[i].bit))
 			cap_yes(caps, list[i].id,
 				caps->is_in_user_namespace ? "only inside this user namespace" : NULL);
+		else if (list[i].bit == CAP_SYS_RESOURCE)
+			cap_no(caps, list[i].id, "not held; only of use to raise RLIMIT_MEMLOCK without bpf_memcg");
 		else
 			cap_no(caps, list[i].id, "not in this process's effective set");
 }
