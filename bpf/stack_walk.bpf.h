@@ -103,10 +103,10 @@ struct {
 	__type(value, struct stack_trace);
 } stacks SEC(".maps");
 
-u64 walk_epoch; /* user space adds 1 when any layout changed: every remembered walk is void then */
-volatile const u32 walk_max_frames = WALK_MAX_FRAMES;
-volatile const u8 walk_is_cached = 1;
-volatile const u8 walk_uses_tables = 1; /* 0: frame pointers alone, to compare */
+__u64 walk_epoch; /* user space adds 1 when any layout changed: every remembered walk is void then */
+volatile const __u32 walk_max_frames = WALK_MAX_FRAMES;
+volatile const __u8 walk_is_cached = 1;
+volatile const __u8 walk_uses_tables = 1; /* 0: frame pointers alone, to compare */
 
 #define RULE_NONE 0ULL
 #define RULE_NO_CODE (~0ULL)
