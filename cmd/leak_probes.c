@@ -7,6 +7,7 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -246,6 +247,8 @@ int leak_probes_attach(struct leak_probes *probes, pid_t pid, struct error *err)
 	pid_t scope = probes->run->settings->follows_children ? 0 : pid;
 	CLEANUP(maps) struct proc_maps maps = { 0 };
 	CLEANUP(set) struct allocator_set set = { 0 };
+	char names[512] = "";
+	size_t names_length = 0;
 	int status;
 
 	status = proc_maps_read(pid, &maps, err);
@@ -265,11 +268,16 @@ int leak_probes_attach(struct leak_probes *probes, pid_t pid, struct error *err)
 		if (is_probed(probes, inode, size, scope, false))
 			continue;
 		describe(probes, allocator);
+		names_length += snprintf(names + names_length, sizeof(names) - names_length, " %s",
+					 elf_object_path(allocator->object));
+		names_length = names_length < sizeof(names) ? names_length : sizeof(names) - 1;
 		status = attach_allocator(probes, allocator, pid, err);
 		if (!status)
 			status = note_probed(probes, inode, size, scope, false);
 		if (status)
 			return error_context(err, "cannot probe %s", elf_object_path(allocator->object));
 	}
+	if (names_length)
+		run_notice(probes->run, "tracing process %d:%s", pid, names);
 	return 0;
 }

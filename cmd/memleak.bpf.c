@@ -136,6 +136,32 @@ static __always_inline void emit(enum memleak_event_type type, u32 space, u64 ad
 	bpf_ringbuf_submit(event, 0);
 }
 
+/*
+ * Poisson sampling by bytes: the distance to the next sample is drawn from an exponential distribution, so an
+ * allocation of s bytes is taken with probability 1 - exp(-s / mean), whatever its neighbours are.
+ */
+static __always_inline void sample_draw(struct thread_state *thread)
+{
+	u32 random = thread->random; /* xorshift: a helper call less than bpf_get_prandom_u32() */
+
+	random ^= random << 13;
+	random ^= random >> 17;
+	random ^= random << 5;
+	thread->random = random;
+	thread->sample_countdown = (sample_bytes * (u64)sample_quantile[random & (SAMPLE_QUANTILES - 1)]) >> 16;
+}
+
+static __always_inline int sample_decide(struct thread_state *thread, u64 size)
+{
+	if (!sample_bytes || size > 1ULL << 40)
+		return 1;
+	thread->sample_countdown -= size;
+	if (thread->sample_countdown > 0)
+		return 0;
+	sample_draw(thread);
+	return 1;
+}
+
 static __noinline struct thread_state *thread_create(u64 id)
 {
 	u32 tgid = id >> 32, tid = id, zero = 0;
@@ -154,6 +180,8 @@ static __noinline struct thread_state *thread_create(u64 id)
 	thread->tgid = tgid;
 	thread->space = process->space;
 	thread->random = (u32)bpf_get_prandom_u32() | 1;
+	if (sample_bytes)
+		sample_draw(thread);
 	return thread;
 }
 
@@ -271,30 +299,6 @@ static __always_inline void call_find_stack(struct thread_state *thread, struct 
 				  regs->sp, regs->bp);
 	call->stack_key = key ? key : STACK_KEY_ABSENT(thread->space, STACK_NOT_READ);
 	call->needs_walk = !key;
-}
-
-/*
- * Poisson sampling by bytes: the distance to the next sample is drawn from an exponential distribution, so an
- * allocation of s bytes is taken with probability 1 - exp(-s / mean), whatever its neighbours are.
- */
-static __always_inline int sample_decide(struct thread_state *thread, u64 size)
-{
-	u32 random;
-
-	if (!sample_bytes)
-		return 1;
-	if (size > 1ULL << 40)
-		return 1;
-	thread->sample_countdown -= size;
-	if (thread->sample_countdown > 0)
-		return 0;
-	random = thread->random; /* xorshift: a helper call less than bpf_get_prandom_u32() */
-	random ^= random << 13;
-	random ^= random >> 17;
-	random ^= random << 5;
-	thread->random = random;
-	thread->sample_countdown = (sample_bytes * (u64)sample_quantile[random & (SAMPLE_QUANTILES - 1)]) >> 16;
-	return 1;
 }
 
 /* What one sampled allocation of @size bytes stands for, in bytes: size / (1 - exp(-size / mean)). */

@@ -18,6 +18,7 @@
 
 #include "cleanup.h"
 #include "launch.h"
+#include "privileges.h"
 #include "targets.h"
 #include "view.h"
 
@@ -343,6 +344,16 @@ static int choose_rung(struct run *run, struct error *err)
 	return 0;
 }
 
+static int reduce_privileges(const struct run *run, struct error *err)
+{
+	const struct rung *rung = &run->invocation->command->tracer->ladder.rungs[run->rung];
+	bool uses_perf = false;
+
+	for (size_t i = 0; i < rung->need_count; i++)
+		uses_perf |= rung->needs[i] == KERNEL_CAP_UPROBE_PERF;
+	return privileges_reduce(uses_perf, err);
+}
+
 static int run_live(struct run *run, struct error *err)
 {
 	const struct tracer *tracer = run->invocation->command->tracer;
@@ -361,6 +372,8 @@ static int run_live(struct run *run, struct error *err)
 					  &run->private->recording, err);
 	if (!status)
 		status = tracer->start(run, run->state, err);
+	if (!status)
+		status = reduce_privileges(run, err);
 	if (!status && run->launch)
 		status = launch_release(run->launch, err);
 	if (!status)
