@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """One boot of one kernel in QEMU: started, watched, its reports read, ended.
 
-It knows nothing of packages and does not judge tests. Always TCG, as nested hypervisors fail on these kernels,
-and one thread for all CPUs: with thread=multi QEMU 7.2 can run a stale translation of kernel text that another
+It knows nothing of packages and does not judge tests. Always TCG: nested hypervisors fail on these kernels.
+One thread for all CPUs: with thread=multi QEMU 7.2 can run a stale translation of kernel text that another
 CPU has patched, so that switching tracepoints, kprobes and static keys ends in an int3 Oops or a hang.
 """
 

@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+# memleak's figures are the programs' own, to the byte, for several processes traced at once.
+# timeout: 300
+. /tests/memleak-truth
+
+for program in leak_sites static_leak realloc_storm mmap_halves threads memaligns exec_chain; do
+	start_program $program
+done
+trace_programs
+check "exit code 0, not $status" [ "$status" = 0 ]
+check "totals of seven processes and eight images" totals_agree
+check "figures of each site" sites_agree
+check "nothing dropped" nothing_dropped
+check "stacks end at their beginning" stacks_complete
+end_programs
+grep broken ./*.out && failures=1
+exit $((failures != 0))
