@@ -14,6 +14,7 @@
 
 struct tracer;
 struct view;
+struct view_record;
 
 /* Exit codes, the same for every command. */
 enum exit_code {
@@ -53,6 +54,7 @@ struct command {
 	size_t settings_size;
 	const void *defaults; /* of settings_size bytes; NULL: zeros */
 	const struct tracer *tracer; /* run.h; NULL: `run` does it all */
+	const struct view_record *const *records; /* all that it shows, NULL-terminated: checked before it runs */
 	int (*run)(struct invocation *invocation, struct error *err); /* returns an exit code, or negative errno */
 };
 

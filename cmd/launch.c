@@ -16,6 +16,7 @@ struct launch {
 	pid_t pid;
 	int go_fd;    /* a byte lets the child exec */
 	int error_fd; /* closed by exec; else carries errno */
+	int exec_error;
 	bool is_released;
 	bool is_reaped;
 };
@@ -111,7 +112,9 @@ int launch_exec_error(struct launch *launch)
 {
 	int code;
 
-	return read(launch->error_fd, &code, sizeof(code)) == sizeof(code) ? -code : 0;
+	if (!launch->exec_error && read(launch->error_fd, &code, sizeof(code)) == sizeof(code))
+		launch->exec_error = -code;
+	return launch->exec_error;
 }
 
 void launch_destroy(struct launch *launch)

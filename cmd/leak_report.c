@@ -86,7 +86,7 @@ static const struct view_column block_columns[BLOCK_COLUMNS] = {
 };
 static const struct view_record block_record = {
 	.type = "block", .columns = block_columns, .column_count = BLOCK_COLUMNS, .indent = 8,
-	.text = "{address} {size:raw} bytes, age {age_ns}",
+	.text = "{address} {size} bytes, age {age_ns}",
 };
 
 enum { SUMMARY_PID, SUMMARY_SEEN, SUMMARY_FREED, SUMMARY_HELD, SUMMARY_DROPPED, SUMMARY_SEEN_BYTES,
@@ -139,6 +139,9 @@ static const char *const counter_names[COUNTER_COUNT] = {
 	[COUNTER_SITES_LOST] = "sites_lost", [COUNTER_SITES_LOST_BYTES] = "sites_lost_bytes",
 	[COUNTER_EVENTS_LOST] = "events_lost",
 };
+
+const struct view_record *const leak_report_records[] = { &report_record, &site_record, &estimated_site_record, &block_record,
+							  &summary_record, &event_record, NULL };
 
 int leak_report_create(const struct memleak_options *options, struct leak_report **ret_report)
 {

@@ -8,6 +8,10 @@
 
 struct leak_report;
 struct memleak_options;
+struct view_record;
+
+/* What it shows, for struct command. */
+extern const struct view_record *const leak_report_records[];
 
 int leak_report_create(const struct memleak_options *options, struct leak_report **ret_report);
 void leak_report_destroy(struct leak_report *report);

@@ -108,6 +108,12 @@ static int run_command(struct invocation *invocation, struct trace_settings *tra
 	struct error err = { 0 };
 	int code, status;
 
+	for (size_t i = 0; command->records && command->records[i]; i++) {
+		if (!view_record_check(command->records[i], err.text, sizeof(err.text)))
+			continue;
+		print_error(command->name, err.text);
+		return EXIT_INCOMPLETE;
+	}
 	if (invocation->output.colour && colour_parse(invocation->output.colour, &options.colour)) {
 		print_error(command->name, "--color wants auto, always or never");
 		return EXIT_USAGE;

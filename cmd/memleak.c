@@ -217,4 +217,5 @@ const struct command memleak_command = {
 	.settings_size = sizeof(struct memleak_options),
 	.defaults = &memleak_defaults,
 	.tracer = &memleak_tracer,
+	.records = leak_report_records,
 };

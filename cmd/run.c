@@ -383,6 +383,9 @@ static int run_live(struct run *run, struct error *err)
 	status = loop(run, err);
 	run->has_ended = true;
 	ended = tracer->end(run, run->state, status ? NULL : err);
+	if (!status && run->launch && launch_exec_error(run->launch))
+		return error_set(err, -ENOENT, "cannot run %s: %s", run->invocation->words[0],
+				 strerror(-launch_exec_error(run->launch)));
 	return status ? status : ended == -EPIPE ? 0 : ended;
 }
 
