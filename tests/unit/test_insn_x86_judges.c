@@ -216,7 +216,8 @@ static void the_cpu_does_what_the_decoder_says(void **state)
 			break;
 		assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP);
 		assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, &after), 0);
-		if (n > 0 && status >> 8 == SIGTRAP) {
+		/* An int3 is the breakpoint of somebody who traces the whole machine. */
+		if (n > 0 && status >> 8 == SIGTRAP && code[0] != 0xcc) {
 			assert_int_equal(insn_x86_decode(code, (size_t)n, &insn), 0);
 			/* An exec returns with a new program's registers. */
 			if (!(insn.map == INSN_MAP_0F && insn.opcode == 0x05))
