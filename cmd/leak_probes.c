@@ -79,6 +79,7 @@ static struct bpf_program *program_of(struct memleak_bpf *bpf, enum allocator_fu
 {
 	switch (function) {
 	case ALLOCATOR_FREE: return bpf->progs.enter_free;
+	case ALLOCATOR_NEW: return bpf->progs.enter_new;
 	case ALLOCATOR_MALLOC: return bpf->progs.enter_malloc;
 	case ALLOCATOR_CALLOC: return bpf->progs.enter_calloc;
 	case ALLOCATOR_REALLOC: return bpf->progs.enter_realloc;
@@ -150,6 +151,10 @@ static void describe(struct leak_probes *probes, const struct allocator *allocat
 		probe_site_describe(&site->site, site->name, text, sizeof(text));
 		run_verbose(probes->run, "%s: %s", elf_object_path(allocator->object), text);
 	}
+	if (allocator->skipped)
+		run_notice(probes->run, "%s: %u forms of operator new are not followed: not all of their returns can be told "
+			   "from the code, and return probes would break exceptions", elf_object_path(allocator->object),
+			   allocator->skipped);
 }
 
 /* Probe all functions of one shape: where they begin, or (@is_return) where all but free return. */
@@ -165,7 +170,8 @@ static int attach_shape(struct leak_probes *probes, const struct allocator *allo
 	for (size_t i = 0; i < allocator->count; i++) {
 		const struct allocator_site *site = &allocator->sites[i];
 
-		if (is_return ? site->function == ALLOCATOR_FREE : site->function != function)
+		if (is_return ? site->function == ALLOCATOR_FREE || site->function == ALLOCATOR_NEW
+			      : site->function != function)
 			continue;
 		points[count++] = (struct uprobe_point){ site->file_offset,
 							 is_return ? 0 : argument_cookie(probes, &site->site) };
@@ -174,12 +180,26 @@ static int attach_shape(struct leak_probes *probes, const struct allocator *allo
 			     !is_return && function == ALLOCATOR_FREE, points, count, err);
 }
 
+static int attach_exits(struct leak_probes *probes, const struct allocator *allocator, pid_t pid, struct error *err)
+{
+	CLEANUP(free) struct uprobe_point *points = calloc(allocator->exit_count + 1, sizeof(*points));
+
+	if (!points)
+		return -ENOMEM;
+	for (size_t i = 0; i < allocator->exit_count; i++)
+		points[i] = (struct uprobe_point){ allocator->exits[i], 0 };
+	return attach_points(probes, probes->bpf->progs.leave_by_ret, allocator->object, pid, false, false, points,
+			     allocator->exit_count, err);
+}
+
 static int attach_allocator(struct leak_probes *probes, const struct allocator *allocator, pid_t pid, struct error *err)
 {
 	int status = attach_shape(probes, allocator, pid, ALLOCATOR_FREE, false, err);
 
 	if (!status)
 		status = attach_shape(probes, allocator, pid, ALLOCATOR_FREE, true, err);
+	if (!status)
+		status = attach_exits(probes, allocator, pid, err);
 	for (enum allocator_function f = ALLOCATOR_FREE + 1; f < ALLOCATOR_FUNCTIONS && !status; f++)
 		status = attach_shape(probes, allocator, pid, f, false, err);
 	return status;

@@ -30,6 +30,7 @@ struct call {
 	u8 has_old;
 	u8 is_sampled;
 	u8 needs_walk;
+	u8 is_seen_by_ret; /* the return address is left alone, since the function may throw: see lib/function_exits.h */
 };
 
 struct thread_state {
@@ -414,28 +415,33 @@ static __always_inline void allocation_put(u32 space, u64 address, struct alloca
 
 /*
  * Is this call part of one that hasn't returned? The outer one's frame lies above, or at the same place when it
- * jumped here (realloc(NULL, n) ends in a jump to malloc). A call that never returned must not hide later ones: a live one's
- * return address has been replaced by the return probe's.
+ * jumped here (realloc(NULL, n) ends in a jump to malloc). A call that never returned, left by a throw or a longjmp, must not hide
+ * later ones. A live one has the trampoline for its return address, or where that is left alone still its own; a
+ * throw is followed by calls that overwrite it, and by a new call at the same place.
  */
-static __always_inline int call_is_nested(struct thread_state *thread, u64 sp)
+static __always_inline int call_is_nested(struct thread_state *thread, u64 sp, int is_seen_by_ret)
 {
+	struct call *call = &thread->call;
 	u64 word;
 
-	if (thread->call.sp < sp || bpf_probe_read_user(&word, sizeof(word), (void *)thread->call.sp) ||
-	    word < TRAMPOLINE_LOWEST)
+	if (call->sp < sp || bpf_probe_read_user(&word, sizeof(word), (void *)call->sp))
+		return 0;
+	if (call->is_seen_by_ret ? word != call->return_address || (is_seen_by_ret && call->sp == sp)
+				 : word < TRAMPOLINE_LOWEST)
 		return 0;
 	count(COUNTER_NESTED, 1);
 	return 1;
 }
 
-static __always_inline struct thread_state *call_enter(struct pt_regs *regs, enum call_kind kind, u64 size)
+static __always_inline struct thread_state *call_enter_any(struct pt_regs *regs, enum call_kind kind, u64 size,
+							   int is_seen_by_ret)
 {
 	struct thread_state *thread = thread_get();
 	struct call *call;
 
 	if (!thread)
 		return NULL;
-	if (thread->call.kind && call_is_nested(thread, regs->sp))
+	if (thread->call.kind && call_is_nested(thread, regs->sp, is_seen_by_ret))
 		return NULL;
 	call = &thread->call;
 	call->sp = regs->sp;
@@ -443,12 +449,18 @@ static __always_inline struct thread_state *call_enter(struct pt_regs *regs, enu
 	call->size = size;
 	call->has_old = 0;
 	call->needs_walk = 0;
+	call->is_seen_by_ret = is_seen_by_ret;
 	if (bpf_probe_read_user(&call->return_address, sizeof(u64), (void *)regs->sp))
 		call->return_address = 0;
 	call->is_sampled = size >= min_size && size <= max_size && (kind >= CALL_MMAP || sample_decide(thread, size));
 	if (call->is_sampled && kind != CALL_MUNMAP)
 		call_find_stack(thread, regs);
 	return thread;
+}
+
+static __always_inline struct thread_state *call_enter(struct pt_regs *regs, enum call_kind kind, u64 size)
+{
+	return call_enter_any(regs, kind, size, 0);
 }
 
 static __always_inline int call_entered(struct pt_regs *regs, struct thread_state *thread)
@@ -462,6 +474,13 @@ SEC("uprobe")
 int enter_malloc(struct pt_regs *regs)
 {
 	return call_entered(regs, call_enter(regs, CALL_ALLOC, argument(regs, 0)));
+}
+
+/* operator new where it may throw */
+SEC("uprobe")
+int enter_new(struct pt_regs *regs)
+{
+	return call_entered(regs, call_enter_any(regs, CALL_ALLOC, argument(regs, 0), 1));
 }
 
 /* An overflow of the product makes calloc return NULL, so the size is never used then. */
@@ -606,19 +625,12 @@ static __always_inline void return_old_block(struct thread_state *thread, u64 ad
 	}
 }
 
-SEC("uprobe")
-int leave(struct pt_regs *regs)
+static __always_inline int call_leave(struct pt_regs *regs, struct thread_state *thread)
 {
-	u64 id = bpf_get_current_pid_tgid(), address = regs->ax;
+	struct call *call = &thread->call;
+	u64 address = regs->ax;
 	struct allocation block;
-	struct thread_state *thread;
-	struct call *call;
-	u32 tid = id;
 
-	thread = bpf_map_lookup_elem(&threads, &tid);
-	if (!thread || !thread->call.kind || thread->call.sp + 8 != regs->sp)
-		return 0; /* a nested call, or one that began before we attached */
-	call = &thread->call;
 	if (call->kind >= CALL_MMAP) {
 		return_mapping(thread, address);
 		call->kind = CALL_NONE;
@@ -648,6 +660,32 @@ int leave(struct pt_regs *regs)
 	if (streams_events)
 		emit(EVENT_ALLOC, thread->space, address, block.size, block.stack_key);
 	return 0;
+}
+
+/* The call that returns to @sp; NULL for a nested one, or one that began before we attached. */
+static __always_inline struct thread_state *call_returning_to(u64 sp)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	struct thread_state *thread = bpf_map_lookup_elem(&threads, &tid);
+
+	return thread && thread->call.kind && thread->call.sp + 8 == sp ? thread : NULL;
+}
+
+SEC("uprobe")
+int leave(struct pt_regs *regs)
+{
+	struct thread_state *thread = call_returning_to(regs->sp);
+
+	return thread && !thread->call.is_seen_by_ret ? call_leave(regs, thread) : 0;
+}
+
+/* On a `ret` itself: the return address is still on the stack. */
+SEC("uprobe")
+int leave_by_ret(struct pt_regs *regs)
+{
+	struct thread_state *thread = call_returning_to(regs->sp + 8);
+
+	return thread && thread->call.is_seen_by_ret ? call_leave(regs, thread) : 0;
 }
 
 /* The loader's rendezvous with debuggers (_dl_debug_state): objects were mapped or unmapped. */

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "elf_object.h"
 #include "error.h"
+#include "function_exits.h"
 #include "insn_x86.h"
 #include "proc_maps.h"
 
@@ -50,12 +51,12 @@ static const struct known_function known_functions[] = {
 	{ "_ZdaPvmSt11align_val_t", ALLOCATOR_FREE, 1, IS_OPERATOR },
 	{ "_ZdlPvSt11align_val_tRKSt9nothrow_t", ALLOCATOR_FREE, 1, IS_OPERATOR },
 	{ "_ZdaPvSt11align_val_tRKSt9nothrow_t", ALLOCATOR_FREE, 1, IS_OPERATOR },
-	{ "_Znwm", ALLOCATOR_MALLOC, 1, IS_OPERATOR },
-	{ "_Znam", ALLOCATOR_MALLOC, 1, IS_OPERATOR },
+	{ "_Znwm", ALLOCATOR_NEW, 1, IS_OPERATOR },
+	{ "_Znam", ALLOCATOR_NEW, 1, IS_OPERATOR },
 	{ "_ZnwmRKSt9nothrow_t", ALLOCATOR_MALLOC, 1, IS_OPERATOR },
 	{ "_ZnamRKSt9nothrow_t", ALLOCATOR_MALLOC, 1, IS_OPERATOR },
-	{ "_ZnwmSt11align_val_t", ALLOCATOR_MALLOC, 1, IS_OPERATOR },
-	{ "_ZnamSt11align_val_t", ALLOCATOR_MALLOC, 1, IS_OPERATOR },
+	{ "_ZnwmSt11align_val_t", ALLOCATOR_NEW, 1, IS_OPERATOR },
+	{ "_ZnamSt11align_val_t", ALLOCATOR_NEW, 1, IS_OPERATOR },
 	{ "_ZnwmSt11align_val_tRKSt9nothrow_t", ALLOCATOR_MALLOC, 1, IS_OPERATOR },
 	{ "_ZnamSt11align_val_tRKSt9nothrow_t", ALLOCATOR_MALLOC, 1, IS_OPERATOR },
 	{ "mmap", ALLOCATOR_MMAP, 2, IS_MAPPING },
@@ -219,6 +220,33 @@ static bool operator_uses_heap(struct candidate *candidate, const struct known_f
 	return !find_function(candidate, name, &heap) && goes_to(code, size, vaddr, heap.vaddr);
 }
 
+/* The exits of functions that may throw. -EOPNOTSUPP: the function had better not be probed. */
+static int add_exits(struct allocator *allocator, struct candidate *candidate, uint64_t vaddr)
+{
+	struct function_exits exits;
+	int status = function_exits_find(candidate->object, vaddr, &exits, NULL);
+	uint64_t *grown;
+
+	if (status)
+		return status;
+	grown = reallocarray(allocator->exits, allocator->exit_count + exits.count + 1, sizeof(*grown));
+	if (!grown) {
+		function_exits_deinit(&exits);
+		return -ENOMEM;
+	}
+	allocator->exits = grown;
+	for (size_t i = 0; i < exits.count; i++) {
+		bool is_known = false;
+
+		for (size_t k = 0; k < allocator->exit_count; k++)
+			is_known |= grown[k] == exits.file_offsets[i];
+		if (!is_known)
+			grown[allocator->exit_count++] = exits.file_offsets[i];
+	}
+	function_exits_deinit(&exits);
+	return 0;
+}
+
 static int add_site(struct allocator *allocator, struct candidate *candidate, const struct known_function *known,
 		    const struct elf_function *function, const struct allocator_choice *choice, struct error *err)
 {
@@ -243,6 +271,13 @@ static int add_site(struct allocator *allocator, struct candidate *candidate, co
 				 known->name);
 	if (known->group == IS_OPERATOR && operator_uses_heap(candidate, known, code, size, function->vaddr))
 		return 0;
+	if (known->function == ALLOCATOR_NEW) {
+		status = add_exits(allocator, candidate, function->vaddr);
+		if (status == -EOPNOTSUPP)
+			allocator->skipped++;
+		if (status)
+			return status == -EOPNOTSUPP ? 0 : status;
+	}
 	status = probe_site_choose(code, size, &need, &site.site, err);
 	if (status)
 		return error_context(err, "%s in %s", known->name, elf_object_path(candidate->object));
@@ -289,7 +324,7 @@ static int add_allocator(struct allocator_set *set, struct candidate *candidate,
 	if (status)
 		return status;
 	for (size_t i = 0; i < allocator->count; i++)
-		if (allocator->sites[i].function == ALLOCATOR_MALLOC)
+		if (allocator->sites[i].function == ALLOCATOR_MALLOC || allocator->sites[i].function == ALLOCATOR_NEW)
 			set->has_heap = true;
 	return 0;
 }
@@ -328,6 +363,7 @@ void allocator_set_deinit(struct allocator_set *set)
 	for (size_t i = 0; i < set->count; i++) {
 		elf_object_unref(set->list[i].object);
 		free(set->list[i].sites);
+		free(set->list[i].exits);
 	}
 	*set = (struct allocator_set){ 0 };
 }

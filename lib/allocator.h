@@ -23,7 +23,8 @@ struct proc_maps;
 /* Shapes of functions: which arguments hold what. In the order in which they should be probed. */
 enum allocator_function {
 	ALLOCATOR_FREE,           /* (block, …): free, cfree, free_sized, operator delete */
-	ALLOCATOR_MALLOC,         /* (size, …): malloc, valloc, pvalloc, operator new */
+	ALLOCATOR_NEW,            /* (size, …): operator new that throws; its returns are probed by `exits` */
+	ALLOCATOR_MALLOC,         /* (size, …): malloc, valloc, pvalloc, operator new(nothrow) */
 	ALLOCATOR_CALLOC,         /* (count, size) */
 	ALLOCATOR_REALLOC,        /* (block, size) */
 	ALLOCATOR_REALLOCARRAY,   /* (block, count, size) */
@@ -48,6 +49,9 @@ struct allocator {
 	struct elf_object *object; /* a reference of its own */
 	struct allocator_site *sites;
 	size_t count;
+	uint64_t *exits; /* file offsets of the `ret`s of ALLOCATOR_NEW functions, each once */
+	size_t exit_count;
+	unsigned int skipped; /* operators left out, since not all of their returns could be found */
 };
 
 struct allocator_set {
