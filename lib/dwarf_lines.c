@@ -65,26 +65,53 @@ void dwarf_lines_close(struct dwarf_lines *lines)
 
 DEFINE_CLEANUP(dwarf_lines, struct dwarf_lines *, dwarf_lines_close(v));
 
-/* Make libdw blind to the link to the alternate file: it would open whatever path is written there. */
-static void hide_alternate_link(Elf *elf)
+/*
+ * Make the file safe for libdw (0.188), which would open whatever path .gnu_debugaltlink names, and read past the end
+ * of a string section that doesn't end in a NUL. @hides_link takes away the first; the second is no usable DWARF.
+ */
+static int prepare_sections(Elf *elf, bool hides_link)
 {
 	Elf_Scn *section = NULL;
 	size_t names_index;
 
 	if (elf_getshdrstrndx(elf, &names_index))
-		return;
+		return -EBADMSG;
 	while ((section = elf_nextscn(elf, section))) {
 		GElf_Shdr header;
-		const char *name;
+		const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names_index, header.sh_name) : NULL;
+		Elf_Data *data;
 
-		if (!gelf_getshdr(section, &header))
+		if (name && hides_link && !strcmp(name, ".gnu_debugaltlink")) {
+			header.sh_type = SHT_NOBITS;
+			gelf_update_shdr(section, &header);
+		}
+		if (!name || header.sh_type == SHT_NOBITS)
 			continue;
-		name = elf_strptr(elf, names_index, header.sh_name);
-		if (!name || strcmp(name, ".gnu_debugaltlink"))
+		if (!strncmp(name, ".zdebug_", 8))
+			return -EBADMSG; /* the compression of gcc before 2015; its end can't be looked at here */
+		if (strcmp(name, ".debug_str") && strcmp(name, ".debug_line_str"))
 			continue;
-		header.sh_type = SHT_NOBITS;
-		gelf_update_shdr(section, &header);
+		if ((header.sh_flags & SHF_COMPRESSED) && elf_compress(section, 0, 0) < 0)
+			return -EBADMSG;
+		data = elf_rawdata(section, NULL);
+		if (!data || (data->d_size && ((const char *)data->d_buf)[data->d_size - 1] != '\0'))
+			return -EBADMSG;
 	}
+	return 0;
+}
+
+static int begin_dwarf(struct elf_object *object, bool hides_link, Elf **elf, Dwarf **dwarf)
+{
+	int r;
+
+	*elf = elf_object_begin_elf(object);
+	if (!*elf)
+		return -EBADMSG;
+	r = prepare_sections(*elf, hides_link);
+	if (r)
+		return r;
+	*dwarf = dwarf_begin_elf(*elf, DWARF_C_READ, NULL);
+	return *dwarf ? 0 : -ENOENT;
 }
 
 /* Find the alternate file by its build-id, in the same places as debug files. */
@@ -98,10 +125,7 @@ static bool open_alternate(struct dwarf_lines *lines, const struct debug_search 
 		return true;
 	if (size < 0 || debug_file_find_by_build_id(lines->loaded, search, build_id, (size_t)size, &lines->alternate))
 		return false;
-	lines->alternate_elf = elf_object_begin_elf(lines->alternate);
-	if (lines->alternate_elf)
-		lines->alternate_dwarf = dwarf_begin_elf(lines->alternate_elf, DWARF_C_READ, NULL);
-	if (!lines->alternate_dwarf)
+	if (begin_dwarf(lines->alternate, true, &lines->alternate_elf, &lines->alternate_dwarf))
 		return false;
 	dwarf_setalt(lines->dwarf, lines->alternate_dwarf);
 	return true;
@@ -109,18 +133,14 @@ static bool open_alternate(struct dwarf_lines *lines, const struct debug_search 
 
 static int open_dwarf(struct dwarf_lines *lines, const struct debug_search *search)
 {
-	lines->elf = elf_object_begin_elf(lines->object);
-	if (!lines->elf)
-		return -EBADMSG;
-	lines->dwarf = dwarf_begin_elf(lines->elf, DWARF_C_READ, NULL);
-	if (!lines->dwarf)
-		return -ENOENT;
-	if (open_alternate(lines, search))
-		return 0;
+	int r = begin_dwarf(lines->object, false, &lines->elf, &lines->dwarf);
+
+	if (r || open_alternate(lines, search))
+		return r;
 	dwarf_end(lines->dwarf);
-	hide_alternate_link(lines->elf);
-	lines->dwarf = dwarf_begin_elf(lines->elf, DWARF_C_READ, NULL);
-	return lines->dwarf ? 0 : -ENOENT;
+	elf_end(lines->elf);
+	lines->dwarf = NULL;
+	return begin_dwarf(lines->object, true, &lines->elf, &lines->dwarf);
 }
 
 static int add_unit_range(struct dwarf_lines *lines, uint64_t low, uint64_t high, size_t unit)

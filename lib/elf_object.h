@@ -30,8 +30,8 @@ struct root_directory;
  * needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE; the path below the process's root; /proc/PID/exe, which also
  * reaches a deleted program. A file is taken when its inode number is the mapping's. The device is not compared:
  * stat(2) names another one than the memory map on btrfs and overlayfs. Where the inode differs too (overlayfs
- * again), the file is taken when it isn't deleted and holds the very bytes that the process has mapped; a few
- * bytes may differ, since breakpoints and uprobes write into the text.
+ * again), the file is taken when it isn't deleted and its bytes are those in the process's memory: the page of
+ * the ELF header, with the build-id, or failing that a page of the text, in which breakpoints are let pass.
  *
  * "[vdso]" is copied out of the process's memory.
  *

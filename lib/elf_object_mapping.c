@@ -18,7 +18,7 @@
 
 #define VDSO_LIMIT (1U << 20)
 #define COMPARED_BYTES 4096U
-#define PATCHED_BYTES 64U /* breakpoints and uprobes in one page that are let pass */
+#define PATCHED_BYTES 64 /* breakpoints and uprobes in one page that are let pass */
 
 DEFINE_CLEANUP(root_directory, struct root_directory *, root_directory_unref(v));
 
@@ -30,21 +30,36 @@ static bool read_process(pid_t pid, uint64_t address, void *buffer, size_t size)
 	return process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
 
-/* The mapped bytes against the file's. What can't be read can't be vouched for. */
+/* How many bytes of a page in memory aren't the file's; negative when either can't be read. */
+static int differing_bytes(pid_t pid, uint64_t address, int fd, uint64_t file_offset, uint8_t in_memory[COMPARED_BYTES])
+{
+	uint8_t in_file[COMPARED_BYTES] = {0}; /* after the file's end its last page goes on with zeros */
+	int differing = 0;
+
+	if (file_offset > INT64_MAX || pread(fd, in_file, COMPARED_BYTES, (off_t)file_offset) <= 0 ||
+	    !read_process(pid, address, in_memory, COMPARED_BYTES))
+		return -1;
+	for (size_t i = 0; i < COMPARED_BYTES; i++)
+		differing += in_memory[i] != in_file[i];
+	return differing;
+}
+
+/*
+ * Is it the file by its bytes? Best told from the page with the ELF header and, as linkers place it, the build-id;
+ * that page mostly lies where the mapping's own offset says. Otherwise from the mapping's first page.
+ */
 static bool has_mapped_bytes(pid_t pid, const struct mapping *mapping, int fd)
 {
-	uint8_t in_memory[COMPARED_BYTES], in_file[COMPARED_BYTES];
-	size_t size = sizeof(in_memory), differing = 0;
+	uint8_t page[COMPARED_BYTES];
+	int differing;
 
-	if (mapping->end - mapping->start < size || mapping->file_offset > INT64_MAX)
-		return false;
-	memset(in_file, 0, size); /* the last page of a mapping goes on with zeros after the file's end */
-	if (pread(fd, in_file, size, (off_t)mapping->file_offset) <= 0 ||
-	    !read_process(pid, mapping->start, in_memory, size))
-		return false;
-	for (size_t i = 0; i < size; i++)
-		differing += in_memory[i] != in_file[i];
-	return differing <= PATCHED_BYTES;
+	if (mapping->file_offset <= mapping->start) {
+		differing = differing_bytes(pid, mapping->start - mapping->file_offset, fd, 0, page);
+		if (differing >= 0 && !memcmp(page, ELFMAG, SELFMAG))
+			return differing == 0;
+	}
+	differing = differing_bytes(pid, mapping->start, fd, mapping->file_offset, page);
+	return differing >= 0 && differing <= PATCHED_BYTES;
 }
 
 static bool is_mapped_file(pid_t pid, const struct mapping *mapping, int fd)

@@ -14,6 +14,8 @@
 #include "elf_minidebuginfo.h"
 
 #define NO_SYMBOL UINT32_MAX
+/* Bytes of names compared: symbols can be made that share one long name, and sorting reads it again and again. */
+#define NAME_COMPARED 4096U
 
 /* From start up to the next span's start, this symbol answers. Spans are disjoint, so one binary search does. */
 struct span {
@@ -264,11 +266,11 @@ static int compare_addresses(const void *left, const void *right, void *context)
 		return a->rank < b->rank ? -1 : 1;
 	a_name = elf_symbol_name(symbols, a);
 	b_name = elf_symbol_name(symbols, b);
-	a_length = strlen(a_name);
-	b_length = strlen(b_name);
+	a_length = strnlen(a_name, NAME_COMPARED);
+	b_length = strnlen(b_name, NAME_COMPARED);
 	if (a_length != b_length)
 		return a_length < b_length ? -1 : 1;
-	return strcmp(a_name, b_name);
+	return strncmp(a_name, b_name, NAME_COMPARED);
 }
 
 void elf_symbols_seal(struct elf_symbols *symbols)
@@ -392,7 +394,7 @@ static int compare_names(const void *left, const void *right, void *context)
 	const struct elf_symbols *symbols = context;
 	const struct elf_symbol *a = &symbols->list[*(const uint32_t *)left];
 	const struct elf_symbol *b = &symbols->list[*(const uint32_t *)right];
-	int order = strcmp(elf_symbol_name(symbols, a), elf_symbol_name(symbols, b));
+	int order = strncmp(elf_symbol_name(symbols, a), elf_symbol_name(symbols, b), NAME_COMPARED);
 
 	if (order)
 		return order;
@@ -426,7 +428,7 @@ const struct elf_symbol *elf_symbols_named(struct elf_symbols *symbols, const ch
 		size_t middle = low + (high - low) / 2;
 		const struct elf_symbol *symbol = &symbols->list[symbols->by_name[middle]];
 
-		if (strcmp(elf_symbol_name(symbols, symbol), name) < 0)
+		if (strncmp(elf_symbol_name(symbols, symbol), name, NAME_COMPARED) < 0)
 			low = middle + 1;
 		else
 			high = middle;

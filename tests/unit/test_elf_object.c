@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Functions and layout of ELF files that the machine's compiler makes, held against nm, readelf and the bytes
+ * themselves. Which file is behind a mapping: test_elf_mapping.c. Damaged files: test_elf_damage.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "debug_file.h"
+#include "elf_fixture.h"
+#include "elf_object.h"
+#include "elf_symbols.h"
+#include "error.h"
+
+static const char program[] =
+	"#include <stdio.h>\n"
+	"__attribute__((noinline)) static int hidden(int x) { __asm__(\"\"); return x * 3; }\n"
+	"__attribute__((noinline)) int shown(int x) { __asm__(\"\"); return hidden(x) + 1; }\n"
+	"int __libc_shown(int x) __attribute__((alias(\"shown\")));\n"
+	"int __strong(int x) { return x - 1; }\n"
+	"int weakling(int x) __attribute__((weak, alias(\"__strong\")));\n"
+	"static int fast(int x) { return x; }\n"
+	"static int (*choose(void))(int) { return fast; }\n"
+	"int chosen(int x) __attribute__((ifunc(\"choose\")));\n"
+	"int main(void) { return printf(\"%d\\n\", shown(2) + weakling(1) + chosen(1)) < 0; }\n";
+
+static struct elf_object *open_object(const char *name)
+{
+	struct elf_object *object;
+	struct error err = {0};
+
+	if (elf_object_open_path(fixture_path(name), &object, &err))
+		fail_msg("%s", err.text);
+	return object;
+}
+
+static int build_all(void **state)
+{
+	if (fixture_setup(state))
+		return -1;
+	write_file("p.c", program);
+	run("gcc -O1 -fPIE -pie p.c -o pie && gcc -O1 -no-pie p.c -o fixed && gcc -O1 -fPIC -shared p.c -o lib.so &&"
+	    "gcc -O1 -static p.c -o static && gcc -O1 -static-pie p.c -o static-pie && strip pie -o stripped");
+	return 0;
+}
+
+/* nm's line for a function: "0000000000001139 T name". Returns the address, or 0. */
+static uint64_t nm_address(const char *file, const char *name)
+{
+	char *text = output_of("nm %s", file), *line, *rest = NULL;
+	uint64_t found = 0;
+
+	for (line = strtok_r(text, "\n", &rest); line && !found; line = strtok_r(NULL, "\n", &rest)) {
+		char symbol[256], type;
+		uint64_t address;
+
+		if (sscanf(line, "%" SCNx64 " %c %255s", &address, &type, symbol) == 3 && !strcmp(symbol, name))
+			found = address;
+	}
+	free(text);
+	return found;
+}
+
+static void assert_function_at(struct elf_object *object, const char *name, uint64_t vaddr)
+{
+	struct elf_function function;
+	struct error err = {0};
+
+	if (elf_object_find_function(object, name, &function, &err))
+		fail_msg("%s", err.text);
+	assert_string_equal(function.name, name);
+	assert_int_equal(function.vaddr, vaddr);
+}
+
+static void finds_functions_where_nm_does(void **state)
+{
+	static const char *const files[] = {"pie", "fixed", "lib.so", "static", "static-pie"};
+	static const char *const names[] = {"shown", "hidden", "__libc_shown", "weakling", "__strong", "chosen", "main"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		struct elf_object *object = open_object(files[i]);
+
+		for (size_t j = 0; j < sizeof(names) / sizeof(*names); j++)
+			assert_function_at(object, names[j], nm_address(files[i], names[j]));
+		elf_object_unref(object);
+	}
+}
+
+struct nm_entries {
+	char *text;
+	size_t missing;
+};
+
+/* Strike a function out of nm's list. */
+static int strike_out(const struct elf_function *function, void *context)
+{
+	struct nm_entries *entries = context;
+	char line[512], *at;
+
+	snprintf(line, sizeof(line), "\n%016" PRIx64 " %s\n", function->vaddr, function->name);
+	at = strstr(entries->text, line);
+	if (at)
+		at[1] = '-';
+	else
+		entries->missing++;
+	return 0;
+}
+
+static void lists_exactly_the_functions_that_nm_lists(void **state)
+{
+	static const char *const files[] = {"pie", "fixed", "static"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		struct elf_object *object = open_object(files[i]);
+		/* Functions only: what nm calls t, w or i and readelf FUNC, IFUNC or NOTYPE in a section of code. */
+		struct nm_entries entries = {
+			.text = output_of(
+				"echo; code=$(readelf -SW %1$s | sed -n 's/^ *\\[ *\\([0-9]*\\)\\].* [A-Z]*X[A-Z]* .*/\\1/p');"
+				"readelf -sW %1$s | sed -n '/symtab/,$p' | awk -v code=\"$code\" 'BEGIN "
+				"{ split(code, c); for (i in c) is[c[i]] = 1 } $4 ~ /FUNC|NOTYPE/ && is[$7] && $8 "
+				"{ sub(/@.*/, \"\", $8); print $2, $8 }' | LC_ALL=C sort -u", files[i]),
+		};
+
+		assert_non_null(strstr(entries.text, " shown\n"));
+		assert_int_equal(elf_object_each_function(object, strike_out, &entries, NULL), 0);
+		assert_int_equal(entries.missing, 0);
+		for (char *at = entries.text; (at = strchr(at, '\n')) && at[1]; at++) {
+			if (at[1] != '-')
+				fail_msg("%s: not listed: %.60s", files[i], at + 1);
+		}
+		free(entries.text);
+		elf_object_unref(object);
+	}
+}
+
+static void says_what_kind_of_function_it_is(void **state)
+{
+	struct elf_object *object = open_object("lib.so");
+	struct elf_function function;
+
+	(void)state;
+	assert_int_equal(elf_object_find_function(object, "chosen", &function, NULL), 0);
+	assert_true(function.is_ifunc && function.is_dynamic && !function.is_weak);
+	assert_int_equal(elf_object_find_function(object, "weakling", &function, NULL), 0);
+	assert_true(function.is_weak && function.is_dynamic && !function.is_ifunc);
+	assert_int_equal(elf_object_find_function(object, "hidden", &function, NULL), 0);
+	assert_false(function.is_dynamic);
+	assert_true(function.size > 0);
+	assert_int_equal(elf_object_find_exported(object, "hidden", &function, NULL), -ENOENT);
+	assert_int_equal(elf_object_find_exported(object, "shown", &function, NULL), 0);
+	elf_object_unref(object);
+}
+
+static void does_not_find_functions_that_are_only_called(void **state)
+{
+	struct elf_object *object = open_object("pie");
+	struct elf_function function;
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(elf_object_find_function(object, "printf", &function, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "printf"));
+	elf_object_unref(object);
+}
+
+static void finds_the_default_version_of_a_function(void **state)
+{
+	struct elf_object *object;
+
+	(void)state;
+	write_file("v.c", "int new_f(void) { return 2; }\nint old_f(void) { return 1; }\n"
+			  "__asm__(\".symver old_f,f@V1\");\n__asm__(\".symver new_f,f@@V2\");\n");
+	write_file("v.map", "V1 { global: f; local: *; };\nV2 { global: f; } V1;\n");
+	run("gcc -O1 -fPIC -shared v.c -Wl,--version-script=v.map -o v.so && cp v.so v-full.so && strip v.so");
+	object = open_object("v.so");
+	assert_function_at(object, "f", nm_address("v-full.so", "new_f"));
+	elf_object_unref(object);
+	object = open_object("v-full.so");
+	assert_function_at(object, "f", nm_address("v-full.so", "new_f"));
+	elf_object_unref(object);
+}
+
+static void assert_names(const char *file, uint64_t vaddr, const char *expected)
+{
+	struct elf_object *object = open_object(file);
+	const struct elf_symbol *symbol;
+	struct elf_symbols *symbols;
+
+	assert_int_equal(elf_object_symbols(object, &symbols, NULL), 0);
+	symbol = elf_symbols_at(symbols, vaddr);
+	if (!expected && symbol)
+		fail_msg("%#" PRIx64 " is %s", vaddr, elf_symbol_name(symbols, symbol));
+	if (expected) {
+		assert_non_null(symbol);
+		assert_string_equal(elf_symbol_name(symbols, symbol), expected);
+	}
+	elf_object_unref(object);
+}
+
+static void prefers_plain_names_among_aliases(void **state)
+{
+	(void)state;
+	assert_names("pie", nm_address("pie", "__libc_shown"), "shown");
+	assert_names("pie", nm_address("pie", "__strong"), "weakling");
+}
+
+/*
+ * outer [0, 64) holds inner [16, 32) and the label inside; after it a gap, then bare without a size, then sized,
+ * then at the end of the section tail without a size; the next section has no symbol.
+ */
+static void covers_what_symbols_cover_and_no_more(void **state)
+{
+	uint64_t text;
+
+	(void)state;
+	write_file("s.S", ".text\n.globl _start, outer, inner, bare, sized, tail, label\n_start:\n.skip 16\n"
+			  ".balign 64\n"
+			  ".type outer,@function\n.type inner,@function\n.type sized,@function\n"
+			  "outer: .skip 16\ninner: .skip 16\n.size inner, 16\nlabel: .skip 32\n.size outer, 64\n"
+			  ".type gap,@object\ngap: .skip 16\n"
+			  "bare: .skip 16\nsized: .skip 16\n.size sized, 8\ntail: .skip 8\n"
+			  ".section .text2,\"ax\"\n.skip 64\n");
+	run("gcc -nostdlib -static s.S -o s");
+	text = nm_address("s", "outer");
+	assert_names("s", text, "outer");
+	assert_names("s", text + 15, "outer");
+	assert_names("s", text + 16, "inner");
+	assert_names("s", text + 31, "inner");
+	assert_names("s", text + 32, "outer");
+	assert_names("s", text + 63, "outer");
+	assert_names("s", nm_address("s", "bare") - 1, NULL);
+	assert_names("s", nm_address("s", "bare"), "bare");
+	assert_names("s", nm_address("s", "sized") - 1, "bare");
+	assert_names("s", nm_address("s", "sized"), "sized");
+	assert_names("s", nm_address("s", "sized") + 8, NULL);
+	assert_names("s", nm_address("s", "tail"), "tail");
+	assert_names("s", nm_address("s", "tail") + 7, "tail");
+	assert_names("s", nm_address("s", "tail") + 8, NULL);
+	assert_names("s", nm_address("s", "_start"), "_start");
+	assert_names("s", 0, NULL);
+	assert_names("s", UINT64_MAX, NULL);
+}
+
+static void finds_local_functions_in_minidebuginfo(void **state)
+{
+	struct elf_object *object;
+
+	(void)state;
+	run("objcopy -S --keep-symbol=hidden pie mini && objcopy --only-keep-debug mini mini.debug; rm -f mini.debug.xz;"
+	    "xz mini.debug && objcopy --add-section .gnu_debugdata=mini.debug.xz stripped minidebug");
+	object = open_object("minidebug");
+	assert_function_at(object, "hidden", nm_address("pie", "hidden"));
+	elf_object_unref(object);
+	assert_names("minidebug", nm_address("pie", "hidden") + 1, "hidden");
+	assert_names("stripped", nm_address("pie", "hidden") + 1, NULL);
+}
+
+/* Open the stripped program with a debug directory, and say whether its local function is found. */
+static bool finds_hidden(const char *file, const char *debug_directory)
+{
+	struct debug_search search = {.directory = fixture_path(debug_directory)};
+	struct elf_object *object = open_object(file);
+	struct elf_function function;
+	int r;
+
+	elf_object_set_debug_search(object, &search);
+	r = elf_object_find_function(object, "hidden", &function, NULL);
+	if (!r)
+		assert_int_equal(function.vaddr, nm_address("pie", "hidden"));
+	elf_object_unref(object);
+	return r == 0;
+}
+
+static void finds_the_debug_file_by_build_id(void **state)
+{
+	(void)state;
+	run("objcopy --only-keep-debug pie pie.debug;"
+	    "id=$(readelf -n pie | sed -n 's/.*Build ID: //p'); dir=debug/.build-id/$(echo $id | cut -c-2); mkdir -p $dir;"
+	    "cp pie.debug $dir/$(echo $id | cut -c3-).debug");
+	assert_true(finds_hidden("stripped", "debug"));
+	assert_false(finds_hidden("stripped", "no-such-directory"));
+}
+
+static void refuses_a_debug_file_with_another_build_id(void **state)
+{
+	(void)state;
+	run("id=$(readelf -n pie | sed -n 's/.*Build ID: //p'); dir=wrong/.build-id/$(echo $id | cut -c-2); mkdir -p $dir;"
+	    "gcc -O1 -Wl,--build-id=0x1234567890 -fPIE -pie p.c -o other;"
+	    "objcopy --only-keep-debug other $dir/$(echo $id | cut -c3-).debug");
+	assert_false(finds_hidden("stripped", "wrong"));
+}
+
+static void finds_the_debug_file_by_its_link(void **state)
+{
+	(void)state;
+	run("gcc -O1 -Wl,--build-id=none -fPIE -pie p.c -o plain && objcopy --only-keep-debug plain plain.debug &&"
+	    "strip plain && objcopy --add-gnu-debuglink=plain.debug plain linked");
+	assert_true(finds_hidden("linked", "nothing"));
+	run("mkdir -p .debug && mv plain.debug .debug/");
+	assert_true(finds_hidden("linked", "nothing"));
+	run("mkdir -p links%1$s && mv .debug/plain.debug links%1$s/", fixture_directory);
+	assert_true(finds_hidden("linked", "links"));
+	assert_false(finds_hidden("linked", "nothing"));
+}
+
+static void refuses_a_linked_debug_file_with_another_crc(void **state)
+{
+	(void)state;
+	run("gcc -O1 -Wl,--build-id=none -fPIE -pie p.c -o crc && objcopy --only-keep-debug crc crc.debug &&"
+	    "strip crc && objcopy --add-gnu-debuglink=crc.debug crc crc-linked");
+	assert_true(finds_hidden("crc-linked", "nothing"));
+	run("printf x >>crc.debug");
+	assert_false(finds_hidden("crc-linked", "nothing"));
+}
+
+static void tells_programs_from_libraries(void **state)
+{
+	static const struct {
+		const char *file;
+		bool is_pie, is_static, has_interpreter;
+	} expected[] = {
+		{"pie", true, false, true},	   {"fixed", false, false, true}, {"lib.so", false, false, false},
+		{"static", false, true, false}, {"static-pie", true, true, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
+		struct elf_object *object = open_object(expected[i].file);
+
+		assert_int_equal(elf_object_is_pie(object), expected[i].is_pie);
+		assert_int_equal(elf_object_is_static(object), expected[i].is_static);
+		assert_int_equal(elf_object_interpreter(object) != NULL, expected[i].has_interpreter);
+		assert_true(elf_object_is_64bit(object));
+		elf_object_unref(object);
+	}
+}
+
+static void states_interpreter_and_build_id_as_readelf_does(void **state)
+{
+	struct elf_object *object = open_object("pie");
+	char *interpreter = output_of("readelf -lW pie | sed -n 's/.*interpreter: \\(.*\\)\\]/\\1/p' | tr -d '\\n'");
+	char *expected = output_of("readelf -n pie | sed -n 's/.*Build ID: //p' | tr -d '\\n'");
+	char digits[256] = "";
+	size_t size;
+	const uint8_t *build_id = elf_object_build_id(object, &size);
+
+	(void)state;
+	for (size_t i = 0; i < size; i++)
+		sprintf(digits + 2 * i, "%02x", build_id[i]);
+	assert_string_equal(digits, expected);
+	assert_string_equal(elf_object_interpreter(object), interpreter);
+	free(interpreter);
+	free(expected);
+	elf_object_unref(object);
+}
+
+static void turns_addresses_into_offsets_where_the_bytes_are(void **state)
+{
+	static const char *const files[] = {"m-pie", "m-fixed", "m-static"};
+	static const char marker[] = "dill marks this spot";
+
+	(void)state;
+	write_file("m.S", ".text\n.globl marked, main\nmain: ret\nmarked: .ascii \"dill marks this spot\"\n"
+			  ".section .note.GNU-stack,\"\",@progbits\n");
+	run("gcc -pie m.S -o m-pie && gcc -no-pie m.S -o m-fixed && gcc -static m.S -o m-static");
+	for (size_t i = 0; i < 3; i++) {
+		struct elf_object *object = open_object(files[i]);
+		uint64_t vaddr = nm_address(files[i], "marked"), offset, back;
+		char bytes[sizeof(marker) - 1];
+
+		assert_int_equal(elf_object_vaddr_to_offset(object, vaddr, &offset), 0);
+		assert_int_equal(elf_object_read(object, offset, bytes, sizeof(bytes)), 0);
+		assert_memory_equal(bytes, marker, sizeof(bytes));
+		assert_int_equal(elf_object_offset_to_vaddr(object, offset, &back), 0);
+		assert_int_equal(back, vaddr);
+		assert_true(elf_object_is_code(object, vaddr));
+		assert_int_equal(elf_object_base_vaddr(object), i == 0 ? 0 : 0x400000);
+		assert_int_equal(elf_object_vaddr_to_offset(object, 0x7fff00000000, &offset), -ENOENT);
+		assert_int_equal(elf_object_offset_to_vaddr(object, 1ULL << 40, &back), -ENOENT);
+		elf_object_unref(object);
+	}
+}
+
+static void reads_no_further_than_the_file_goes(void **state)
+{
+	struct elf_object *object = open_object("pie");
+	uint64_t size = elf_object_file_size(object);
+	char bytes[16];
+
+	(void)state;
+	assert_int_equal(elf_object_read(object, size - 16, bytes, 16), 0);
+	assert_int_equal(elf_object_read(object, size - 15, bytes, 16), -EFAULT);
+	assert_int_equal(elf_object_read(object, UINT64_MAX - 4, bytes, 16), -EFAULT);
+	elf_object_unref(object);
+}
+
+static void opens_nothing_but_regular_elf_files(void **state)
+{
+	struct elf_object *object = NULL;
+
+	(void)state;
+	/* Nobody writes to the FIFO: opening it for reading would wait for ever. */
+	assert_int_equal(mkfifo(fixture_path("fifo"), 0600), 0);
+	assert_int_equal(elf_object_open_path(fixture_path("fifo"), &object, NULL), -EINVAL);
+	assert_int_equal(elf_object_open_path("/dev/zero", &object, NULL), -EINVAL);
+	assert_int_equal(elf_object_open_path(fixture_directory, &object, NULL), -EINVAL);
+	assert_int_equal(elf_object_open_path(fixture_path("p.c"), &object, NULL), -EBADMSG);
+	assert_int_equal(elf_object_open_path(fixture_path("absent"), &object, NULL), -ENOENT);
+	run(": >empty");
+	assert_int_equal(elf_object_open_path(fixture_path("empty"), &object, NULL), -EBADMSG);
+	assert_null(object);
+}
+
+static void notices_that_the_file_was_written_to(void **state)
+{
+	struct elf_object *object;
+
+	(void)state;
+	run("cp pie changing");
+	object = open_object("changing");
+	assert_false(elf_object_has_changed(object));
+	run("printf x >>changing");
+	assert_true(elf_object_has_changed(object));
+	elf_object_unref(object);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_functions_where_nm_does),
+		cmocka_unit_test(lists_exactly_the_functions_that_nm_lists),
+		cmocka_unit_test(says_what_kind_of_function_it_is),
+		cmocka_unit_test(does_not_find_functions_that_are_only_called),
+		cmocka_unit_test(finds_the_default_version_of_a_function),
+		cmocka_unit_test(prefers_plain_names_among_aliases),
+		cmocka_unit_test(covers_what_symbols_cover_and_no_more),
+		cmocka_unit_test(finds_local_functions_in_minidebuginfo),
+		cmocka_unit_test(finds_the_debug_file_by_build_id),
+		cmocka_unit_test(refuses_a_debug_file_with_another_build_id),
+		cmocka_unit_test(finds_the_debug_file_by_its_link),
+		cmocka_unit_test(refuses_a_linked_debug_file_with_another_crc),
+		cmocka_unit_test(tells_programs_from_libraries),
+		cmocka_unit_test(states_interpreter_and_build_id_as_readelf_does),
+		cmocka_unit_test(turns_addresses_into_offsets_where_the_bytes_are),
+		cmocka_unit_test(reads_no_further_than_the_file_goes),
+		cmocka_unit_test(opens_nothing_but_regular_elf_files),
+		cmocka_unit_test(notices_that_the_file_was_written_to),
+	};
+
+	return cmocka_run_group_tests(tests, build_all, fixture_teardown);
+}

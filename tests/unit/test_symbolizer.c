@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Frames of addresses in running programs that the machine's compilers make, held against addr2line for every byte
+ * of their code. What becomes of processes over time: test_symbolizer_process.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+
+#include "elf_fixture.h"
+#include "error.h"
+#include "symbolizer.h"
+
+static const char inline_header[] =
+	"static inline __attribute__((always_inline)) int twice(int x)\n"
+	"{\n"
+	"\tsink += x;\n"
+	"\treturn x * 2;\n"
+	"}\n";
+
+static const char c_program[] =
+	"#include <stdio.h>\n#include <unistd.h>\n#include <stdlib.h>\n"
+	"volatile int sink;\n"
+	"#include \"inlined.h\"\n"
+	"static inline __attribute__((always_inline)) int four_times(int x)\n"
+	"{\n"
+	"\tint y = twice(x);\n"
+	"\tif (y > sink)\n"
+	"\t\ty = twice(y + sink);\n"
+	"\treturn y;\n"
+	"}\n"
+	"__attribute__((noinline)) int outer(int x)\n"
+	"{\n"
+	"\tint sum = 0;\n"
+	"\tfor (int i = 0; i < x; i++) {\n"
+	"\t\tint z = four_times(i);\n"
+	"\t\tsum += z + four_times(sum);\n"
+	"\t}\n"
+	"\tif (__builtin_expect(sum == 12345, 0))\n"
+	"\t\tabort();\n"
+	"\treturn sum + twice(x);\n"
+	"}\n"
+	"int main(int argc, char **argv)\n"
+	"{\n"
+	"\t(void)argv;\n"
+	"\tsink = outer(argc * 7);\n"
+	"\tprintf(\"%p\\n\", (void *)main);\n"
+	"\tfflush(stdout);\n"
+	"\treturn pause();\n"
+	"}\n";
+
+static const char cplusplus_program[] =
+	"#include <cstdio>\n#include <unistd.h>\n"
+	"volatile int sink;\n"
+	"namespace deep { namespace er {\n"
+	"template <typename T, int N> struct box {\n"
+	"\tT value[N];\n"
+	"\tinline __attribute__((always_inline)) T first() const { sink = 1; return value[0]; }\n"
+	"\t__attribute__((noinline)) T sum(T start) const;\n"
+	"};\n"
+	"template <typename T, int N> T box<T, N>::sum(T start) const\n"
+	"{\n"
+	"\tT all = start + first();\n"
+	"\tfor (int i = 0; i < N; i++)\n"
+	"\t\tall += value[i];\n"
+	"\treturn all;\n"
+	"}\n"
+	"}}\n"
+	"int main()\n"
+	"{\n"
+	"\tdeep::er::box<long, 3> box = {{sink, 2, 3}};\n"
+	"\tsink = box.sum(4);\n"
+	"\tauto call = [&](int x) __attribute__((noinline)) { sink = x; return x + 1; };\n"
+	"\tsink = call(sink);\n"
+	"\tstd::printf(\"%p\\n\", (void *)main);\n"
+	"\tstd::fflush(stdout);\n"
+	"\treturn pause();\n"
+	"}\n";
+
+static struct symbolizer *create_with(struct symbolizer_options options)
+{
+	struct symbolizer *symbolizer;
+	struct error err = {0};
+
+	if (symbolizer_create(&options, &symbolizer, &err))
+		fail_msg("%s", err.text);
+	return symbolizer;
+}
+
+static struct symbolizer *create(void)
+{
+	return create_with((struct symbolizer_options){.wants_lines = true, .wants_inlines = true});
+}
+
+static int write_sources(void **state)
+{
+	if (fixture_setup(state))
+		return -1;
+	write_file("inlined.h", inline_header);
+	write_file("p.c", c_program);
+	write_file("p.cc", cplusplus_program);
+	return 0;
+}
+
+/* What has to be added to a file's addresses to have the child's: it printed where its main is. */
+static uint64_t bias_of(const struct child *child, const char *file)
+{
+	char *text = output_of("nm %s | sed -n 's/ T main$//p'", file);
+	uint64_t vaddr = strtoull(text, NULL, 16);
+
+	free(text);
+	assert_true(vaddr != 0);
+	return strtoull(child->line, NULL, 16) - vaddr;
+}
+
+static const char *last_part(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path;
+}
+
+/* One frame as addr2line -f prints it, without directories and discriminators: "function file:line". */
+static void describe(const struct source_frame *frame, char *line, size_t size)
+{
+	const char *file = last_part(frame->file);
+
+	if (file && frame->line)
+		snprintf(line, size, "%s %s:%u", frame->symbol ? frame->symbol : "??", file, frame->line);
+	else
+		snprintf(line, size, "%s ?", frame->symbol ? frame->symbol : "??");
+}
+
+/* Ask for every address that addr2line was asked for, and compare frame by frame. Returns how many frames. */
+static size_t compare(struct symbolizer *symbolizer, pid_t pid, uint64_t bias, char *expected)
+{
+	struct source_frames frames = {0};
+	size_t compared = 0, at = 0;
+	uint64_t vaddr = 0;
+	char *rest = NULL;
+
+	for (char *line = strtok_r(expected, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		char ours[1024];
+
+		if (!strncmp(line, "0x", 2)) {
+			if (at != frames.count)
+				fail_msg("%#" PRIx64 ": %zu frames rather than %zu", vaddr, frames.count, at);
+			vaddr = strtoull(line, NULL, 16);
+			assert_int_equal(symbolizer_resolve(symbolizer, pid, bias + vaddr, false, &frames, NULL), 0);
+			assert_int_equal(frames.list[0].object_vaddr, vaddr);
+			at = 0;
+			continue;
+		}
+		if (at == frames.count)
+			fail_msg("%#" PRIx64 ": no frame for %s", vaddr, line);
+		describe(&frames.list[at], ours, sizeof(ours));
+		assert_int_equal(frames.list[at].is_inlined, at + 1 < frames.count);
+		if (strcmp(ours, line))
+			fail_msg("%#" PRIx64 " frame %zu: %s rather than %s", vaddr, at, ours, line);
+		at++;
+		compared++;
+	}
+	return compared;
+}
+
+/* Build with a command that makes `prog`, run it, and compare all bytes of the functions that match a pattern. */
+static size_t compare_program(const char *build, const char *functions)
+{
+	struct symbolizer *symbolizer = create();
+	struct child child;
+	size_t compared;
+	char *expected;
+
+	run("rm -f prog && %s", build);
+	child = child_start("exec ./prog");
+	assert_int_equal(symbolizer_refresh(symbolizer, child.pid, NULL), 0);
+	expected = output_of(
+		"nm -S --defined-only prog | awk '$3 ~ /[tTwW]/ && $4 ~ /%s/ { print $1, $2 }' | while read a s; do "
+		"seq $((0x$a)) $((0x$a + 0x$s - 1)); done | xargs printf '%%x\\n' | addr2line -a -i -f -C -e prog |"
+		"sed '/^0x/b; N; s/ (discriminator [0-9]*)//; s,\\n.*/,\\n,; s/\\n\\(.*\\):[0?]$/\\n?/; s/\\n/ /'",
+		functions);
+	compared = compare(symbolizer, child.pid, bias_of(&child, "prog"), expected);
+	assert_true(compared > 100);
+	free(expected);
+	child_end(&child);
+	symbolizer_destroy(symbolizer);
+	return compared;
+}
+
+static void agrees_with_addr2line_on_inlined_c(void **state)
+{
+	(void)state;
+	compare_program("gcc -O2 -g p.c -o prog", "^(outer|main)");
+	compare_program("gcc -O2 -g -gdwarf-4 p.c -o prog", "^(outer|main)");
+	compare_program("gcc -O2 -g -gdwarf-3 p.c -o prog", "^(outer|main)");
+}
+
+static void agrees_with_addr2line_without_optimisation(void **state)
+{
+	(void)state;
+	compare_program("gcc -O0 -g p.c -o prog", "^(outer|main)");
+}
+
+static void agrees_with_addr2line_on_programs_at_fixed_addresses(void **state)
+{
+	(void)state;
+	compare_program("gcc -O2 -g -no-pie p.c -o prog", "^(outer|main)");
+	compare_program("gcc -O2 -g -static p.c -o prog", "^(outer|main)");
+	compare_program("gcc -O2 -g -static-pie p.c -o prog", "^(outer|main)");
+}
+
+static void agrees_with_addr2line_on_compressed_debug_sections(void **state)
+{
+	(void)state;
+	compare_program("gcc -O2 -g -gz p.c -o prog", "^(outer|main)");
+}
+
+static void agrees_with_addr2line_on_cplusplus_templates(void **state)
+{
+	(void)state;
+	compare_program("g++ -O2 -g p.cc -o prog", "^(main|_ZN.*box)");
+	compare_program("g++ -O0 -g p.cc -o prog", "^(main|_ZN.*box)");
+}
+
+/* clang writes no .debug_aranges. */
+static void agrees_with_addr2line_on_what_clang_makes(void **state)
+{
+	(void)state;
+	if (system("clang --version >/dev/null 2>&1"))
+		skip();
+	compare_program("clang -O2 -g p.c -o prog", "^(outer|main)");
+	compare_program("clang++ -O1 -g p.cc -o prog", "^(main|_ZN.*box)");
+}
+
+static void agrees_with_addr2line_where_the_linker_dropped_functions(void **state)
+{
+	(void)state;
+	write_file("dropped.c", "int dropped(int x) { return x * 7; }\nint dropped2(int x) { return x * dropped(x); }\n");
+	compare_program("gcc -O2 -g -ffunction-sections -Wl,--gc-sections dropped.c p.c -o prog", "^(outer|main)");
+}
+
+/* The line of an outer frame is where the inner one was called, as the source says it. */
+static void an_outer_frame_has_the_line_of_the_call(void **state)
+{
+	struct symbolizer *symbolizer = create();
+	bool is_found = false;
+	struct child child;
+	uint64_t start;
+
+	(void)state;
+	run("gcc -O2 -g p.c -o prog");
+	child = child_start("exec ./prog");
+	assert_int_equal(symbolizer_refresh(symbolizer, child.pid, NULL), 0);
+	start = bias_of(&child, "prog");
+	for (uint64_t vaddr = 0x1000; vaddr < 0x2000; vaddr++) {
+		struct source_frames frames;
+
+		assert_int_equal(symbolizer_resolve(symbolizer, child.pid, start + vaddr, false, &frames, NULL), 0);
+		if (frames.count != 3 || frames.list[1].line != 10 || frames.list[2].line != 17)
+			continue;
+		is_found = true;
+		assert_string_equal(frames.list[0].symbol, "twice");
+		assert_true(frames.list[0].line >= 1 && frames.list[0].line <= 5);
+		assert_string_equal(frames.list[0].file, "inlined.h");
+		assert_string_equal(frames.list[1].symbol, "four_times");
+		assert_string_equal(frames.list[1].file, "p.c");
+		assert_string_equal(frames.list[2].symbol, "outer");
+		assert_string_equal(frames.list[2].file, "p.c");
+		assert_false(frames.list[2].is_inlined);
+	}
+	assert_true(is_found);
+	child_end(&child);
+	symbolizer_destroy(symbolizer);
+}
+
+/* A function that ends in a call: the return address is already the next function's. */
+static void a_return_address_belongs_to_the_call_before_it(void **state)
+{
+	struct symbolizer *symbolizer = create();
+	struct source_frames frames;
+	struct child child;
+	uint64_t bias, next;
+	char *text;
+
+	(void)state;
+	write_file("n.c", "#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
+			  "__attribute__((noinline)) void first(int x)\n{\n\tif (x)\n\t\tabort();\n}\n"
+			  "__asm__(\".text\\n.globl caller, next\\n.type caller,@function\\n.type next,@function\\n"
+			  "caller: nop\\n call abort\\n.size caller, .-caller\\nnext: ret\\n.size next, .-next\\n\");\n"
+			  "int main(void) { first(0); printf(\"%p\\n\", (void *)main); fflush(stdout); return pause(); }\n");
+	run("gcc -g n.c -o n");
+	child = child_start("exec ./n");
+	bias = bias_of(&child, "n");
+	text = output_of("nm n | sed -n 's/ T next$//p'");
+	next = bias + strtoull(text, NULL, 16);
+	free(text);
+	assert_int_equal(symbolizer_refresh(symbolizer, child.pid, NULL), 0);
+	assert_int_equal(symbolizer_resolve(symbolizer, child.pid, next, false, &frames, NULL), 0);
+	assert_string_equal(frames.list[0].symbol, "next");
+	assert_int_equal(frames.list[0].symbol_offset, 0);
+	assert_int_equal(symbolizer_resolve(symbolizer, child.pid, next, true, &frames, NULL), 0);
+	assert_string_equal(frames.list[0].symbol, "caller");
+	assert_int_equal(frames.list[0].symbol_offset, 6);
+	assert_int_equal(frames.list[0].object_vaddr, next - bias);
+	child_end(&child);
+	symbolizer_destroy(symbolizer);
+}
+
+static void shows_file_names_as_they_were_compiled(void **state)
+{
+	static const struct {
+		const char *build, *file;
+	} cases[] = {
+		{"gcc -g p.c -o prog", "p.c"},
+		{"gcc -gdwarf-4 p.c -o prog", "p.c"},
+		{"mkdir -p sub && cp p.c inlined.h sub && gcc -g sub/p.c -o prog", "sub/p.c"},
+		{"gcc -gdwarf-4 sub/p.c -o prog", "sub/p.c"},
+		{"cd sub && gcc -g ../p.c -o ../prog", "../p.c"},
+		{"gcc -g $PWD/p.c -o prog", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct symbolizer *symbolizer = create();
+		struct source_frames frames;
+		struct child child;
+
+		run("%s", cases[i].build);
+		child = child_start("exec ./prog");
+		assert_int_equal(symbolizer_refresh(symbolizer, child.pid, NULL), 0);
+		assert_int_equal(symbolizer_resolve(symbolizer, child.pid, strtoull(child.line, NULL, 16), false,
+						    &frames, NULL), 0);
+		assert_string_equal(frames.list[0].symbol, "main");
+		assert_string_equal(frames.list[0].file, cases[i].file ? cases[i].file : fixture_path("p.c"));
+		child_end(&child);
+		symbolizer_destroy(symbolizer);
+	}
+}
+
+/* The frames of main's first instruction under some options. */
+static struct source_frame frame_of_main(const char *program, struct symbolizer_options options)
+{
+	static char strings[3][256];
+	struct symbolizer *symbolizer = create_with(options);
+	struct child child = child_start(program);
+	struct source_frames frames;
+	struct source_frame frame;
+
+	assert_int_equal(symbolizer_refresh(symbolizer, child.pid, NULL), 0);
+	assert_int_equal(symbolizer_resolve(symbolizer, child.pid, strtoull(child.line, NULL, 16), false, &frames,
+					    NULL), 0);
+	assert_int_equal(frames.count, 1);
+	frame = frames.list[0];
+	/* The symbolizer takes its strings with it. */
+	snprintf(strings[0], sizeof(strings[0]), "%s", frame.symbol ? frame.symbol : "");
+	snprintf(strings[1], sizeof(strings[1]), "%s", frame.file ? frame.file : "");
+	snprintf(strings[2], sizeof(strings[2]), "%s", frame.object);
+	frame.symbol = frame.symbol ? strings[0] : NULL;
+	frame.file = frame.file ? strings[1] : NULL;
+	frame.object = strings[2];
+	child_end(&child);
+	symbolizer_destroy(symbolizer);
+	return frame;
+}
+
+static void a_stripped_program_has_addresses_only(void **state)
+{
+	struct source_frame frame;
+	uint64_t vaddr;
+	char *text;
+
+	(void)state;
+	run("gcc -g p.c -o full && strip full -o stripped");
+	text = output_of("nm full | sed -n 's/ T main$//p'");
+	vaddr = strtoull(text, NULL, 16);
+	free(text);
+	frame = frame_of_main("exec ./stripped", (struct symbolizer_options){.wants_lines = true});
+	assert_null(frame.symbol);
+	assert_null(frame.file);
+	assert_string_equal(frame.object, "stripped");
+	assert_int_equal(frame.object_vaddr, vaddr);
+}
+
+static void lines_come_from_the_separate_debug_file(void **state)
+{
+	struct symbolizer_options options = {.wants_lines = true, .wants_inlines = true,
+					     .debug_directory = fixture_path("debug")};
+	struct source_frame frame;
+
+	(void)state;
+	run("gcc -g p.c -o full && strip full -o stripped && id=$(readelf -n full | sed -n 's/.*Build ID: //p') &&"
+	    "mkdir -p debug/.build-id/$(echo $id | cut -c-2) && objcopy --only-keep-debug full "
+	    "debug/.build-id/$(echo $id | cut -c-2)/$(echo $id | cut -c3-).debug");
+	frame = frame_of_main("exec ./stripped", options);
+	assert_string_equal(frame.symbol, "main");
+	assert_string_equal(frame.file, "p.c");
+	assert_int_equal(frame.line, 25);
+	options.debug_directory = fixture_path("nothing");
+	frame = frame_of_main("exec ./stripped", options);
+	assert_null(frame.file);
+}
+
+static void asks_dwarf_for_nothing_unless_lines_or_inlines_are_wanted(void **state)
+{
+	struct source_frame frame;
+
+	(void)state;
+	run("gcc -g p.c -o full");
+	frame = frame_of_main("exec ./full", (struct symbolizer_options){0});
+	assert_string_equal(frame.symbol, "main");
+	assert_null(frame.file);
+	frame = frame_of_main("exec ./full", (struct symbolizer_options){.wants_inlines = true});
+	assert_null(frame.file);
+	frame = frame_of_main("exec ./full", (struct symbolizer_options){.wants_lines = true});
+	assert_int_equal(frame.line, 25);
+}
+
+static void without_inlines_one_frame_names_the_outer_function(void **state)
+{
+	struct symbolizer *symbolizer = create_with((struct symbolizer_options){.wants_lines = true});
+	bool has_line_of_inlined = false;
+	struct child child;
+	uint64_t bias;
+
+	(void)state;
+	run("gcc -O2 -g p.c -o prog");
+	child = child_start("exec ./prog");
+	bias = bias_of(&child, "prog");
+	assert_int_equal(symbolizer_refresh(symbolizer, child.pid, NULL), 0);
+	for (uint64_t vaddr = 0x1000; vaddr < 0x2000; vaddr++) {
+		struct source_frames frames;
+
+		assert_int_equal(symbolizer_resolve(symbolizer, child.pid, bias + vaddr, false, &frames, NULL), 0);
+		assert_int_equal(frames.count, 1);
+		assert_false(frames.list[0].is_inlined);
+		if (frames.list[0].symbol)
+			assert_string_not_equal(frames.list[0].symbol, "twice");
+		if (frames.list[0].file && !strcmp(frames.list[0].file, "inlined.h"))
+			has_line_of_inlined = true;
+	}
+	assert_true(has_line_of_inlined);
+	child_end(&child);
+	symbolizer_destroy(symbolizer);
+}
+
+/* A file that somebody gets dill to read must not make it open other things: opening these would wait for ever. */
+static void does_not_open_what_split_or_shared_dwarf_names(void **state)
+{
+	struct source_frame frame;
+
+	(void)state;
+	run("gcc -g -gsplit-dwarf p.c -o split && ls *.dwo >/dev/null && for f in *.dwo; do rm $f && mkfifo $f; done");
+	frame = frame_of_main("exec ./split",
+			      (struct symbolizer_options){.wants_lines = true, .wants_inlines = true});
+	assert_string_equal(frame.symbol, "main");
+	assert_int_equal(frame.line, 25);
+	run("rm -f *.dwo; mkfifo alt && gcc -g p.c -o plain &&"
+	    "printf '%s/alt\\0abcdefghijklmnopqrst' >link && objcopy --add-section .gnu_debugaltlink=link plain shared",
+	    fixture_directory);
+	frame = frame_of_main("exec ./shared",
+			      (struct symbolizer_options){.wants_lines = true, .wants_inlines = true});
+	assert_int_equal(frame.line, 25);
+}
+
+static void says_so_when_debuginfod_has_no_server(void **state)
+{
+	struct symbolizer_options options = {.uses_debuginfod = true};
+	struct symbolizer *symbolizer = NULL;
+	struct error err = {0};
+
+	(void)state;
+	unsetenv("DEBUGINFOD_URLS");
+	assert_int_equal(symbolizer_create(&options, &symbolizer, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "DEBUGINFOD_URLS"));
+	assert_null(symbolizer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(agrees_with_addr2line_on_inlined_c),
+		cmocka_unit_test(agrees_with_addr2line_without_optimisation),
+		cmocka_unit_test(agrees_with_addr2line_on_programs_at_fixed_addresses),
+		cmocka_unit_test(agrees_with_addr2line_on_compressed_debug_sections),
+		cmocka_unit_test(agrees_with_addr2line_on_cplusplus_templates),
+		cmocka_unit_test(agrees_with_addr2line_on_what_clang_makes),
+		cmocka_unit_test(agrees_with_addr2line_where_the_linker_dropped_functions),
+		cmocka_unit_test(an_outer_frame_has_the_line_of_the_call),
+		cmocka_unit_test(a_return_address_belongs_to_the_call_before_it),
+		cmocka_unit_test(shows_file_names_as_they_were_compiled),
+		cmocka_unit_test(a_stripped_program_has_addresses_only),
+		cmocka_unit_test(lines_come_from_the_separate_debug_file),
+		cmocka_unit_test(asks_dwarf_for_nothing_unless_lines_or_inlines_are_wanted),
+		cmocka_unit_test(without_inlines_one_frame_names_the_outer_function),
+		cmocka_unit_test(does_not_open_what_split_or_shared_dwarf_names),
+		cmocka_unit_test(says_so_when_debuginfod_has_no_server),
+	};
+
+	return cmocka_run_group_tests(tests, write_sources, fixture_teardown);
+}
