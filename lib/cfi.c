@@ -263,8 +263,6 @@ static int next_entry(struct cfi_cursor *in, struct cfi_cursor *ret_entry)
 
 	if (length == UINT32_MAX)
 		length = cfi_fixed(in, 8);
-	else if (length >= 0xfffffff0)
-		return -EBADMSG;
 	at = cfi_bytes(in, length);
 	if (!at)
 		return -EBADMSG;

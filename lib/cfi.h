@@ -34,9 +34,8 @@ struct unwind_table {
  * Make a table from the bytes of an .eh_frame section that is loaded at @section_vaddr.
  *
  * Damage is counted, not fatal: a bad entry costs that entry, a bad length costs all that follow it.
- * A pc that several FDEs claim belongs to the one that starts last, and among equals to the first in the
- * section; past the end of that one there is no rule. (The binary search table of .eh_frame_hdr, which
- * the unwinder of libgcc trusts, gives the same answer.)
+ * A pc that several FDEs claim belongs to the one that starts last, as in the search table of .eh_frame_hdr,
+ * and among equal starts to the first in the section; past the end of that one there is no rule.
  *
  * Release with unwind_table_deinit(). Errors: -EBADMSG damage and not one function readable;
  * -ENOMEM out of memory or @size over CFI_SECTION_MAX_BYTES.

@@ -26,6 +26,7 @@ struct extent {
 
 DEFINE_CLEANUP(elf, Elf *, elf_end(v));
 
+/* A section without bytes (in a separate debug file) is found too, with size 0. */
 static bool section_extent(Elf *elf, struct extent *ret_extent)
 {
 	Elf_Scn *section = NULL;
@@ -37,13 +38,14 @@ static bool section_extent(Elf *elf, struct extent *ret_extent)
 		GElf_Shdr header;
 		const char *name;
 
-		if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS ||
-		    !(header.sh_flags & SHF_ALLOC))
+		if (!gelf_getshdr(section, &header) || !(header.sh_flags & SHF_ALLOC))
 			continue;
 		name = elf_strptr(elf, names, header.sh_name);
 		if (!name || strcmp(name, ".eh_frame") != 0)
 			continue;
 		*ret_extent = (struct extent){header.sh_offset, header.sh_size, header.sh_addr};
+		if (header.sh_type == SHT_NOBITS)
+			ret_extent->size = 0;
 		return true;
 	}
 	return false;

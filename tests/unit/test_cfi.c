@@ -24,7 +24,7 @@ static void a_frame_pointer_prologue_and_epilogue_become_rows(void **state)
 static void a_plt_expression_keeps_the_compared_literal(void **state)
 {
 	(void)state;
-	for (int literal = 10; literal <= 11; literal++) {
+	for (int literal = 0; literal <= 15; literal++) {
 		struct unwind_table table = parse_function(
 			USUAL, CODE(DW_CFA_def_cfa_expression, 11, DW_OP_breg7, 8, DW_OP_breg16, 0,
 				    DW_OP_lit15, DW_OP_and, (uint8_t)(DW_OP_lit0 + literal), DW_OP_ge,
@@ -178,6 +178,12 @@ static void the_signal_letter_alone_does_not_make_a_signal_frame(void **state)
 	(void)state;
 	EXPECT_ONE_RULE(&table, 8, 0, CFA_RSP);
 	expect_unsupported(parse_signal_function("zR", GLIBC_RESTORE_RT));
+	expect_unsupported(parse_signal_function(
+		"zRS", CODE(DW_CFA_expression, RA, 3, DW_OP_breg6, 0xa8, 0x01)));
+	expect_unsupported(parse_signal_function(
+		"zRS", CODE(DW_CFA_expression, RA, 4, DW_OP_breg7, 0xa8, 0x01, DW_OP_deref)));
+	expect_unsupported(parse_signal_function(
+		"zRS", CODE(DW_CFA_expression, RA, 3, DW_OP_breg7, 0xa0, 0x01)));
 }
 
 /* --- rbp --- */
@@ -219,6 +225,10 @@ static void rbp_slots_up_to_16_bits_fit(void **state)
 	(void)state;
 	EXPECT_ONE_RULE(&table, 8, -32768, CFA_RSP);
 	expect_unsupported(parse_function(USUAL, CODE(DW_CFA_offset | RBP, 0x81, 0x20)));
+	table = parse_function(USUAL, CODE(DW_CFA_expression, RBP, 4, DW_OP_breg6, 0xff, 0xff, 0x01));
+	EXPECT_ROWS(&table, ROW_FROM_RBP(0x100, 8, 32767, CFA_RSP), ROW(0x140, 0, 0, CFA_NONE));
+	expect_unsupported(
+		parse_function(USUAL, CODE(DW_CFA_expression, RBP, 4, DW_OP_breg6, 0x80, 0x80, 0x02)));
 }
 
 static void rbp_rules_without_a_slot_are_unsupported(void **state)
@@ -281,6 +291,7 @@ static void every_form_of_offset_reaches_the_same_slot(void **state)
 		CODE(DW_CFA_offset | RBP, 2),
 		CODE(DW_CFA_offset_extended, RBP, 2),
 		CODE(DW_CFA_offset_extended_sf, RBP, 2),
+		CODE(DW_CFA_offset_extended_sf, RBP, 0x82, 0x80, 0x00), /* padded operand */
 		CODE(DW_CFA_offset_extended, 0x86, 0x00, 2), /* padded register number */
 	};
 	struct unwind_table table;
@@ -292,6 +303,8 @@ static void every_form_of_offset_reaches_the_same_slot(void **state)
 	}
 	table = parse_function(USUAL, CODE(DW_CFA_GNU_negative_offset_extended, RBP, 2));
 	EXPECT_ONE_RULE(&table, 8, 16, CFA_RSP);
+	table = parse_function(USUAL, CODE(DW_CFA_offset_extended, RBP, 0x40));
+	EXPECT_ONE_RULE(&table, 8, -512, CFA_RSP);
 	table = parse_function(USUAL, CODE(DW_CFA_offset_extended_sf, RBP, 0x7e));
 	EXPECT_ONE_RULE(&table, 8, 16, CFA_RSP);
 }
@@ -328,12 +341,16 @@ static void a_register_after_an_expression_takes_up_the_last_offset(void **state
 
 static void cfa_offsets_over_32_bits_are_unsupported(void **state)
 {
-	struct unwind_table table =
-		parse_function(USUAL, CODE(DW_CFA_def_cfa_offset, 0xff, 0xff, 0xff, 0xff, 7));
+	struct unwind_table table;
 
 	(void)state;
+	table = parse_function(USUAL, CODE(DW_CFA_def_cfa_offset, 0xff, 0xff, 0xff, 0xff, 7));
 	EXPECT_ONE_RULE(&table, INT32_MAX, 0, CFA_RSP);
 	expect_unsupported(parse_function(USUAL, CODE(DW_CFA_def_cfa_offset, 0x80, 0x80, 0x80, 0x80, 8)));
+	/* in units of -8 */
+	table = parse_function(USUAL, CODE(DW_CFA_def_cfa_offset_sf, 0x80, 0x80, 0x80, 0x80, 1));
+	EXPECT_ONE_RULE(&table, INT32_MIN, 0, CFA_RSP);
+	expect_unsupported(parse_function(USUAL, CODE(DW_CFA_def_cfa_offset_sf, 0x81, 0x80, 0x80, 0x80, 1)));
 }
 
 static void rules_of_other_registers_change_nothing(void **state)
@@ -341,7 +358,8 @@ static void rules_of_other_registers_change_nothing(void **state)
 	struct unwind_table table = parse_function(
 		USUAL, CODE(DW_CFA_offset | 3, 5, DW_CFA_expression, 12, 2, DW_OP_breg6, 8, DW_CFA_register,
 			    13, 2, DW_CFA_restore_extended, 12, DW_CFA_val_expression, 3, 1, DW_OP_lit0,
-			    DW_CFA_undefined, 0xff, 0xff, 3, DW_CFA_GNU_args_size, 0x90, 1, DW_CFA_nop));
+			    DW_CFA_undefined, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1,
+			    DW_CFA_GNU_args_size, 0x90, 1, DW_CFA_nop));
 
 	(void)state;
 	EXPECT_ONE_RULE(&table, 8, 0, CFA_RSP);

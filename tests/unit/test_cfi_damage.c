@@ -129,6 +129,31 @@ static void a_cie_pointer_that_meets_no_cie_costs_the_function(void **state)
 	}
 }
 
+static void a_cie_pointer_beside_several_cies_costs_the_function(void **state)
+{
+	(void)state;
+	for (size_t target = 0;; target++) {
+		struct image image = {0};
+		size_t begin, hits = 0;
+
+		put_fde(&image, 0x200, 0x40, NO_CODE); /* no CIE at all is before it */
+		for (int i = 0; i < 4; i++) {
+			put_cie(&image, USUAL);
+			hits += image.cie == target;
+		}
+		put_fde(&image, 0x100, 0x40, NO_CODE);
+		begin = begin_entry(&image);
+		if (target == begin)
+			break;
+		put(&image, begin - target, 4);
+		put(&image, BASE_VADDR + 0x200, 8);
+		put(&image, 0, 8);
+		put(&image, 0, 1);
+		end_entry(&image, begin);
+		expect_good_function_and_damage(&image, 2 - hits);
+	}
+}
+
 static void addresses_outside_32_bits_of_the_base_cost_the_function(void **state)
 {
 	const uint64_t ranges[][2] = {
@@ -188,9 +213,34 @@ static void expect_damage_after_5_bytes(struct code damage)
 	put_fde(&image, 0x140, 0x10, NO_CODE);
 	table = parse(&image);
 	assert_int_equal(table.damaged, 1);
+	assert_int_equal(table.unsupported, 1);
 	assert_int_equal(table.fdes, 2);
 	EXPECT_ROWS(&table, ROW(0x100, 16, 0, CFA_RSP), ROW(0x105, 0, 0, CFA_NONE), ROW(0x140, 8, 0, CFA_RSP),
 		    ROW(0x150, 0, 0, CFA_NONE));
+}
+
+/* A CIE with the augmentation data @data. */
+static void expect_augmentation_damaged(const char *augmentation, struct code data)
+{
+	struct image image = {0};
+	size_t begin;
+
+	put_good_function(&image);
+	begin = begin_cie(&image, 1, augmentation);
+	put(&image, data.size, 1);
+	put_bytes(&image, data.bytes, data.size);
+	put_bytes(&image, USUAL.bytes, USUAL.size);
+	end_entry(&image, begin);
+	expect_good_function_and_damage(&image, 1);
+}
+
+static void augmentation_data_too_short_for_its_letters_is_damage(void **state)
+{
+	(void)state;
+	expect_augmentation_damaged("zR", NO_CODE);
+	expect_augmentation_damaged("zLR", CODE(0));
+	expect_augmentation_damaged("zRP", CODE(0, DW_EH_PE_udata4, 1, 2, 3));
+	expect_augmentation_damaged("zRP", CODE(0, 0x05, 1, 2, 3)); /* no such format */
 }
 
 static void a_damaged_program_keeps_the_rules_before_the_damage(void **state)
@@ -221,6 +271,9 @@ static void huge_leb128_numbers_are_damage(void **state)
 	expect_damage_after_5_bytes(CODE(DW_CFA_def_cfa_offset, HUGE, 0xff, 0));
 	expect_damage_after_5_bytes(CODE(DW_CFA_def_cfa_offset_sf, HUGE, 0x3f));
 	expect_damage_after_5_bytes(CODE(DW_CFA_offset | RBP, HUGE, 0)); /* times -8 */
+	/* -(2^60 * -8) */
+	expect_damage_after_5_bytes(CODE(DW_CFA_GNU_negative_offset_extended, RBP, 0x80, 0x80, 0x80, 0x80,
+					 0x80, 0x80, 0x80, 0x80, 0x10));
 	expect_damage_after_5_bytes(
 		CODE(DW_CFA_def_cfa_offset_sf, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f));
 #undef HUGE
@@ -294,8 +347,10 @@ int main(void)
 		cmocka_unit_test(an_entry_too_short_for_its_fields_costs_only_itself),
 		cmocka_unit_test(a_cie_too_short_for_its_fields_costs_itself_and_its_functions),
 		cmocka_unit_test(a_cie_pointer_that_meets_no_cie_costs_the_function),
+		cmocka_unit_test(a_cie_pointer_beside_several_cies_costs_the_function),
 		cmocka_unit_test(addresses_outside_32_bits_of_the_base_cost_the_function),
 		cmocka_unit_test(augmentation_data_past_the_entry_is_damage),
+		cmocka_unit_test(augmentation_data_too_short_for_its_letters_is_damage),
 		cmocka_unit_test(a_damaged_program_keeps_the_rules_before_the_damage),
 		cmocka_unit_test(huge_leb128_numbers_are_damage),
 		cmocka_unit_test(the_state_stack_is_bounded),

@@ -149,6 +149,23 @@ static void cies_that_nobody_defined_are_refused_cleanly(void **state)
 	expect_cie_refused("\x01eh\0\x01\x78\x10\x01\0\xc\7\x8\x90\x1", 14); /* gcc 2 */
 }
 
+static void a_return_address_register_is_a_byte_in_version_1_and_leb128_later(void **state)
+{
+	struct image image = {0};
+	struct unwind_table table;
+	size_t begin;
+
+	(void)state;
+	image.cie = 0;
+	begin = begin_entry(&image);
+	put_bytes(&image, "\0\0\0\0\x03zR\0\x01\x78\x90\0\x01\0\xc\7\x8\x90\x1", 19);
+	end_entry(&image, begin);
+	put_fde(&image, 0x100, 0x40, NO_CODE);
+	table = parse(&image);
+	EXPECT_ONE_RULE(&table, 8, 0, CFA_RSP);
+	expect_cie_refused("\x01zR\0\x01\x78\x90\0\x01\0\xc\7\x8\x90\x1", 15);
+}
+
 static void an_empty_augmentation_means_absolute_addresses(void **state)
 {
 	struct image image = {0};
@@ -173,7 +190,7 @@ static void personality_lsda_and_unknown_letters_are_skipped(void **state)
 	size_t begin;
 
 	(void)state;
-	begin = begin_cie(&image, 1, "zPLRBSq");
+	begin = begin_cie(&image, 1, "zPLSBRq");
 	put(&image, 9, 1);
 	put(&image, DW_EH_PE_indirect | DW_EH_PE_pcrel | DW_EH_PE_sdata4, 1);
 	put(&image, 0x12345678, 4);
@@ -190,6 +207,57 @@ static void personality_lsda_and_unknown_letters_are_skipped(void **state)
 	end_entry(&image, begin);
 	table = parse(&image);
 	EXPECT_ONE_RULE(&table, 8, 0, CFA_RSP);
+}
+
+/* @padding bytes stand between the encoding and an 8-byte personality. */
+static void expect_personality_skipped(const char *augmentation, uint8_t encoding, size_t padding)
+{
+	struct image image = {0};
+	struct unwind_table table;
+	size_t begin = begin_cie(&image, 1, augmentation);
+
+	put(&image, 1 + padding + (encoding == DW_EH_PE_omit ? 0 : 8) + 1, 1);
+	put(&image, encoding, 1);
+	put(&image, 0, padding);
+	if (encoding != DW_EH_PE_omit)
+		put(&image, 0x1111111111111111, 8);
+	put(&image, DW_EH_PE_absptr, 1);
+	put_bytes(&image, USUAL.bytes, USUAL.size);
+	end_entry(&image, begin);
+	put_fde(&image, 0x100, 0x40, NO_CODE);
+	table = parse(&image);
+	EXPECT_ONE_RULE(&table, 8, 0, CFA_RSP);
+}
+
+static void every_form_of_personality_is_skipped(void **state)
+{
+	(void)state;
+	expect_personality_skipped("zPR", DW_EH_PE_absptr, 0);
+	expect_personality_skipped("zPR", DW_EH_PE_omit, 0);
+	/* Byte 17 of the section is the encoding, 18 with a longer string. */
+	expect_personality_skipped("zPR", DW_EH_PE_aligned, 6);
+	expect_personality_skipped("zPRB", DW_EH_PE_aligned, 5);
+}
+
+static void functions_find_any_cie_before_them(void **state)
+{
+	struct image image = {0};
+	size_t cies[5];
+	struct unwind_table table;
+
+	(void)state;
+	for (uint8_t i = 0; i < 5; i++) {
+		put_cie(&image, CODE(DW_CFA_def_cfa, RSP, (uint8_t)(8 * i), DW_CFA_offset | RA, 1));
+		cies[i] = image.cie;
+	}
+	for (uint32_t i = 0; i < 5; i++) {
+		image.cie = cies[i];
+		put_fde(&image, 0x100 + 0x10 * i, 0x10, NO_CODE);
+	}
+	table = parse(&image);
+	assert_int_equal(table.damaged, 0);
+	EXPECT_ROWS(&table, ROW(0x100, 0, 0, CFA_RSP), ROW(0x110, 8, 0, CFA_RSP), ROW(0x120, 16, 0, CFA_RSP),
+		    ROW(0x130, 24, 0, CFA_RSP), ROW(0x140, 32, 0, CFA_RSP), ROW(0x150, 0, 0, CFA_NONE));
 }
 
 static void entries_with_a_64_bit_length_are_read(void **state)
@@ -227,6 +295,18 @@ static void a_zero_length_in_the_midst_does_not_hide_what_follows(void **state)
 	table = parse(&image);
 	assert_int_equal(table.damaged, 0);
 	EXPECT_ONE_RULE(&table, 8, 0, CFA_RSP);
+}
+
+static void a_function_may_end_at_the_last_address_of_32_bits(void **state)
+{
+	struct image image = {0};
+	struct unwind_table table;
+
+	(void)state;
+	put_cie(&image, USUAL);
+	put_fde(&image, 0xfffffff0, 0xf, NO_CODE);
+	table = parse(&image);
+	EXPECT_ROWS(&table, ROW(0xfffffff0, 8, 0, CFA_RSP), ROW(0xffffffff, 0, 0, CFA_NONE));
 }
 
 static void functions_are_sorted_and_gaps_marked(void **state)
@@ -307,10 +387,14 @@ int main(void)
 		cmocka_unit_test(encodings_that_need_another_base_are_refused_cleanly),
 		cmocka_unit_test(cie_versions_1_3_and_4_are_read),
 		cmocka_unit_test(cies_that_nobody_defined_are_refused_cleanly),
+		cmocka_unit_test(a_return_address_register_is_a_byte_in_version_1_and_leb128_later),
 		cmocka_unit_test(an_empty_augmentation_means_absolute_addresses),
 		cmocka_unit_test(personality_lsda_and_unknown_letters_are_skipped),
+		cmocka_unit_test(every_form_of_personality_is_skipped),
+		cmocka_unit_test(functions_find_any_cie_before_them),
 		cmocka_unit_test(entries_with_a_64_bit_length_are_read),
 		cmocka_unit_test(a_zero_length_in_the_midst_does_not_hide_what_follows),
+		cmocka_unit_test(a_function_may_end_at_the_last_address_of_32_bits),
 		cmocka_unit_test(functions_are_sorted_and_gaps_marked),
 		cmocka_unit_test(a_pc_that_two_functions_claim_belongs_to_the_one_that_starts_last),
 		cmocka_unit_test(a_function_of_no_bytes_is_left_out),
