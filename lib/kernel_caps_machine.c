@@ -177,7 +177,8 @@ void try_process_caps(struct kernel_caps *caps)
 			cap_yes(caps, list[i].id,
 				caps->is_in_user_namespace ? "only inside this user namespace" : NULL);
 		else if (list[i].bit == CAP_SYS_RESOURCE)
-			cap_no(caps, list[i].id, "not held; only of use to raise RLIMIT_MEMLOCK without bpf_memcg");
+			cap_no(caps, list[i].id,
+			       "not held; only of use to raise RLIMIT_MEMLOCK without bpf_memcg");
 		else
 			cap_no(caps, list[i].id, "not in this process's effective set");
 }
@@ -194,18 +195,20 @@ void try_kcore(struct kernel_caps *caps)
 			    "this kernel has no /proc/kcore: CONFIG_PROC_KCORE");
 }
 
-/* Two data symbols that every kernel has, and kallsyms only with CONFIG_KALLSYMS_ALL. */
-static bool is_known_data(char type, const char *name)
+/*
+ * Two data symbols that every kernel has, and kallsyms only with CONFIG_KALLSYMS_ALL. The type letter says
+ * nothing: newer kernels list data as "T".
+ */
+static bool is_known_data(const char *line)
 {
-	return strchr("dDbBrR", type) && (!strcmp(name, "init_task") || !strcmp(name, "slab_caches"));
+	return strstr(line, " init_task\n") || strstr(line, " slab_caches\n");
 }
 
 void try_kallsyms(struct kernel_caps *caps)
 {
 	CLEANUP(fclose) FILE *file = fopen("/proc/kallsyms", "re");
 	bool has_addresses = false, has_data = false;
-	unsigned long long address;
-	char line[512], name[128], type;
+	char line[512];
 
 	if (!file) {
 		int rc = -errno;
@@ -215,10 +218,8 @@ void try_kallsyms(struct kernel_caps *caps)
 		return;
 	}
 	while (!(has_addresses && has_data) && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%llx %c %127s", &address, &type, name) != 3)
-			continue;
-		has_addresses |= address != 0;
-		has_data |= is_known_data(type, name);
+		has_addresses |= line[strspn(line, "0")] != ' ';
+		has_data |= is_known_data(line);
 	}
 	if (has_addresses)
 		cap_yes(caps, KERNEL_CAP_KALLSYMS_ADDRESSES, NULL);

@@ -334,21 +334,48 @@ static void file_that_has_no_name_is_probed(void **state)
 	close(unlinked.file.fd);
 }
 
+/* Tells that it has been entered, and returns when it is told to. */
+static __attribute__((noinline)) void *enter_and_wait(void *arg)
+{
+	struct waiting_thread *thread = arg;
+	char byte = 0;
+
+	if (write(thread->done_fd, &byte, 1) == 1 && read(thread->wait_fd, &byte, 1) == 1)
+		return NULL;
+	return arg;
+}
+
 static void return_probe_runs_when_the_function_returns(void **state)
 {
 	struct fixture *fixture = begin(state);
-	struct uprobe_link *link = attach(fixture, getpid(), true, false);
-	struct uprobe_link *entry;
+	const struct uprobe_point point = {
+		.file_offset = fixture->file.emulated_offset + (uint64_t)(uintptr_t)enter_and_wait -
+			       (uint64_t)(uintptr_t)uprobe_target_emulated,
+	};
+	struct waiting_thread thread;
+	struct uprobe_link *link;
+	int to[2], from[2];
+	void *result;
+	pthread_t id;
+	char byte;
 
-	uprobe_target_emulated();
+	assert_int_equal(pipe(to) | pipe(from), 0);
+	thread = (struct waiting_thread){ to[0], from[1] };
+	assert_int_equal(uprobe_attach(fixture->rung, fixture->program_fd, fixture->file.fd, 0, true, false,
+				       &point, 1, &link, NULL),
+			 0);
+	assert_int_equal(pthread_create(&id, NULL, enter_and_wait, &thread), 0);
+	assert_int_equal(read(from[0], &byte, 1), 1);
+	assert_int_equal(runs(fixture), 0);
+	assert_int_equal(write(to[1], &byte, 1), 1);
+	assert_int_equal(pthread_join(id, &result), 0);
+	assert_null(result);
 	assert_int_equal(runs(fixture), 1);
-	entry = attach(fixture, getpid(), false, false);
-	uprobe_target_emulated();
-	assert_int_equal(runs(fixture), 3);
 	uprobe_detach(link);
-	uprobe_target_emulated();
-	assert_int_equal(runs(fixture), 4);
-	uprobe_detach(entry);
+	close(to[0]);
+	close(to[1]);
+	close(from[0]);
+	close(from[1]);
 }
 
 static void each_point_hands_its_own_cookie_over(void **state)
