@@ -35,7 +35,7 @@ enum cfa_kind {
 #define UNWIND_RBP_FROM_RBP 1 /* in unwind_row.flags */
 
 struct unwind_row {
-	unsigned int pc;     /* object virtual address less its base: lowest PT_LOAD p_vaddr, page-aligned down */
+	unsigned int pc;     /* virtual address less the base: lowest PT_LOAD p_vaddr, page aligned down */
 	int cfa_offset;      /* bytes */
 	short rbp_offset;    /* bytes, see above */
 	unsigned char kind;  /* enum cfa_kind */
