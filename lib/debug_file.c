@@ -89,7 +89,8 @@ static int find_installed(const struct elf_object *object, const struct debug_se
 		return -ENOENT;
 	for (size_t i = 0; i < size; i++)
 		snprintf(digits + 2 * i, 3, "%02x", build_id[i]);
-	length = snprintf(path, sizeof(path), "%s/.build-id/%.2s/%s.debug", directory_of(search), digits, digits + 2);
+	length = snprintf(path, sizeof(path), "%s/.build-id/%.2s/%s.debug", directory_of(search), digits,
+			  digits + 2);
 	if (length < 0 || (size_t)length >= sizeof(path))
 		return -ENOENT;
 	if (root && !find_below(root, path, build_id, size, ret_debug))
@@ -147,8 +148,9 @@ static bool contradicts(const struct elf_object *object, const struct elf_object
 	return own && elf_object_build_id(debug, &debug_size) && !has_build_id(debug, own, size);
 }
 
-static int find_link_below(const struct elf_object *object, struct root_directory *root, const char *directory,
-			   const struct debug_link *link, struct elf_object **ret_debug)
+static int find_link_below(const struct elf_object *object, struct root_directory *root,
+			   const char *directory, const struct debug_link *link,
+			   struct elf_object **ret_debug)
 {
 	const char *path = elf_object_path(object);
 	const char *slash = strrchr(path, '/');
@@ -159,8 +161,8 @@ static int find_link_below(const struct elf_object *object, struct root_director
 		return -ENOENT;
 	for (int i = 0; i < 3; i++) {
 		CLEANUP(elf_object) struct elf_object *found = NULL;
-		int length = snprintf(candidate, sizeof(candidate), "%s%.*s%s/%s", i == 2 ? directory : "", base, path,
-				      i == 1 ? "/.debug" : "", link->name);
+		int length = snprintf(candidate, sizeof(candidate), "%s%.*s%s/%s", i == 2 ? directory : "",
+				      base, path, i == 1 ? "/.debug" : "", link->name);
 
 		if (length < 0 || (size_t)length >= sizeof(candidate) || open_below(root, candidate, &found))
 			continue;
@@ -172,7 +174,8 @@ static int find_link_below(const struct elf_object *object, struct root_director
 	return -ENOENT;
 }
 
-int debug_file_find(const struct elf_object *object, const struct debug_search *search, struct elf_object **ret_debug)
+int debug_file_find(const struct elf_object *object, const struct debug_search *search,
+		    struct elf_object **ret_debug)
 {
 	struct root_directory *root = elf_object_root(object);
 	struct debug_link link;

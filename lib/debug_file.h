@@ -13,7 +13,7 @@ struct debuginfod;
 struct elf_object;
 
 struct debug_search {
-	const char *directory;        /* NULL: /usr/lib/debug */
+	const char *directory;	       /* NULL: /usr/lib/debug */
 	struct debuginfod *debuginfod; /* NULL: nothing is fetched over the network */
 };
 
@@ -24,7 +24,8 @@ struct debug_search {
  *   directory, taken when its CRC-32 is the one in the link;
  * and at last debuginfod. @search may be NULL. -ENOENT when there is nothing, or nothing that fits.
  */
-int debug_file_find(const struct elf_object *object, const struct debug_search *search, struct elf_object **ret_debug);
+int debug_file_find(const struct elf_object *object, const struct debug_search *search,
+		    struct elf_object **ret_debug);
 
 /* The file with this build-id, or -ENOENT: also how a debug file's .gnu_debugaltlink (dwz) is found. */
 int debug_file_find_by_build_id(const struct elf_object *object, const struct debug_search *search,

@@ -18,8 +18,8 @@ void debuginfod_destroy(struct debuginfod *debuginfod);
 
 /*
  * Fetch, or take from the user's cache, the debug file with this build-id. Blocks for as long as
- * $DEBUGINFOD_TIMEOUT allows. Returns a descriptor or a negative errno; *@ret_path, to be freed, says where the
- * file is cached.
+ * $DEBUGINFOD_TIMEOUT allows. Returns a descriptor or a negative errno; *@ret_path, to be freed, says where
+ * the file is cached.
  */
 int debuginfod_fetch(struct debuginfod *debuginfod, const uint8_t *build_id, size_t size, char **ret_path);
 

@@ -20,8 +20,8 @@ struct output {
 };
 
 /*
- * Takes the next piece. libiberty can't be told to stop, so a name that grows too long is left by longjmp: its
- * C++ printer holds nothing but stack, its Rust printer at most one identifier.
+ * Takes the next piece. libiberty can't be told to stop, so a name that grows too long is left by longjmp:
+ * its C++ printer holds nothing but stack, its Rust printer at most one identifier.
  */
 static void take_piece(const char *piece, size_t size, void *context)
 {

@@ -4,9 +4,9 @@
 #define DILL_DEMANGLE_H
 
 /*
- * The readable name, to be freed, or NULL when @symbol is not a mangled one (Itanium C++ ABI; Rust legacy and v0)
- * or there is no memory: then it is best shown as it is. Names whose readable form would pass 64 KiB are left
- * alone too: a hundred bytes can be written that unfold to gigabytes.
+ * The readable name, to be freed, or NULL when @symbol is not a mangled one (Itanium C++ ABI; Rust legacy and
+ * v0) or there is no memory: then it is best shown as it is. Names whose readable form would pass 64 KiB are
+ * left alone too: a hundred bytes can be written that unfold to gigabytes.
  */
 char *demangle(const char *symbol);
 

@@ -8,7 +8,7 @@
 
 #define NESTING_LIMIT 64 /* namespaces, classes and functions in each other; Rust nests deepest, some 20 */
 #define LOOKUP_BUDGET (1U << 20) /* children and ranges looked at for one address */
-#define BLOCKS_LIMIT 256 /* lexical blocks in each other */
+#define BLOCKS_LIMIT 256	 /* lexical blocks in each other */
 
 struct dwarf_function_range {
 	uint64_t low, high;
@@ -27,7 +27,8 @@ static int add_range(struct dwarf_functions *functions, uint64_t low, uint64_t h
 		functions->list = list;
 		functions->capacity = wanted;
 	}
-	functions->list[functions->count++] = (struct dwarf_function_range){.low = low, .high = high, .die = die};
+	functions->list[functions->count++] =
+		(struct dwarf_function_range){.low = low, .high = high, .die = die};
 	return 0;
 }
 
@@ -157,8 +158,8 @@ static bool find_inner(Dwarf_Die *die, uint64_t vaddr, unsigned int *budget, Dwa
 		int tag = dwarf_tag(&child);
 
 		--*budget;
-		if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_lexical_block && tag != DW_TAG_try_block &&
-		    tag != DW_TAG_catch_block)
+		if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_lexical_block &&
+		    tag != DW_TAG_try_block && tag != DW_TAG_catch_block)
 			continue;
 		if (covers(&child, vaddr, budget)) {
 			*ret_child = child;

@@ -16,15 +16,15 @@ struct dwarf_functions {
 };
 
 /*
- * Find the functions below @unit. @budget counts down address ranges over all units of a file: hostile units can
- * share one long list of them, which would make the work quadratic. -ENOMEM is the only failure.
+ * Find the functions below @unit. @budget counts down address ranges over all units of a file: hostile units
+ * can share one long list of them, which would make the work quadratic. -ENOMEM is the only failure.
  */
 int dwarf_functions_read(struct dwarf_functions *functions, Dwarf_Die *unit, uint64_t *budget);
 void dwarf_functions_deinit(struct dwarf_functions *functions);
 
 /*
- * The function that covers @vaddr as chain[0], then the calls inlined there, outermost first. Returns how many,
- * at most @limit.
+ * The function that covers @vaddr as chain[0], then the calls inlined there, outermost first. Returns how
+ * many, at most @limit.
  */
 size_t dwarf_functions_chain(const struct dwarf_functions *functions, Dwarf *dwarf, uint64_t vaddr,
 			     Dwarf_Die *chain, size_t limit);

@@ -17,6 +17,7 @@
 #include "cleanup.h"
 #include "debug_file.h"
 #include "dwarf_functions.h"
+#include "elf_image.h"
 #include "elf_object.h"
 #include "error.h"
 
@@ -33,10 +34,10 @@ struct unit_range {
 
 struct dwarf_lines {
 	struct elf_object *object, *loaded;
-	Elf *elf;
+	struct elf_image *image;
 	Dwarf *dwarf;
 	struct elf_object *alternate; /* what dwz moved out of several debug files; NULL when none */
-	Elf *alternate_elf;
+	struct elf_image *alternate_image;
 	Dwarf *alternate_dwarf;
 	struct unit *units;
 	size_t unit_count, unit_capacity;
@@ -55,8 +56,8 @@ void dwarf_lines_close(struct dwarf_lines *lines)
 	free(lines->ranges);
 	dwarf_end(lines->dwarf);
 	dwarf_end(lines->alternate_dwarf);
-	elf_end(lines->elf);
-	elf_end(lines->alternate_elf);
+	elf_image_close(lines->image);
+	elf_image_close(lines->alternate_image);
 	elf_object_unref(lines->alternate);
 	elf_object_unref(lines->object);
 	elf_object_unref(lines->loaded);
@@ -65,52 +66,88 @@ void dwarf_lines_close(struct dwarf_lines *lines)
 
 DEFINE_CLEANUP(dwarf_lines, struct dwarf_lines *, dwarf_lines_close(v));
 
-/*
- * Make the file safe for libdw (0.188), which would open whatever path .gnu_debugaltlink names, and read past the end
- * of a string section that doesn't end in a NUL. @hides_link takes away the first; the second is no usable DWARF.
- */
-static int prepare_sections(Elf *elf, bool hides_link)
+typedef int (*section_visit)(Elf_Scn *section, GElf_Shdr *header, const char *name, void *context);
+
+/* Visit the sections that have a name, until one gives non-zero: that, or 0. */
+static int each_section(Elf *elf, section_visit visit, void *context)
 {
 	Elf_Scn *section = NULL;
 	size_t names_index;
+	int r = 0;
 
 	if (elf_getshdrstrndx(elf, &names_index))
-		return -EBADMSG;
-	while ((section = elf_nextscn(elf, section))) {
+		return 0;
+	while (!r && (section = elf_nextscn(elf, section))) {
 		GElf_Shdr header;
-		const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names_index, header.sh_name) : NULL;
-		Elf_Data *data;
+		const char *name =
+			gelf_getshdr(section, &header) ? elf_strptr(elf, names_index, header.sh_name) : NULL;
 
-		if (name && hides_link && !strcmp(name, ".gnu_debugaltlink")) {
-			header.sh_type = SHT_NOBITS;
-			gelf_update_shdr(section, &header);
-		}
-		if (!name || header.sh_type == SHT_NOBITS)
-			continue;
-		if (!strncmp(name, ".zdebug_", 8))
-			return -EBADMSG; /* the compression of gcc before 2015; its end can't be looked at here */
-		if (strcmp(name, ".debug_str") && strcmp(name, ".debug_line_str"))
-			continue;
-		if ((header.sh_flags & SHF_COMPRESSED) && elf_compress(section, 0, 0) < 0)
-			return -EBADMSG;
-		data = elf_rawdata(section, NULL);
-		if (!data || (data->d_size && ((const char *)data->d_buf)[data->d_size - 1] != '\0'))
-			return -EBADMSG;
+		if (name)
+			r = visit(section, &header, name, context);
 	}
-	return 0;
+	return r;
 }
 
-static int begin_dwarf(struct elf_object *object, bool hides_link, Elf **elf, Dwarf **dwarf)
+static int is_debug_info(Elf_Scn *section, GElf_Shdr *header, const char *name, void *context)
+{
+	(void)section;
+	(void)context;
+	return header->sh_type != SHT_NOBITS && !strcmp(name, ".debug_info");
+}
+
+/*
+ * Told from the section headers, so that files without are not loaded. .zdebug_info, of before 2015, is left
+ * out.
+ */
+static bool has_dwarf(const struct elf_object *object)
+{
+	Elf *elf = elf_object_begin_elf(object);
+	bool has = elf && each_section(elf, is_debug_info, NULL);
+
+	elf_end(elf);
+	return has;
+}
+
+static int prepare_section(Elf_Scn *section, GElf_Shdr *header, const char *name, void *context)
+{
+	const bool *hides_link = context;
+	Elf_Data *data;
+
+	if (*hides_link && !strcmp(name, ".gnu_debugaltlink")) {
+		header->sh_type = SHT_NOBITS;
+		gelf_update_shdr(section, header);
+	}
+	if (header->sh_type == SHT_NOBITS || (strcmp(name, ".debug_str") && strcmp(name, ".debug_line_str")))
+		return 0;
+	if ((header->sh_flags & SHF_COMPRESSED) && elf_compress(section, 0, 0) < 0)
+		return -EBADMSG;
+	data = elf_rawdata(section, NULL);
+	return !data || (data->d_size && ((const char *)data->d_buf)[data->d_size - 1] != '\0') ? -EBADMSG
+												: 0;
+}
+
+/*
+ * Make the file safe for libdw (0.188), which would open whatever path .gnu_debugaltlink names, and read past
+ * the end of a string section that doesn't end in a NUL. @hides_link takes away the first; the second is no
+ * usable DWARF.
+ */
+static int prepare_sections(Elf *elf, bool hides_link)
+{
+	return each_section(elf, prepare_section, &hides_link);
+}
+
+static int begin_dwarf(struct elf_object *object, bool hides_link, struct elf_image **image, Dwarf **dwarf)
 {
 	int r;
 
-	*elf = elf_object_begin_elf(object);
-	if (!*elf)
-		return -EBADMSG;
-	r = prepare_sections(*elf, hides_link);
+	if (!has_dwarf(object))
+		return -ENOENT;
+	r = elf_image_open(object, image);
+	if (!r)
+		r = prepare_sections(elf_image_elf(*image), hides_link);
 	if (r)
 		return r;
-	*dwarf = dwarf_begin_elf(*elf, DWARF_C_READ, NULL);
+	*dwarf = dwarf_begin_elf(elf_image_elf(*image), DWARF_C_READ, NULL);
 	return *dwarf ? 0 : -ENOENT;
 }
 
@@ -123,9 +160,10 @@ static bool open_alternate(struct dwarf_lines *lines, const struct debug_search 
 
 	if (size == 0)
 		return true;
-	if (size < 0 || debug_file_find_by_build_id(lines->loaded, search, build_id, (size_t)size, &lines->alternate))
+	if (size < 0 ||
+	    debug_file_find_by_build_id(lines->loaded, search, build_id, (size_t)size, &lines->alternate))
 		return false;
-	if (begin_dwarf(lines->alternate, true, &lines->alternate_elf, &lines->alternate_dwarf))
+	if (begin_dwarf(lines->alternate, true, &lines->alternate_image, &lines->alternate_dwarf))
 		return false;
 	dwarf_setalt(lines->dwarf, lines->alternate_dwarf);
 	return true;
@@ -133,14 +171,15 @@ static bool open_alternate(struct dwarf_lines *lines, const struct debug_search 
 
 static int open_dwarf(struct dwarf_lines *lines, const struct debug_search *search)
 {
-	int r = begin_dwarf(lines->object, false, &lines->elf, &lines->dwarf);
+	int r = begin_dwarf(lines->object, false, &lines->image, &lines->dwarf);
 
 	if (r || open_alternate(lines, search))
 		return r;
 	dwarf_end(lines->dwarf);
-	elf_end(lines->elf);
+	elf_image_close(lines->image);
 	lines->dwarf = NULL;
-	return begin_dwarf(lines->object, true, &lines->elf, &lines->dwarf);
+	lines->image = NULL;
+	return begin_dwarf(lines->object, true, &lines->image, &lines->dwarf);
 }
 
 static int add_unit_range(struct dwarf_lines *lines, uint64_t low, uint64_t high, size_t unit)
@@ -167,7 +206,8 @@ static int add_unit(struct dwarf_lines *lines, Dwarf_Die *die)
 
 	while (lines->range_budget && (offset = dwarf_ranges(die, offset, &base, &low, &high)) > 0) {
 		lines->range_budget--;
-		if (low < high && elf_object_is_code(lines->loaded, low) && add_unit_range(lines, low, high, index))
+		if (low < high && elf_object_is_code(lines->loaded, low) &&
+		    add_unit_range(lines, low, high, index))
 			return -ENOMEM;
 	}
 	if (lines->range_count == before)

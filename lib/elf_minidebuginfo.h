@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 /*
- * *@ret_image is the decompressed file, to be freed. -ENOENT when there is no such section, -EBADMSG when it is
- * no valid xz stream, -EFBIG when it would grow beyond 256 MiB: a few KiB can ask for that.
+ * *@ret_image is the decompressed file, to be freed. -ENOENT when there is no such section, -EBADMSG when it
+ * is no valid xz stream, -EFBIG when it would grow beyond 256 MiB: a few KiB can ask for that.
  */
 int elf_minidebuginfo_extract(Elf *elf, void **ret_image, size_t *ret_size);
 

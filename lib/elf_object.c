@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Opening and identifying an ELF file, its segments, its functions. Verifying that a file is the one a process
- * has mapped is elf_object_mapping.c's business.
+ * Opening and identifying an ELF file, and its segments. Verifying that a file is the one a process has
+ * mapped is elf_object_mapping.c's business, functions are elf_object_functions.c's.
  */
 #include "elf_object.h"
 
@@ -14,41 +14,16 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "debug_file.h"
+#include "elf_object_internal.h"
 #include "elf_symbols.h"
 #include "error.h"
 #include "root_directory.h"
 
 #define PAGE 4096ULL
-#define BUILD_ID_LIMIT 64U      /* SHA-1 has 20 bytes, SHA-512 64 */
 #define DYNAMIC_LIMIT (1U << 20) /* bytes of PT_DYNAMIC looked at */
-
-struct segment {
-	uint64_t vaddr, file_offset, file_size, memory_size;
-	bool is_executable;
-};
-
-struct elf_object {
-	unsigned int refs;
-	int fd;
-	char *path;
-	struct root_directory *root;
-	struct stat opened; /* as it was then */
-	bool is_mappable;   /* see elf_object_begin_elf() */
-	unsigned int machine;
-	bool is_64bit, is_pie, is_static;
-	char *interpreter;
-	uint8_t build_id[BUILD_ID_LIMIT];
-	size_t build_id_size;
-	struct segment *segments; /* PT_LOAD only, in the file's order */
-	size_t segment_count;
-	uint64_t base_vaddr;
-	const struct debug_search *search;
-	struct elf_symbols *exported; /* .dynsym; NULL until asked */
-	struct elf_symbols *symbols;  /* everything; NULL until asked */
-	struct elf_object *debug_file;
-	bool has_looked_for_debug_file;
-};
+/* A large file may be this many times what it takes on disk; file systems that compress don't get there. */
+#define LARGE_FILE (256LL << 20)
+#define SPARSE_RATIO 8
 
 struct elf_object *elf_object_ref(struct elf_object *object)
 {
@@ -130,9 +105,14 @@ static void add_segment(struct elf_object *object, const GElf_Phdr *header)
 		.is_executable = header->p_flags & PF_X,
 	};
 
-	/* A separate debug file keeps its program's headers without the contents, so only overflow is refused. */
-	if (segment.file_size > UINT64_MAX - segment.vaddr || segment.memory_size > UINT64_MAX - segment.vaddr ||
-	    segment.file_size > UINT64_MAX - segment.file_offset - PAGE || segment.file_offset > UINT64_MAX - PAGE)
+	/*
+	 * A separate debug file keeps its program's headers without the contents, so only overflow is
+	 * refused.
+	 */
+	if (segment.file_size > UINT64_MAX - segment.vaddr ||
+	    segment.memory_size > UINT64_MAX - segment.vaddr ||
+	    segment.file_size > UINT64_MAX - segment.file_offset - PAGE ||
+	    segment.file_offset > UINT64_MAX - PAGE)
 		return;
 	if (segment.file_offset >= size)
 		segment.file_size = 0;
@@ -216,9 +196,13 @@ int elf_object_open_fd(int fd, const char *path, struct root_directory *root, st
 		return error_set(err, -EINVAL, "%s: not a regular file", path);
 	object->is_mappable =
 		!root && (st->st_uid == 0 || st->st_uid == geteuid()) && !(st->st_mode & (S_IWGRP | S_IWOTH));
+	if (!object->is_mappable && st->st_size > LARGE_FILE &&
+	    st->st_size / SPARSE_RATIO > st->st_blocks * 512)
+		return error_set(err, -EFBIG, "%s: a file of holes", path);
 	r = read_headers(object);
 	if (r)
-		return error_set(err, r, "%s: %s", path, r == -EBADMSG ? "not a usable ELF file" : strerror(-r));
+		return error_set(err, r, "%s: %s", path,
+				 r == -EBADMSG ? "not a usable ELF file" : strerror(-r));
 	*ret_object = TAKE_PTR(object);
 	return 0;
 }
@@ -260,6 +244,11 @@ const uint8_t *elf_object_build_id(const struct elf_object *object, size_t *ret_
 	return object->build_id_size ? object->build_id : NULL;
 }
 
+bool elf_object_is_mappable(const struct elf_object *object)
+{
+	return object->is_mappable;
+}
+
 bool elf_object_has_changed(const struct elf_object *object)
 {
 	const struct timespec *then = &object->opened.st_mtim;
@@ -299,8 +288,11 @@ uint64_t elf_object_base_vaddr(const struct elf_object *object)
 	return object->base_vaddr;
 }
 
-/* The segment whose bytes hold @file_offset; with @is_rounded also those that share its first and last page. */
-static const struct segment *segment_at_offset(const struct elf_object *object, uint64_t file_offset, bool is_rounded)
+/*
+ * The segment whose bytes hold @file_offset; with @is_rounded also those that share its first and last page.
+ */
+static const struct segment *segment_at_offset(const struct elf_object *object, uint64_t file_offset,
+					       bool is_rounded)
 {
 	const struct segment *found = NULL;
 
@@ -378,134 +370,4 @@ int elf_object_read(const struct elf_object *object, uint64_t file_offset, void 
 		size -= (size_t)n;
 	}
 	return 0;
-}
-
-void elf_object_set_debug_search(struct elf_object *object, const struct debug_search *search)
-{
-	object->search = search;
-}
-
-struct elf_object *elf_object_debug_file(struct elf_object *object)
-{
-	if (!object->has_looked_for_debug_file) {
-		object->has_looked_for_debug_file = true;
-		debug_file_find(object, object->search, &object->debug_file);
-	}
-	return object->debug_file;
-}
-
-/* .dynsym only has what .symtab has, but for a stripped file it's all there is; so all tables are put together. */
-static int add_tables(struct elf_object *object, struct elf_symbols *symbols, bool only_exported)
-{
-	CLEANUP(elf) Elf *elf = elf_object_begin_elf(object);
-	CLEANUP(elf) Elf *debug_elf = NULL;
-	size_t before;
-	int r;
-
-	if (!elf)
-		return -EBADMSG;
-	r = elf_symbols_add(symbols, elf, SHT_DYNSYM);
-	before = elf_symbols_count(symbols);
-	if (!r && !only_exported)
-		r = elf_symbols_add(symbols, elf, SHT_SYMTAB);
-	if (r || only_exported || elf_symbols_count(symbols) > before)
-		return r;
-	r = elf_symbols_add_minidebuginfo(symbols, elf);
-	if (r || !elf_object_debug_file(object))
-		return r;
-	debug_elf = elf_object_begin_elf(object->debug_file);
-	return debug_elf ? elf_symbols_add(symbols, debug_elf, SHT_SYMTAB) : 0;
-}
-
-DEFINE_CLEANUP(elf_symbols, struct elf_symbols *, elf_symbols_destroy(v));
-
-static int load_symbols(struct elf_object *object, bool only_exported, struct elf_symbols **at, struct error *err)
-{
-	CLEANUP(elf_symbols) struct elf_symbols *symbols = NULL;
-	int r;
-
-	if (*at)
-		return 0;
-	r = elf_symbols_create(&symbols);
-	if (!r)
-		r = add_tables(object, symbols, only_exported);
-	if (r)
-		return error_set(err, r, "%s: symbols: %s", object->path, strerror(-r));
-	elf_symbols_seal(symbols);
-	*at = TAKE_PTR(symbols);
-	return 0;
-}
-
-int elf_object_symbols(struct elf_object *object, struct elf_symbols **ret_symbols, struct error *err)
-{
-	int r = load_symbols(object, false, &object->symbols, err);
-
-	if (!r)
-		*ret_symbols = object->symbols;
-	return r;
-}
-
-static struct elf_function function_of(const struct elf_object *object, const struct elf_symbols *symbols,
-				       const struct elf_symbol *symbol)
-{
-	struct elf_function function = {
-		.vaddr = symbol->vaddr,
-		.size = symbol->has_size ? symbol->extent : 0,
-		.name = elf_symbol_name(symbols, symbol),
-		.is_ifunc = symbol->is_ifunc,
-		.is_weak = symbol->is_weak,
-		.is_dynamic = symbol->is_dynamic,
-	};
-
-	if (elf_object_vaddr_to_offset(object, symbol->vaddr, &function.file_offset))
-		function.file_offset = 0;
-	return function;
-}
-
-int elf_object_find_exported(struct elf_object *object, const char *name, struct elf_function *ret_function,
-			     struct error *err)
-{
-	const struct elf_symbol *symbol;
-	int r = load_symbols(object, true, &object->exported, err);
-
-	if (r)
-		return r;
-	symbol = elf_symbols_named(object->exported, name);
-	if (!symbol)
-		return error_set(err, -ENOENT, "%s: exports no function %s", object->path, name);
-	*ret_function = function_of(object, object->exported, symbol);
-	return 0;
-}
-
-int elf_object_find_function(struct elf_object *object, const char *name, struct elf_function *ret_function,
-			     struct error *err)
-{
-	const struct elf_symbol *symbol;
-	int r = elf_object_find_exported(object, name, ret_function, err);
-
-	if (r != -ENOENT)
-		return r;
-	r = load_symbols(object, false, &object->symbols, err);
-	if (r)
-		return r;
-	symbol = elf_symbols_named(object->symbols, name);
-	if (!symbol)
-		return error_set(err, -ENOENT, "%s: no function %s", object->path, name);
-	*ret_function = function_of(object, object->symbols, symbol);
-	return 0;
-}
-
-int elf_object_each_function(struct elf_object *object,
-			     int (*visit)(const struct elf_function *function, void *context), void *context,
-			     struct error *err)
-{
-	int r = load_symbols(object, false, &object->symbols, err);
-
-	for (size_t i = 0; !r && i < elf_symbols_count(object->symbols); i++) {
-		const struct elf_symbol *symbol = elf_symbols_get(object->symbols, i);
-		struct elf_function function = function_of(object, object->symbols, symbol);
-
-		r = visit(&function, context);
-	}
-	return r;
 }

@@ -3,7 +3,8 @@
  * One ELF file: opened once, identified, and asked about its layout and its functions.
  *
  * Everything in the file may be hostile: no offset or count is believed before it has been held against the
- * file's size. Source lines are dwarf_lines.h's business. An object is not safe to use from two threads at once.
+ * file's size. Source lines are dwarf_lines.h's business. An object is not safe to use from two threads at
+ * once.
  *
  * Addresses here are the file's own ("vaddr", as the program headers and `nm` show them), never a process's.
  */
@@ -28,10 +29,11 @@ struct root_directory;
  *
  * Tried in this order: /proc/PID/map_files/START-END, which is the mapped file itself even when deleted but
  * needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE; the path below the process's root; /proc/PID/exe, which also
- * reaches a deleted program. A file is taken when its inode number is the mapping's. The device is not compared:
- * stat(2) names another one than the memory map on btrfs and overlayfs. Where the inode differs too (overlayfs
- * again), the file is taken when it isn't deleted and its bytes are those in the process's memory: the page of
- * the ELF header, with the build-id, or failing that a page of the text, in which breakpoints are let pass.
+ * reaches a deleted program. A file is taken when its inode number is the mapping's. The device is not
+ * compared: stat(2) names another one than the memory map on btrfs and overlayfs. Where the inode differs too
+ * (overlayfs again), the file is taken when it isn't deleted and its bytes are those in the process's memory:
+ * the page of the ELF header, with the build-id, or failing that a page of the text, in which breakpoints are
+ * let pass.
  *
  * "[vdso]" is copied out of the process's memory.
  *
@@ -44,7 +46,8 @@ int elf_object_open_path(const char *path, struct elf_object **ret_object, struc
 
 /*
  * Take over an open regular file, also on failure. @path is for show and for finding debug data by it; @root
- * (own reference taken, may be NULL) is where that path counts.
+ * (own reference taken, may be NULL) is where that path counts. -EFBIG for somebody else's file that is
+ * mostly holes: it could make its reader's memory overflow for nothing.
  */
 int elf_object_open_fd(int fd, const char *path, struct root_directory *root, struct elf_object **ret_object,
 		       struct error *err);
@@ -95,16 +98,18 @@ struct elf_function {
 };
 
 /*
- * Find a defined function by its exact name (given without @version). .dynsym is asked first, so that an exported
- * function is found without reading the rest; then .symtab, .gnu_debugdata and the separate debug file. Of several
- * versions the default one is found. -ENOENT when there is none.
+ * Find a defined function by its exact name (given without @version). .dynsym is asked first, so that an
+ * exported function is found without reading the rest; then .symtab, .gnu_debugdata and the separate debug
+ * file. Of several versions the default one is found. -ENOENT when there is none.
  */
 int elf_object_find_function(struct elf_object *object, const char *name, struct elf_function *ret_function,
 			     struct error *err);
 /* The same, but only what the object exports: never looks for debug data. */
 int elf_object_find_exported(struct elf_object *object, const char *name, struct elf_function *ret_function,
 			     struct error *err);
-/* All functions of all tables, aliases too, by address. Stops when @visit returns non-zero, and returns that. */
+/*
+ * All functions of all tables, aliases too, by address. Stops when @visit returns non-zero, and returns that.
+ */
 int elf_object_each_function(struct elf_object *object,
 			     int (*visit)(const struct elf_function *function, void *context), void *context,
 			     struct error *err);
@@ -115,7 +120,9 @@ int elf_object_read(const struct elf_object *object, uint64_t file_offset, void 
 /* All symbols, read at first use. Borrowed. */
 int elf_object_symbols(struct elf_object *object, struct elf_symbols **ret_symbols, struct error *err);
 
-/* Where to look for separate debug data (debug_file.h), borrowed; before the first question about functions. */
+/*
+ * Where to look for separate debug data (debug_file.h), borrowed; before the first question about functions.
+ */
 void elf_object_set_debug_search(struct elf_object *object, const struct debug_search *search);
 /* The object's separate debug file, looked for once; NULL when there is none. Borrowed. */
 struct elf_object *elf_object_debug_file(struct elf_object *object);
@@ -123,9 +130,10 @@ struct elf_object *elf_object_debug_file(struct elf_object *object);
 /*
  * A fresh libelf handle on the file, for reading, to be closed with elf_end(); NULL when libelf refuses.
  *
- * A mapped file that somebody truncates kills its reader by SIGBUS. So libelf maps only what no one but root and
- * we can write, and reads everything else.
+ * A mapped file that somebody truncates kills its reader by SIGBUS. So libelf maps only what no one but root
+ * and we can write, and reads everything else.
  */
 Elf *elf_object_begin_elf(const struct elf_object *object);
+bool elf_object_is_mappable(const struct elf_object *object);
 
 #endif

@@ -31,7 +31,8 @@ static bool read_process(pid_t pid, uint64_t address, void *buffer, size_t size)
 }
 
 /* How many bytes of a page in memory aren't the file's; negative when either can't be read. */
-static int differing_bytes(pid_t pid, uint64_t address, int fd, uint64_t file_offset, uint8_t in_memory[COMPARED_BYTES])
+static int differing_bytes(pid_t pid, uint64_t address, int fd, uint64_t file_offset,
+			   uint8_t in_memory[COMPARED_BYTES])
 {
 	uint8_t in_file[COMPARED_BYTES] = {0}; /* after the file's end its last page goes on with zeros */
 	int differing = 0;
@@ -45,8 +46,9 @@ static int differing_bytes(pid_t pid, uint64_t address, int fd, uint64_t file_of
 }
 
 /*
- * Is it the file by its bytes? Best told from the page with the ELF header and, as linkers place it, the build-id;
- * that page mostly lies where the mapping's own offset says. Otherwise from the mapping's first page.
+ * Is it the file by its bytes? Best told from the page with the ELF header and, as linkers place it, the
+ * build-id; that page mostly lies where the mapping's own offset says. Otherwise from the mapping's first
+ * page.
  */
 static bool has_mapped_bytes(pid_t pid, const struct mapping *mapping, int fd)
 {
@@ -73,7 +75,10 @@ static bool is_mapped_file(pid_t pid, const struct mapping *mapping, int fd)
 	return !mapping->is_deleted && has_mapped_bytes(pid, mapping, fd);
 }
 
-/* /proc/PID/map_files/… and /proc/PID/exe are links that lead to the file itself, whatever has become of its name. */
+/*
+ * /proc/PID/map_files/… and /proc/PID/exe are links that lead to the file itself, whatever has become of its
+ * name.
+ */
 static int open_link(const char *link)
 {
 	CLEANUP(close) int fd = open(link, O_PATH | O_CLOEXEC);
@@ -82,14 +87,15 @@ static int open_link(const char *link)
 }
 
 /* Open what candidate number @candidate names; the contract in elf_object.h has the list. */
-static int open_candidate(pid_t pid, const struct mapping *mapping, const struct root_directory *root, int candidate)
+static int open_candidate(pid_t pid, const struct mapping *mapping, const struct root_directory *root,
+			  int candidate)
 {
 	char link[96];
 
 	switch (candidate) {
 	case 0:
-		snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, mapping->start,
-			 mapping->end);
+		snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid,
+			 mapping->start, mapping->end);
 		return open_link(link);
 	case 1:
 		return *mapping->path == '/' ? root_directory_open_file(root, mapping->path) : -ENOENT;
@@ -100,7 +106,8 @@ static int open_candidate(pid_t pid, const struct mapping *mapping, const struct
 	return -ENOENT;
 }
 
-static int open_file(pid_t pid, const struct mapping *mapping, struct elf_object **ret_object, struct error *err)
+static int open_file(pid_t pid, const struct mapping *mapping, struct elf_object **ret_object,
+		     struct error *err)
 {
 	CLEANUP(root_directory) struct root_directory *root = NULL;
 	int reason = -ENOENT;
@@ -128,14 +135,16 @@ static int open_file(pid_t pid, const struct mapping *mapping, struct elf_object
 }
 
 /* The vDSO is a whole ELF file in memory that no file system has. */
-static int open_vdso(pid_t pid, const struct mapping *mapping, struct elf_object **ret_object, struct error *err)
+static int open_vdso(pid_t pid, const struct mapping *mapping, struct elf_object **ret_object,
+		     struct error *err)
 {
 	CLEANUP(free) char *image = NULL;
 	CLEANUP(close) int fd = -1;
 	size_t size = mapping->end - mapping->start;
 
 	if (size > VDSO_LIMIT)
-		return error_set(err, -EBADMSG, "[vdso] of process %d: %zu bytes are too many", (int)pid, size);
+		return error_set(err, -EBADMSG, "[vdso] of process %d: %zu bytes are too many", (int)pid,
+				 size);
 	image = malloc(size);
 	if (!image)
 		return error_set(err, -ENOMEM, "[vdso]: out of memory");

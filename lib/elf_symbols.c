@@ -14,10 +14,15 @@
 #include "elf_minidebuginfo.h"
 
 #define NO_SYMBOL UINT32_MAX
-/* Bytes of names compared: symbols can be made that share one long name, and sorting reads it again and again. */
+/*
+ * Bytes of names compared: symbols can be made that share one long name, and sorting reads it again and
+ * again.
+ */
 #define NAME_COMPARED 4096U
 
-/* From start up to the next span's start, this symbol answers. Spans are disjoint, so one binary search does. */
+/*
+ * From start up to the next span's start, this symbol answers. Spans are disjoint, so one binary search does.
+ */
 struct span {
 	uint64_t start;
 	uint32_t symbol;
@@ -194,7 +199,9 @@ static int read_sections(struct table *table)
 	return 0;
 }
 
-/* Find the table of this type, its strings and, when it has them, its versions. False when it can't be used. */
+/*
+ * Find the table of this type, its strings and, when it has them, its versions. False when it can't be used.
+ */
 static bool find_table(struct table *table, unsigned int type)
 {
 	size_t wanted = 0, entry = gelf_fsize(table->elf, ELF_T_SYM, 1, EV_CURRENT);

@@ -18,8 +18,8 @@ struct elf_symbols;
 struct elf_symbol {
 	uint64_t vaddr;
 	uint64_t extent; /* bytes; without a stated size: up to the end of its section */
-	uint32_t name;   /* see elf_symbol_name() */
-	uint8_t rank;    /* order among aliases, lowest first */
+	uint32_t name;	 /* see elf_symbol_name() */
+	uint8_t rank;	 /* order among aliases, lowest first */
 	bool has_size : 1;
 	bool is_ifunc : 1;
 	bool is_weak : 1;
@@ -34,11 +34,14 @@ void elf_symbols_destroy(struct elf_symbols *symbols);
 
 /*
  * Add what the first section of type @section_type (SHT_SYMTAB or SHT_DYNSYM) defines in executable sections.
- * Nothing is added, and 0 returned, when there is no such section or it is damaged; a damaged symbol is skipped.
+ * Nothing is added, and 0 returned, when there is no such section or it is damaged; a damaged symbol is
+ * skipped.
  */
 int elf_symbols_add(struct elf_symbols *symbols, Elf *elf, unsigned int section_type);
 
-/* Add the .symtab out of .gnu_debugdata: a whole ELF file, compressed by xz, that holds the local functions. */
+/*
+ * Add the .symtab out of .gnu_debugdata: a whole ELF file, compressed by xz, that holds the local functions.
+ */
 int elf_symbols_add_minidebuginfo(struct elf_symbols *symbols, Elf *elf);
 
 /* Sort and drop duplicates. Nothing may be added afterwards, and nothing asked before. */
@@ -50,12 +53,13 @@ const struct elf_symbol *elf_symbols_get(const struct elf_symbols *symbols, size
 const char *elf_symbol_name(const struct elf_symbols *symbols, const struct elf_symbol *symbol);
 
 /*
- * The function that covers @vaddr, or NULL; of several that do the one that begins last. A symbol without a size
- * reaches to the next symbol, but never over the end of its section, and never hides one that has a size.
+ * The function that covers @vaddr, or NULL; of several that do the one that begins last. A symbol without a
+ * size reaches to the next symbol, but never over the end of its section, and never hides one that has a
+ * size.
  *
- * Of the names of one address this order decides: functions before untyped labels, exported before local ones,
- * few leading underscores, global before weak, short. So malloc rather than __libc_malloc, and strdup, which is
- * weak, rather than __strdup, which is global.
+ * Of the names of one address this order decides: functions before untyped labels, exported before local
+ * ones, few leading underscores, global before weak, short. So malloc rather than __libc_malloc, and strdup,
+ * which is weak, rather than __strdup, which is global.
  */
 const struct elf_symbol *elf_symbols_at(struct elf_symbols *symbols, uint64_t vaddr);
 

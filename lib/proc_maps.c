@@ -147,7 +147,8 @@ int proc_maps_parse(const char *text, size_t size, struct proc_maps *ret_maps, s
 		int r = parse_line(line, &mapping);
 
 		if (r == -EBADMSG)
-			return error_set(err, r, "memory map: line %zu is not in the form of proc_pid_maps(5)",
+			return error_set(err, r,
+					 "memory map: line %zu is not in the form of proc_pid_maps(5)",
 					 line_number);
 		if (!r && maps.count && mapping.start < maps.list[maps.count - 1].end) {
 			free(mapping.path);

@@ -22,9 +22,10 @@ struct mapping {
 	bool is_executable;
 	bool is_deleted; /* the kernel's " (deleted)" was taken off the path */
 	/*
-	 * As the process's mount namespace names it, raw bytes; "" when anonymous; "[vdso]", "[heap]" and so on
-	 * for the kernel's own. A newline in a file name, which the kernel writes as \012, is a newline again.
-	 * Nothing else is undone, because the kernel escapes nothing else (fs/proc/task_mmu.c, show_map_vma).
+	 * As the process's mount namespace names it, raw bytes; "" when anonymous; "[vdso]", "[heap]" and so
+	 * on for the kernel's own. A newline in a file name, which the kernel writes as \012, is a newline
+	 * again. Nothing else is undone, because the kernel escapes nothing else (fs/proc/task_mmu.c,
+	 * show_map_vma).
 	 */
 	char *path;
 };

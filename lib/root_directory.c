@@ -18,7 +18,10 @@ struct root_directory {
 	int fd; /* O_PATH */
 };
 
-/* Two roots are the same place only when the mount namespace is the same too: a bind mount elsewhere may hide. */
+/*
+ * Two roots are the same place only when the mount namespace is the same too: a bind mount elsewhere may
+ * hide.
+ */
 static bool is_our_root(pid_t pid, int fd)
 {
 	struct stat theirs, ours, their_mounts, our_mounts;

@@ -13,7 +13,10 @@
 
 struct root_directory;
 
-/* Opens /proc/PID/root, which needs the right to ptrace the process. *@ret_root is NULL when it is our own root. */
+/*
+ * Opens /proc/PID/root, which needs the right to ptrace the process. *@ret_root is NULL when it is our own
+ * root.
+ */
 int root_directory_open(pid_t pid, struct root_directory **ret_root);
 
 /* Counted; both accept NULL. */

@@ -192,8 +192,12 @@ static void set_symbol(struct symbol_module *module, uint64_t lookup, struct sou
 	frame->symbol_offset = frame->object_vaddr - symbol->vaddr;
 }
 
-/* The outermost frame's name is the symbol's: the linker knows aliases and split functions (f.cold), DWARF doesn't. */
-static void set_source(struct symbol_module *module, const struct dwarf_frame *source, struct source_frame *frame)
+/*
+ * The outermost frame's name is the symbol's: the linker knows aliases and split functions (f.cold), DWARF
+ * doesn't.
+ */
+static void set_source(struct symbol_module *module, const struct dwarf_frame *source,
+		       struct source_frame *frame)
 {
 	if (module->sources->wants_lines && source->file) {
 		frame->file = string_pool_intern(module->sources->strings, source->file);
@@ -202,15 +206,17 @@ static void set_source(struct symbol_module *module, const struct dwarf_frame *s
 	frame->is_inlined = source->is_inlined;
 	if ((frame->is_inlined || !frame->symbol) && source->name) {
 		frame->symbol = readable(module, source->name);
-		frame->symbol_offset =
-			source->function_vaddr <= frame->object_vaddr ? frame->object_vaddr - source->function_vaddr : 0;
+		frame->symbol_offset = source->function_vaddr <= frame->object_vaddr
+					       ? frame->object_vaddr - source->function_vaddr
+					       : 0;
 	}
 }
 
 static int make_frames(struct symbol_module *module, uint64_t vaddr, bool is_return_address,
 		       struct source_frames *ret_frames)
 {
-	struct source_frame outermost = {.object = module->name, .object_path = module->path, .object_vaddr = vaddr};
+	struct source_frame outermost = {
+		.object = module->name, .object_path = module->path, .object_vaddr = vaddr};
 	struct dwarf_frame sources[DWARF_LINES_DEPTH];
 	uint64_t lookup = vaddr - is_return_address;
 	struct source_frame *frames;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * One mapped file as the symbolizer sees it: shared by the processes that map it, read when first asked, and each
- * answer remembered.
+ * One mapped file as the symbolizer sees it: shared by the processes that map it, read when first asked, and
+ * each answer remembered.
  */
 #ifndef DILL_SYMBOL_MODULE_H
 #define DILL_SYMBOL_MODULE_H

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* Which process has which file mapped where, and had. What a file says about an address is symbol_module.c's. */
+/*
+ * Which process has which file mapped where, and had. What a file says about an address is symbol_module.c's.
+ */
 #include "symbolizer.h"
 
 #include <errno.h>
@@ -17,7 +19,9 @@
 
 /* Executable ranges remembered for one process: the kernel's default limit on mappings (vm.max_map_count). */
 #define RANGES_LIMIT 65530U
-/* Anonymous mappings looked over on each side of code that may have been moved; text moves in three pieces. */
+/*
+ * Anonymous mappings looked over on each side of code that may have been moved; text moves in three pieces.
+ */
 #define NEIGHBOURS 8U
 
 /* Executable addresses and what is behind them. */
@@ -264,7 +268,10 @@ static int open_module(struct symbolizer *symbolizer, pid_t pid, const struct ma
 	return r;
 }
 
-/* The module behind a mapping, with a reference: the one that was there before, one that is open, or a new one. */
+/*
+ * The module behind a mapping, with a reference: the one that was there before, one that is open, or a new
+ * one.
+ */
 static int get_module(struct symbolizer *symbolizer, pid_t pid, const struct mapping *mapping,
 		      struct symbol_module **ret_module)
 {
@@ -284,8 +291,8 @@ static int get_module(struct symbolizer *symbolizer, pid_t pid, const struct map
 }
 
 /*
- * Programs move their text into huge pages by copying it to anonymous memory in the same place. So anonymous code
- * between two mappings of one file is taken for that file's, if the file has code at that distance.
+ * Programs move their text into huge pages by copying it to anonymous memory in the same place. So anonymous
+ * code between two mappings of one file is taken for that file's, if the file has code at that distance.
  */
 static const struct mapping *mapping_around(const struct proc_maps *maps, size_t index)
 {
@@ -303,8 +310,8 @@ static const struct mapping *mapping_around(const struct proc_maps *maps, size_t
 }
 
 /* Fills in module and vaddr of a range that is anonymous. False: it's just anonymous. */
-static bool set_moved_text(struct symbolizer *symbolizer, pid_t pid, const struct proc_maps *maps, size_t index,
-			   struct range *range)
+static bool set_moved_text(struct symbolizer *symbolizer, pid_t pid, const struct proc_maps *maps,
+			   size_t index, struct range *range)
 {
 	const struct mapping *around = mapping_around(maps, index);
 	struct symbol_module *module;
@@ -361,7 +368,9 @@ static int keep_piece(struct ranges *ranges, const struct range *old, uint64_t s
 	return start < end ? append_range(ranges, piece) : 0;
 }
 
-/* Add the parts of @old that nothing new lies on. Of anonymous code nothing is known that would be worth it. */
+/*
+ * Add the parts of @old that nothing new lies on. Of anonymous code nothing is known that would be worth it.
+ */
 static int keep_old_ranges(struct ranges *ranges, const struct ranges *old)
 {
 	const size_t new_count = ranges->count;

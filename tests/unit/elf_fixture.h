@@ -120,7 +120,10 @@ static inline struct child child_start(const char *command)
 	child.pid = fork();
 	assert_true(child.pid >= 0);
 	if (child.pid == 0) {
-		/* A test that fails leaves the rest of its function out: the child goes when the program does. */
+		/*
+		 * A test that fails leaves the rest of its function out: the child goes when the program
+		 * does.
+		 */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(pipes[1], STDOUT_FILENO);
 		if (chdir(fixture_directory))

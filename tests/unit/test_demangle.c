@@ -49,13 +49,15 @@ static void demangles_rust_legacy_names_without_their_hash(void **state)
 {
 	(void)state;
 	assert_demangles("_ZN4core3fmt5write17h0123456789abcdefE", "core::fmt::write");
-	assert_demangles("_ZN60_$LT$alloc..string..String$u20$as$u20$core..clone..Clone$GT$5clone17h0123456789abcdefE",
-			 "<alloc::string::String as core::clone::Clone>::clone");
+	assert_demangles(
+		"_ZN60_$LT$alloc..string..String$u20$as$u20$core..clone..Clone$GT$5clone17h0123456789abcdefE",
+		"<alloc::string::String as core::clone::Clone>::clone");
 }
 
 static void leaves_other_names_alone(void **state)
 {
-	static const char *const names[] = {"", "malloc", "_start", "__libc_malloc", "_Z", "_R", "_Zxx", "_ZN3fo"};
+	static const char *const names[] = {"",	  "malloc", "_start", "__libc_malloc",
+					    "_Z", "_R",	    "_Zxx",   "_ZN3fo"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * ELF and DWARF that is cut off, overwritten, or written to do harm: nothing may crash, hang, or take memory that the
- * file doesn't account for. Meant to be run under the address sanitizer too. The damage is the same in every run.
+ * ELF and DWARF that is cut off, overwritten, or written to do harm: nothing may crash, hang, or take memory
+ * that the file doesn't account for. Meant to be run under the address sanitizer too. The damage is the same
+ * in every run.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,9 +90,11 @@ static int build_all(void **state)
 {
 	if (fixture_setup(state))
 		return -1;
-	write_file("p.c", "static inline __attribute__((always_inline)) int in(int x) { return x * x; }\n"
-			  "__attribute__((noinline)) int outer(int x) { int s = 0; for (int i = 0; i < x; i++)\n"
-			  "s += in(i) + (x ? in(s) : 0); return s; }\nint main(int c, char **v) { (void)v; return outer(c); }\n");
+	write_file("p.c",
+		   "static inline __attribute__((always_inline)) int in(int x) { return x * x; }\n"
+		   "__attribute__((noinline)) int outer(int x) { int s = 0; for (int i = 0; i < x; i++)\n"
+		   "s += in(i) + (x ? in(s) : 0); return s; }\nint main(int c, char **v) { (void)v; return "
+		   "outer(c); }\n");
 	run("gcc -O2 -g p.c -o p && gcc -O2 -g -gdwarf-4 -gz p.c -o p4");
 	return 0;
 }
@@ -170,7 +173,8 @@ static void damage_sections(const char *file, const char *prefix, int rounds)
 	for (int round = 0; round < rounds; round++) {
 		memcpy(damaged.bytes, image.bytes, image.size);
 		for (int i = 0; i < 1 + round % 16; i++)
-			damaged.bytes[start + next_random(&seed) % (end - start)] = (uint8_t)next_random(&seed);
+			damaged.bytes[start + next_random(&seed) % (end - start)] =
+				(uint8_t)next_random(&seed);
 		ask_everything(damaged.bytes, damaged.size, true);
 	}
 	free(image.bytes);
@@ -234,16 +238,20 @@ static void names_cost_no_more_than_their_string_table(void **state)
 		"n = %zu\n"
 		"names = b'\\0' + b'A' * n + b'\\0'\n"
 		"text = b'\\xc3' * 4096\n"
-		"syms = bytes(24) + b''.join(struct.pack('<IBBHQQ', i, 0x12, 0, 1, 0x1000, 1) for i in range(1, n))\n"
+		"syms = bytes(24) + b''.join(struct.pack('<IBBHQQ', i, 0x12, 0, 1, 0x1000, 1) for i in "
+		"range(1, n))\n"
 		"shstr = b'\\0.text\\0.symtab\\0.strtab\\0'\n"
 		"parts = [text, syms, names, shstr]\n"
 		"at, where = 64 + 56, []\n"
 		"for p in parts: where.append(at); at += len(p)\n"
 		"def sh(name, type, flags, addr, i, link, ent):\n"
-		"    return struct.pack('<IIQQQQIIQQ', name, type, flags, addr, where[i], len(parts[i]), link, 0, 1, ent)\n"
-		"sections = bytes(64) + sh(1, 1, 6, 0x1000, 0, 0, 0) + sh(7, 2, 0, 0, 1, 3, 24) + sh(15, 3, 0, 0, 2, 0, 0)"
+		"    return struct.pack('<IIQQQQIIQQ', name, type, flags, addr, where[i], len(parts[i]), "
+		"link, 0, 1, ent)\n"
+		"sections = bytes(64) + sh(1, 1, 6, 0x1000, 0, 0, 0) + sh(7, 2, 0, 0, 1, 3, 24) + sh(15, 3, "
+		"0, 0, 2, 0, 0)"
 		" + sh(15, 3, 0, 0, 3, 0, 0)\n"
-		"head = b'\\x7fELF\\x02\\x01\\x01' + bytes(9) + struct.pack('<HHIQQQIHHHHHH', 3, 62, 1, 0, 64, at, 0,"
+		"head = b'\\x7fELF\\x02\\x01\\x01' + bytes(9) + struct.pack('<HHIQQQIHHHHHH', 3, 62, 1, 0, "
+		"64, at, 0,"
 		" 64, 56, 1, 64, 5, 4)\n"
 		"load = struct.pack('<IIQQQQQQ', 1, 5, where[0], 0x1000, 0x1000, 4096, 4096, 4096)\n"
 		"open('names', 'wb').write(head + load + b''.join(parts) + sections)\n",
@@ -257,6 +265,39 @@ static void names_cost_no_more_than_their_string_table(void **state)
 	free(image.bytes);
 }
 
+/* Whoever can write to the file could have it claim 4 GiB of DWARF that are no bytes on disk. */
+static void refuses_somebody_elses_file_of_holes(void **state)
+{
+	struct elf_object *object = NULL;
+
+	(void)state;
+	run("cp p holes && truncate -s 4G holes && chmod 644 holes");
+	assert_int_equal(elf_object_open_path(fixture_path("holes"), &object, NULL), 0);
+	elf_object_unref(object);
+	run("chmod 666 holes");
+	assert_int_equal(elf_object_open_path(fixture_path("holes"), &object, NULL), -EFBIG);
+}
+
+/* Read, where a mapping would end in SIGBUS: the file of somebody else that shrinks after it was opened. */
+static void survives_files_that_shrink_meanwhile(void **state)
+{
+	struct dwarf_frame frames[DWARF_LINES_DEPTH];
+	struct elf_function function;
+	struct dwarf_lines *lines;
+	struct elf_object *object;
+
+	(void)state;
+	run("cp p shrinking && chmod 666 shrinking");
+	assert_int_equal(elf_object_open_path(fixture_path("shrinking"), &object, NULL), 0);
+	assert_int_equal(dwarf_lines_open(object, object, NULL, &lines, NULL), 0);
+	run(": >shrinking");
+	for (uint64_t address = 0x1000; address < 0x1400; address += 7)
+		dwarf_lines_at(lines, address, true, frames);
+	assert_true(elf_object_find_function(object, "outer", &function, NULL) < 0);
+	dwarf_lines_close(lines);
+	elf_object_unref(object);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +308,8 @@ int main(void)
 		cmocka_unit_test(survives_overwritten_minidebuginfo),
 		cmocka_unit_test(does_not_unpack_minidebuginfo_without_end),
 		cmocka_unit_test(names_cost_no_more_than_their_string_table),
+		cmocka_unit_test(refuses_somebody_elses_file_of_holes),
+		cmocka_unit_test(survives_files_that_shrink_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, build_all, fixture_teardown);

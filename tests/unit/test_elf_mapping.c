@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * The file behind a mapping: deleted, replaced, bound over in another mount namespace, without privileges, and the
- * vDSO. The ground truth is the running program, which says where it keeps a word that only its own file has.
+ * The file behind a mapping: deleted, replaced, bound over in another mount namespace, without privileges,
+ * and the vDSO. The ground truth is the running program, which says where it keeps a word that only its own
+ * file has.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -144,7 +145,8 @@ static void links_do_not_lead_out_of_a_container(void **state)
 	    "cp b-static jail/bin/prog && strip jail/bin/prog && cp b-static jail/lib/real.debug");
 	id = output_of("readelf -n b-static | sed -n 's/.*Build ID: //p' | tr -d '\\n'");
 	/* An absolute link: it exists below the jail only. */
-	run("d=jail/usr/lib/debug/.build-id/%.2s; mkdir -p $d && ln -s /lib/real.debug $d/%s.debug", id, id + 2);
+	run("d=jail/usr/lib/debug/.build-id/%.2s; mkdir -p $d && ln -s /lib/real.debug $d/%s.debug", id,
+	    id + 2);
 	child = child_start("exec chroot jail /bin/prog");
 	assert_int_equal(open_code(&child, &object, &mapping), 0);
 	assert_non_null(elf_object_debug_file(object));
@@ -191,7 +193,8 @@ static void check_deleted(void)
 
 	/* In a directory of its own, since nobody may not write into the fixture's. */
 	child = child_start("d=$(mktemp -d) && cp a b $d && cd $d && exec ./a");
-	snprintf(command, sizeof(command), "cd /proc/%d/cwd && mv b a && rm a && rmdir \"$(pwd -P)\"", (int)child.pid);
+	snprintf(command, sizeof(command), "cd /proc/%d/cwd && mv b a && rm a && rmdir \"$(pwd -P)\"",
+		 (int)child.pid);
 	assert_int_equal(system(command), 0);
 	assert_identified(&child, "identify_a");
 	child_end(&child);
@@ -219,7 +222,8 @@ static void copies_the_vdso_out_of_the_process(void **state)
 			continue;
 		is_found = true;
 		assert_int_equal(elf_object_open_mapping(child.pid, &maps.list[i], &object, &err), 0);
-		assert_int_equal(elf_object_find_function(object, "__vdso_clock_gettime", &function, &err), 0);
+		assert_int_equal(elf_object_find_function(object, "__vdso_clock_gettime", &function, &err),
+				 0);
 		elf_object_unref(object);
 	}
 	if (!is_found)
@@ -273,7 +277,8 @@ static void takes_another_inode_only_when_the_bytes_agree(void **state)
 
 	(void)state;
 	run("libc=$(awk '/libc.so.6/ { print $6; exit }' /proc/%d/maps) && cp $libc same && cp $libc other &&"
-	    "printf x | dd of=other bs=1 seek=15 conv=notrunc 2>/dev/null", (int)child.pid);
+	    "printf x | dd of=other bs=1 seek=15 conv=notrunc 2>/dev/null",
+	    (int)child.pid);
 	assert_int_equal(open_libc_as(&child, fixture_path("same"), false), 0);
 	assert_int_equal(open_libc_as(&child, fixture_path("same"), true), -ENOENT);
 	assert_int_equal(open_libc_as(&child, fixture_path("other"), false), -ENOENT);

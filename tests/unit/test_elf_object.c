@@ -47,8 +47,10 @@ static int build_all(void **state)
 	if (fixture_setup(state))
 		return -1;
 	write_file("p.c", program);
-	run("gcc -O1 -fPIE -pie p.c -o pie && gcc -O1 -no-pie p.c -o fixed && gcc -O1 -fPIC -shared p.c -o lib.so &&"
-	    "gcc -O1 -static p.c -o static && gcc -O1 -static-pie p.c -o static-pie && strip pie -o stripped");
+	run("gcc -O1 -fPIE -pie p.c -o pie && gcc -O1 -no-pie p.c -o fixed && gcc -O1 -fPIC -shared p.c -o "
+	    "lib.so &&"
+	    "gcc -O1 -static p.c -o static && gcc -O1 -static-pie p.c -o static-pie && strip pie -o "
+	    "stripped");
 	return 0;
 }
 
@@ -62,7 +64,8 @@ static uint64_t nm_address(const char *file, const char *name)
 		char symbol[256], type;
 		uint64_t address;
 
-		if (sscanf(line, "%" SCNx64 " %c %255s", &address, &type, symbol) == 3 && !strcmp(symbol, name))
+		if (sscanf(line, "%" SCNx64 " %c %255s", &address, &type, symbol) == 3 &&
+		    !strcmp(symbol, name))
 			found = address;
 	}
 	free(text);
@@ -83,7 +86,8 @@ static void assert_function_at(struct elf_object *object, const char *name, uint
 static void finds_functions_where_nm_does(void **state)
 {
 	static const char *const files[] = {"pie", "fixed", "lib.so", "static", "static-pie"};
-	static const char *const names[] = {"shown", "hidden", "__libc_shown", "weakling", "__strong", "chosen", "main"};
+	static const char *const names[] = {"shown",	"hidden", "__libc_shown", "weakling",
+					    "__strong", "chosen", "main"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
@@ -122,13 +126,19 @@ static void lists_exactly_the_functions_that_nm_lists(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		struct elf_object *object = open_object(files[i]);
-		/* Functions only: what nm calls t, w or i and readelf FUNC, IFUNC or NOTYPE in a section of code. */
+		/*
+		 * Functions only: what nm calls t, w or i and readelf FUNC, IFUNC or NOTYPE in a section of
+		 * code.
+		 */
 		struct nm_entries entries = {
 			.text = output_of(
-				"echo; code=$(readelf -SW %1$s | sed -n 's/^ *\\[ *\\([0-9]*\\)\\].* [A-Z]*X[A-Z]* .*/\\1/p');"
+				"echo; code=$(readelf -SW %1$s | sed -n 's/^ *\\[ *\\([0-9]*\\)\\].* "
+				"[A-Z]*X[A-Z]* .*/\\1/p');"
 				"readelf -sW %1$s | sed -n '/symtab/,$p' | awk -v code=\"$code\" 'BEGIN "
-				"{ split(code, c); for (i in c) is[c[i]] = 1 } $4 ~ /FUNC|NOTYPE/ && is[$7] && $8 "
-				"{ sub(/@.*/, \"\", $8); print $2, $8 }' | LC_ALL=C sort -u", files[i]),
+				"{ split(code, c); for (i in c) is[c[i]] = 1 } $4 ~ /FUNC|NOTYPE/ && is[$7] "
+				"&& $8 "
+				"{ sub(/@.*/, \"\", $8); print $2, $8 }' | LC_ALL=C sort -u",
+				files[i]),
 		};
 
 		assert_non_null(strstr(entries.text, " shown\n"));
@@ -181,7 +191,8 @@ static void finds_the_default_version_of_a_function(void **state)
 	write_file("v.c", "int new_f(void) { return 2; }\nint old_f(void) { return 1; }\n"
 			  "__asm__(\".symver old_f,f@V1\");\n__asm__(\".symver new_f,f@@V2\");\n");
 	write_file("v.map", "V1 { global: f; local: *; };\nV2 { global: f; } V1;\n");
-	run("gcc -O1 -fPIC -shared v.c -Wl,--version-script=v.map -o v.so && cp v.so v-full.so && strip v.so");
+	run("gcc -O1 -fPIC -shared v.c -Wl,--version-script=v.map -o v.so && cp v.so v-full.so && strip "
+	    "v.so");
 	object = open_object("v.so");
 	assert_function_at(object, "f", nm_address("v-full.so", "new_f"));
 	elf_object_unref(object);
@@ -215,21 +226,22 @@ static void prefers_plain_names_among_aliases(void **state)
 }
 
 /*
- * outer [0, 64) holds inner [16, 32) and the label inside; after it a gap, then bare without a size, then sized,
- * then at the end of the section tail without a size; the next section has no symbol.
+ * outer [0, 64) holds inner [16, 32) and the label inside; after it a gap, then bare without a size, then
+ * sized, then at the end of the section tail without a size; the next section has no symbol.
  */
 static void covers_what_symbols_cover_and_no_more(void **state)
 {
 	uint64_t text;
 
 	(void)state;
-	write_file("s.S", ".text\n.globl _start, outer, inner, bare, sized, tail, label\n_start:\n.skip 16\n"
-			  ".balign 64\n"
-			  ".type outer,@function\n.type inner,@function\n.type sized,@function\n"
-			  "outer: .skip 16\ninner: .skip 16\n.size inner, 16\nlabel: .skip 32\n.size outer, 64\n"
-			  ".type gap,@object\ngap: .skip 16\n"
-			  "bare: .skip 16\nsized: .skip 16\n.size sized, 8\ntail: .skip 8\n"
-			  ".section .text2,\"ax\"\n.skip 64\n");
+	write_file("s.S",
+		   ".text\n.globl _start, outer, inner, bare, sized, tail, label\n_start:\n.skip 16\n"
+		   ".balign 64\n"
+		   ".type outer,@function\n.type inner,@function\n.type sized,@function\n"
+		   "outer: .skip 16\ninner: .skip 16\n.size inner, 16\nlabel: .skip 32\n.size outer, 64\n"
+		   ".type gap,@object\ngap: .skip 16\n"
+		   "bare: .skip 16\nsized: .skip 16\n.size sized, 8\ntail: .skip 8\n"
+		   ".section .text2,\"ax\"\n.skip 64\n");
 	run("gcc -nostdlib -static s.S -o s");
 	text = nm_address("s", "outer");
 	assert_names("s", text, "outer");
@@ -256,7 +268,8 @@ static void finds_local_functions_in_minidebuginfo(void **state)
 	struct elf_object *object;
 
 	(void)state;
-	run("objcopy -S --keep-symbol=hidden pie mini && objcopy --only-keep-debug mini mini.debug; rm -f mini.debug.xz;"
+	run("objcopy -S --keep-symbol=hidden pie mini && objcopy --only-keep-debug mini mini.debug; rm -f "
+	    "mini.debug.xz;"
 	    "xz mini.debug && objcopy --add-section .gnu_debugdata=mini.debug.xz stripped minidebug");
 	object = open_object("minidebug");
 	assert_function_at(object, "hidden", nm_address("pie", "hidden"));
@@ -285,7 +298,8 @@ static void finds_the_debug_file_by_build_id(void **state)
 {
 	(void)state;
 	run("objcopy --only-keep-debug pie pie.debug;"
-	    "id=$(readelf -n pie | sed -n 's/.*Build ID: //p'); dir=debug/.build-id/$(echo $id | cut -c-2); mkdir -p $dir;"
+	    "id=$(readelf -n pie | sed -n 's/.*Build ID: //p'); dir=debug/.build-id/$(echo $id | cut -c-2); "
+	    "mkdir -p $dir;"
 	    "cp pie.debug $dir/$(echo $id | cut -c3-).debug");
 	assert_true(finds_hidden("stripped", "debug"));
 	assert_false(finds_hidden("stripped", "no-such-directory"));
@@ -294,7 +308,8 @@ static void finds_the_debug_file_by_build_id(void **state)
 static void refuses_a_debug_file_with_another_build_id(void **state)
 {
 	(void)state;
-	run("id=$(readelf -n pie | sed -n 's/.*Build ID: //p'); dir=wrong/.build-id/$(echo $id | cut -c-2); mkdir -p $dir;"
+	run("id=$(readelf -n pie | sed -n 's/.*Build ID: //p'); dir=wrong/.build-id/$(echo $id | cut -c-2); "
+	    "mkdir -p $dir;"
 	    "gcc -O1 -Wl,--build-id=0x1234567890 -fPIE -pie p.c -o other;"
 	    "objcopy --only-keep-debug other $dir/$(echo $id | cut -c3-).debug");
 	assert_false(finds_hidden("stripped", "wrong"));
@@ -303,7 +318,8 @@ static void refuses_a_debug_file_with_another_build_id(void **state)
 static void finds_the_debug_file_by_its_link(void **state)
 {
 	(void)state;
-	run("gcc -O1 -Wl,--build-id=none -fPIE -pie p.c -o plain && objcopy --only-keep-debug plain plain.debug &&"
+	run("gcc -O1 -Wl,--build-id=none -fPIE -pie p.c -o plain && objcopy --only-keep-debug plain "
+	    "plain.debug &&"
 	    "strip plain && objcopy --add-gnu-debuglink=plain.debug plain linked");
 	assert_true(finds_hidden("linked", "nothing"));
 	run("mkdir -p .debug && mv plain.debug .debug/");
@@ -329,8 +345,9 @@ static void tells_programs_from_libraries(void **state)
 		const char *file;
 		bool is_pie, is_static, has_interpreter;
 	} expected[] = {
-		{"pie", true, false, true},	   {"fixed", false, false, true}, {"lib.so", false, false, false},
-		{"static", false, true, false}, {"static-pie", true, true, false},
+		{"pie", true, false, true},	   {"fixed", false, false, true},
+		{"lib.so", false, false, false},   {"static", false, true, false},
+		{"static-pie", true, true, false},
 	};
 
 	(void)state;
@@ -348,7 +365,8 @@ static void tells_programs_from_libraries(void **state)
 static void states_interpreter_and_build_id_as_readelf_does(void **state)
 {
 	struct elf_object *object = open_object("pie");
-	char *interpreter = output_of("readelf -lW pie | sed -n 's/.*interpreter: \\(.*\\)\\]/\\1/p' | tr -d '\\n'");
+	char *interpreter =
+		output_of("readelf -lW pie | sed -n 's/.*interpreter: \\(.*\\)\\]/\\1/p' | tr -d '\\n'");
 	char *expected = output_of("readelf -n pie | sed -n 's/.*Build ID: //p' | tr -d '\\n'");
 	char digits[256] = "";
 	size_t size;

@@ -125,7 +125,8 @@ static void refuses_lines_that_are_not_in_the_form(void **state)
 /* Every prefix of a good text, in a buffer of just that size, for the address sanitizer to watch. */
 static void never_reads_past_the_end_of_the_text(void **state)
 {
-	static const char text[] = "55cb45fc1000-55cb45fc6000 r-xp 00002000 fe:1f 247134   /a\\012b (deleted)\n";
+	static const char text[] =
+		"55cb45fc1000-55cb45fc6000 r-xp 00002000 fe:1f 247134   /a\\012b (deleted)\n";
 
 	(void)state;
 	for (size_t size = 0; size < sizeof(text); size++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Frames of addresses in running programs that the machine's compilers make, held against addr2line for every byte
- * of their code. What becomes of processes over time: test_symbolizer_process.c.
+ * Frames of addresses in running programs that the machine's compilers make, held against addr2line for every
+ * byte of their code. What becomes of processes over time: test_symbolizer_process.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,43 +17,41 @@
 #include "error.h"
 #include "symbolizer.h"
 
-static const char inline_header[] =
-	"static inline __attribute__((always_inline)) int twice(int x)\n"
-	"{\n"
-	"\tsink += x;\n"
-	"\treturn x * 2;\n"
-	"}\n";
+static const char inline_header[] = "static inline __attribute__((always_inline)) int twice(int x)\n"
+				    "{\n"
+				    "\tsink += x;\n"
+				    "\treturn x * 2;\n"
+				    "}\n";
 
-static const char c_program[] =
-	"#include <stdio.h>\n#include <unistd.h>\n#include <stdlib.h>\n"
-	"volatile int sink;\n"
-	"#include \"inlined.h\"\n"
-	"static inline __attribute__((always_inline)) int four_times(int x)\n"
-	"{\n"
-	"\tint y = twice(x);\n"
-	"\tif (y > sink)\n"
-	"\t\ty = twice(y + sink);\n"
-	"\treturn y;\n"
-	"}\n"
-	"__attribute__((noinline)) int outer(int x)\n"
-	"{\n"
-	"\tint sum = 0;\n"
-	"\tfor (int i = 0; i < x; i++) {\n"
-	"\t\tint z = four_times(i);\n"
-	"\t\tsum += z + four_times(sum);\n"
-	"\t}\n"
-	"\tif (__builtin_expect(sum == 12345, 0))\n"
-	"\t\tabort();\n"
-	"\treturn sum + twice(x);\n"
-	"}\n"
-	"int main(int argc, char **argv)\n"
-	"{\n"
-	"\t(void)argv;\n"
-	"\tsink = outer(argc * 7);\n"
-	"\tprintf(\"%p\\n\", (void *)main);\n"
-	"\tfflush(stdout);\n"
-	"\treturn pause();\n"
-	"}\n";
+static const char c_program[] = "#include <stdio.h>\n#include <unistd.h>\n#include <stdlib.h>\n"
+				"volatile int sink;\n"
+				"#include \"inlined.h\"\n"
+				"static inline __attribute__((always_inline)) int four_times(int x)\n"
+				"{\n"
+				"\tint y = twice(x);\n"
+				"\tif (y > sink)\n"
+				"\t\ty = twice(y + sink);\n"
+				"\treturn y;\n"
+				"}\n"
+				"__attribute__((noinline)) int outer(int x)\n"
+				"{\n"
+				"\tint sum = 0;\n"
+				"\tfor (int i = 0; i < x; i++) {\n"
+				"\t\tint z = four_times(i);\n"
+				"\t\tsum += z + four_times(sum);\n"
+				"\t}\n"
+				"\tif (__builtin_expect(sum == 12345, 0))\n"
+				"\t\tabort();\n"
+				"\treturn sum + twice(x);\n"
+				"}\n"
+				"int main(int argc, char **argv)\n"
+				"{\n"
+				"\t(void)argv;\n"
+				"\tsink = outer(argc * 7);\n"
+				"\tprintf(\"%p\\n\", (void *)main);\n"
+				"\tfflush(stdout);\n"
+				"\treturn pause();\n"
+				"}\n";
 
 static const char cplusplus_program[] =
 	"#include <cstdio>\n#include <unistd.h>\n"
@@ -152,7 +150,8 @@ static size_t compare(struct symbolizer *symbolizer, pid_t pid, uint64_t bias, c
 			if (at != frames.count)
 				fail_msg("%#" PRIx64 ": %zu frames rather than %zu", vaddr, frames.count, at);
 			vaddr = strtoull(line, NULL, 16);
-			assert_int_equal(symbolizer_resolve(symbolizer, pid, bias + vaddr, false, &frames, NULL), 0);
+			assert_int_equal(
+				symbolizer_resolve(symbolizer, pid, bias + vaddr, false, &frames, NULL), 0);
 			assert_int_equal(frames.list[0].object_vaddr, vaddr);
 			at = 0;
 			continue;
@@ -169,7 +168,10 @@ static size_t compare(struct symbolizer *symbolizer, pid_t pid, uint64_t bias, c
 	return compared;
 }
 
-/* Build with a command that makes `prog`, run it, and compare all bytes of the functions that match a pattern. */
+/*
+ * Build with a command that makes `prog`, run it, and compare all bytes of the functions that match a
+ * pattern.
+ */
 static size_t compare_program(const char *build, const char *functions)
 {
 	struct symbolizer *symbolizer = create();
@@ -180,11 +182,13 @@ static size_t compare_program(const char *build, const char *functions)
 	run("rm -f prog && %s", build);
 	child = child_start("exec ./prog");
 	assert_int_equal(symbolizer_refresh(symbolizer, child.pid, NULL), 0);
-	expected = output_of(
-		"nm -S --defined-only prog | awk '$3 ~ /[tTwW]/ && $4 ~ /%s/ { print $1, $2 }' | while read a s; do "
-		"seq $((0x$a)) $((0x$a + 0x$s - 1)); done | xargs printf '%%x\\n' | addr2line -a -i -f -C -e prog |"
-		"sed '/^0x/b; N; s/ (discriminator [0-9]*)//; s,\\n.*/,\\n,; s/\\n\\(.*\\):[0?]$/\\n?/; s/\\n/ /'",
-		functions);
+	expected = output_of("nm -S --defined-only prog | awk '$3 ~ /[tTwW]/ && $4 ~ /%s/ { print $1, $2 }' "
+			     "| while read a s; do "
+			     "seq $((0x$a)) $((0x$a + 0x$s - 1)); done | xargs printf '%%x\\n' | addr2line "
+			     "-a -i -f -C -e prog |"
+			     "sed '/^0x/b; N; s/ (discriminator [0-9]*)//; s,\\n.*/,\\n,; "
+			     "s/\\n\\(.*\\):[0?]$/\\n?/; s/\\n/ /'",
+			     functions);
 	compared = compare(symbolizer, child.pid, bias_of(&child, "prog"), expected);
 	assert_true(compared > 100);
 	free(expected);
@@ -241,8 +245,10 @@ static void agrees_with_addr2line_on_what_clang_makes(void **state)
 static void agrees_with_addr2line_where_the_linker_dropped_functions(void **state)
 {
 	(void)state;
-	write_file("dropped.c", "int dropped(int x) { return x * 7; }\nint dropped2(int x) { return x * dropped(x); }\n");
-	compare_program("gcc -O2 -g -ffunction-sections -Wl,--gc-sections dropped.c p.c -o prog", "^(outer|main)");
+	write_file("dropped.c",
+		   "int dropped(int x) { return x * 7; }\nint dropped2(int x) { return x * dropped(x); }\n");
+	compare_program("gcc -O2 -g -ffunction-sections -Wl,--gc-sections dropped.c p.c -o prog",
+			"^(outer|main)");
 }
 
 /* The line of an outer frame is where the inner one was called, as the source says it. */
@@ -261,7 +267,8 @@ static void an_outer_frame_has_the_line_of_the_call(void **state)
 	for (uint64_t vaddr = 0x1000; vaddr < 0x2000; vaddr++) {
 		struct source_frames frames;
 
-		assert_int_equal(symbolizer_resolve(symbolizer, child.pid, start + vaddr, false, &frames, NULL), 0);
+		assert_int_equal(
+			symbolizer_resolve(symbolizer, child.pid, start + vaddr, false, &frames, NULL), 0);
 		if (frames.count != 3 || frames.list[1].line != 10 || frames.list[2].line != 17)
 			continue;
 		is_found = true;
@@ -289,11 +296,14 @@ static void a_return_address_belongs_to_the_call_before_it(void **state)
 	char *text;
 
 	(void)state;
-	write_file("n.c", "#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
-			  "__attribute__((noinline)) void first(int x)\n{\n\tif (x)\n\t\tabort();\n}\n"
-			  "__asm__(\".text\\n.globl caller, next\\n.type caller,@function\\n.type next,@function\\n"
-			  "caller: nop\\n call abort\\n.size caller, .-caller\\nnext: ret\\n.size next, .-next\\n\");\n"
-			  "int main(void) { first(0); printf(\"%p\\n\", (void *)main); fflush(stdout); return pause(); }\n");
+	write_file(
+		"n.c",
+		"#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
+		"__attribute__((noinline)) void first(int x)\n{\n\tif (x)\n\t\tabort();\n}\n"
+		"__asm__(\".text\\n.globl caller, next\\n.type caller,@function\\n.type next,@function\\n"
+		"caller: nop\\n call abort\\n.size caller, .-caller\\nnext: ret\\n.size next, .-next\\n\");\n"
+		"int main(void) { first(0); printf(\"%p\\n\", (void *)main); fflush(stdout); return pause(); "
+		"}\n");
 	run("gcc -g n.c -o n");
 	child = child_start("exec ./n");
 	bias = bias_of(&child, "n");
@@ -334,8 +344,9 @@ static void shows_file_names_as_they_were_compiled(void **state)
 		run("%s", cases[i].build);
 		child = child_start("exec ./prog");
 		assert_int_equal(symbolizer_refresh(symbolizer, child.pid, NULL), 0);
-		assert_int_equal(symbolizer_resolve(symbolizer, child.pid, strtoull(child.line, NULL, 16), false,
-						    &frames, NULL), 0);
+		assert_int_equal(symbolizer_resolve(symbolizer, child.pid, strtoull(child.line, NULL, 16),
+						    false, &frames, NULL),
+				 0);
 		assert_string_equal(frames.list[0].symbol, "main");
 		assert_string_equal(frames.list[0].file, cases[i].file ? cases[i].file : fixture_path("p.c"));
 		child_end(&child);
@@ -353,8 +364,9 @@ static struct source_frame frame_of_main(const char *program, struct symbolizer_
 	struct source_frame frame;
 
 	assert_int_equal(symbolizer_refresh(symbolizer, child.pid, NULL), 0);
-	assert_int_equal(symbolizer_resolve(symbolizer, child.pid, strtoull(child.line, NULL, 16), false, &frames,
-					    NULL), 0);
+	assert_int_equal(symbolizer_resolve(symbolizer, child.pid, strtoull(child.line, NULL, 16), false,
+					    &frames, NULL),
+			 0);
 	assert_int_equal(frames.count, 1);
 	frame = frames.list[0];
 	/* The symbolizer takes its strings with it. */
@@ -389,12 +401,13 @@ static void a_stripped_program_has_addresses_only(void **state)
 
 static void lines_come_from_the_separate_debug_file(void **state)
 {
-	struct symbolizer_options options = {.wants_lines = true, .wants_inlines = true,
-					     .debug_directory = fixture_path("debug")};
+	struct symbolizer_options options = {
+		.wants_lines = true, .wants_inlines = true, .debug_directory = fixture_path("debug")};
 	struct source_frame frame;
 
 	(void)state;
-	run("gcc -g p.c -o full && strip full -o stripped && id=$(readelf -n full | sed -n 's/.*Build ID: //p') &&"
+	run("gcc -g p.c -o full && strip full -o stripped && id=$(readelf -n full | sed -n 's/.*Build ID: "
+	    "//p') &&"
 	    "mkdir -p debug/.build-id/$(echo $id | cut -c-2) && objcopy --only-keep-debug full "
 	    "debug/.build-id/$(echo $id | cut -c-2)/$(echo $id | cut -c3-).debug");
 	frame = frame_of_main("exec ./stripped", options);
@@ -436,7 +449,8 @@ static void without_inlines_one_frame_names_the_outer_function(void **state)
 	for (uint64_t vaddr = 0x1000; vaddr < 0x2000; vaddr++) {
 		struct source_frames frames;
 
-		assert_int_equal(symbolizer_resolve(symbolizer, child.pid, bias + vaddr, false, &frames, NULL), 0);
+		assert_int_equal(
+			symbolizer_resolve(symbolizer, child.pid, bias + vaddr, false, &frames, NULL), 0);
 		assert_int_equal(frames.count, 1);
 		assert_false(frames.list[0].is_inlined);
 		if (frames.list[0].symbol)
@@ -449,19 +463,24 @@ static void without_inlines_one_frame_names_the_outer_function(void **state)
 	symbolizer_destroy(symbolizer);
 }
 
-/* A file that somebody gets dill to read must not make it open other things: opening these would wait for ever. */
+/*
+ * A file that somebody gets dill to read must not make it open other things: opening these would wait for
+ * ever.
+ */
 static void does_not_open_what_split_or_shared_dwarf_names(void **state)
 {
 	struct source_frame frame;
 
 	(void)state;
-	run("gcc -g -gsplit-dwarf p.c -o split && ls *.dwo >/dev/null && for f in *.dwo; do rm $f && mkfifo $f; done");
+	run("gcc -g -gsplit-dwarf p.c -o split && ls *.dwo >/dev/null && for f in *.dwo; do rm $f && mkfifo "
+	    "$f; done");
 	frame = frame_of_main("exec ./split",
 			      (struct symbolizer_options){.wants_lines = true, .wants_inlines = true});
 	assert_string_equal(frame.symbol, "main");
 	assert_int_equal(frame.line, 25);
 	run("rm -f *.dwo; mkfifo alt && gcc -g p.c -o plain &&"
-	    "printf '%s/alt\\0abcdefghijklmnopqrst' >link && objcopy --add-section .gnu_debugaltlink=link plain shared",
+	    "printf '%s/alt\\0abcdefghijklmnopqrst' >link && objcopy --add-section .gnu_debugaltlink=link "
+	    "plain shared",
 	    fixture_directory);
 	frame = frame_of_main("exec ./shared",
 			      (struct symbolizer_options){.wants_lines = true, .wants_inlines = true});

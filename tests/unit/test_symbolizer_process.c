@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Symbols over the life of processes: after exit, after exec, after dlclose, with files deleted or hidden in another
- * mount namespace, with text moved to anonymous memory. The programs say where their functions are.
+ * Symbols over the life of processes: after exit, after exec, after dlclose, with files deleted or hidden in
+ * another mount namespace, with text moved to anonymous memory. The programs say where their functions are.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -124,7 +124,8 @@ static void resolves_in_another_mount_namespace_after_it_is_gone(void **state)
 	if (geteuid() != 0)
 		skip();
 	run("mkdir -p mnt");
-	child = gone = child_start("exec unshare -m sh -c 'mount -t tmpfs none mnt && cp p mnt/p && exec mnt/p'");
+	child = gone =
+		child_start("exec unshare -m sh -c 'mount -t tmpfs none mnt && cp p mnt/p && exec mnt/p'");
 	refresh(symbolizer, child.pid);
 	child_end(&child);
 	assert_is_main(symbolizer, &gone);
@@ -140,10 +141,11 @@ static void finds_a_containers_debug_file_after_the_container_is_gone(void **sta
 	if (geteuid() != 0)
 		skip();
 	run("gcc -g -static p.c -o s && id=$(readelf -n s | sed -n 's/.*Build ID: //p') && mkdir -p mnt &&"
-	    "echo $id | sed 's,^..,usr/lib/debug/.build-id/&/,; s/$/.debug/' >debug-name && strip s -o stripped");
-	child = gone = child_start(
-		"exec unshare -m sh -c 'mount -t tmpfs none mnt && mkdir -p mnt/$(dirname $(cat debug-name)) && "
-		"cp stripped mnt/p && cp s mnt/$(cat debug-name) && exec chroot mnt /p'");
+	    "echo $id | sed 's,^..,usr/lib/debug/.build-id/&/,; s/$/.debug/' >debug-name && strip s -o "
+	    "stripped");
+	child = gone = child_start("exec unshare -m sh -c 'mount -t tmpfs none mnt && mkdir -p mnt/$(dirname "
+				   "$(cat debug-name)) && "
+				   "cp stripped mnt/p && cp s mnt/$(cat debug-name) && exec chroot mnt /p'");
 	refresh(symbolizer, child.pid);
 	child_end(&child);
 	assert_is_main(symbolizer, &gone);
@@ -178,7 +180,8 @@ static void addresses_that_are_not_code_have_no_symbol(void **state)
 	refresh(symbolizer, getpid());
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(*addresses); i++) {
 		assert_string_equal(resolve(symbolizer, getpid(), addresses[i]).object, "[unknown]");
-		assert_int_equal(symbolizer_resolve(symbolizer, getpid(), addresses[i], true, &frames, NULL), 0);
+		assert_int_equal(symbolizer_resolve(symbolizer, getpid(), addresses[i], true, &frames, NULL),
+				 0);
 		assert_string_equal(frames.list[0].object, "[unknown]");
 	}
 	symbolizer_destroy(symbolizer);
@@ -193,12 +196,13 @@ static void keeps_libraries_that_were_unloaded(void **state)
 
 	(void)state;
 	write_file("lib.c", "int from_library(int x) { return x + 1; }\n");
-	write_file("d.c", "#include <dlfcn.h>\n#include <signal.h>\n#include <stdio.h>\n#include <unistd.h>\n"
-			  "static void nothing(int s) { (void)s; }\n"
-			  "int main(void)\n{\n\tvoid *lib = dlopen(\"./lib.so\", RTLD_NOW);\n"
-			  "\tsignal(SIGUSR1, nothing);\n"
-			  "\tprintf(\"%p\\n\", dlsym(lib, \"from_library\"));\n\tfflush(stdout);\n\tpause();\n"
-			  "\tdlclose(lib);\n\tfopen(\"closed\", \"w\");\n\treturn pause();\n}\n");
+	write_file("d.c",
+		   "#include <dlfcn.h>\n#include <signal.h>\n#include <stdio.h>\n#include <unistd.h>\n"
+		   "static void nothing(int s) { (void)s; }\n"
+		   "int main(void)\n{\n\tvoid *lib = dlopen(\"./lib.so\", RTLD_NOW);\n"
+		   "\tsignal(SIGUSR1, nothing);\n"
+		   "\tprintf(\"%p\\n\", dlsym(lib, \"from_library\"));\n\tfflush(stdout);\n\tpause();\n"
+		   "\tdlclose(lib);\n\tfopen(\"closed\", \"w\");\n\treturn pause();\n}\n");
 	run("gcc -shared -fPIC -O1 lib.c -o lib.so && gcc d.c -o d -ldl && rm -f closed");
 	child = child_start("exec ./d");
 	address = strtoull(child.line, NULL, 16);
@@ -231,7 +235,8 @@ static void after_exec_the_new_program_counts(void **state)
 			  "\tif (argc == 1)\n\t\tfclose(fopen(\"ready\", \"w\"));\n"
 			  "\telse\n\t\tprintf(\"%p %s\\n\", (void *)NAME, argv[1]);\n\tfflush(stdout);\n"
 			  "\treturn pause();\n}\n");
-	run("gcc -no-pie -O1 -DNAME=old_name e.c -o old && gcc -no-pie -O1 -DNAME=new_name e.c -o new; rm -f ready");
+	run("gcc -no-pie -O1 -DNAME=old_name e.c -o old && gcc -no-pie -O1 -DNAME=new_name e.c -o new; rm -f "
+	    "ready");
 	child = child_start("exec ./old first");
 	address = strtoull(child.line, NULL, 16);
 	refresh(symbolizer, child.pid);
@@ -251,9 +256,11 @@ static void anonymous_code_is_called_anonymous(void **state)
 	struct child child;
 
 	(void)state;
-	write_file("j.c", "#include <stdio.h>\n#include <sys/mman.h>\n#include <unistd.h>\n"
-			  "int main(void) { printf(\"%p\\n\", mmap((void *)0x10000000, 4096, PROT_READ | PROT_EXEC,\n"
-			  "MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)); fflush(stdout); return pause(); }\n");
+	write_file(
+		"j.c",
+		"#include <stdio.h>\n#include <sys/mman.h>\n#include <unistd.h>\n"
+		"int main(void) { printf(\"%p\\n\", mmap((void *)0x10000000, 4096, PROT_READ | PROT_EXEC,\n"
+		"MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)); fflush(stdout); return pause(); }\n");
 	run("gcc j.c -o j");
 	child = child_start("exec ./j");
 	refresh(symbolizer, child.pid);
@@ -272,25 +279,30 @@ static void text_that_was_moved_to_anonymous_memory_keeps_its_symbols(void **sta
 	struct child child;
 
 	(void)state;
-	write_file("h.c", "#define _GNU_SOURCE\n#include <stdio.h>\n#include <string.h>\n#include <sys/mman.h>\n"
-			  "#include <unistd.h>\n"
-			  "__attribute__((aligned(4096), noinline)) int moved(int x) { return x + 1; }\n"
-			  "__attribute__((aligned(4096), noinline)) int after(int x) { return x + 2; }\n"
-			  "int main(void)\n{\n\tint rwx = PROT_READ | PROT_WRITE | PROT_EXEC;\n"
-			  "\tvoid *copy = mmap(0, 4096, rwx, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);\n"
-			  "\tmemcpy(copy, (void *)moved, 4096);\n"
-			  "\tif (mremap(copy, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)moved) == MAP_FAILED)\n"
-			  "\t\treturn 1;\n"
-			  "\tprintf(\"%p %d\\n\", (void *)moved, moved(1));\n\tfflush(stdout);\n\treturn pause();\n}\n");
+	write_file("h.c",
+		   "#define _GNU_SOURCE\n#include <stdio.h>\n#include <string.h>\n#include <sys/mman.h>\n"
+		   "#include <unistd.h>\n"
+		   "__attribute__((aligned(4096), noinline)) int moved(int x) { return x + 1; }\n"
+		   "__attribute__((aligned(4096), noinline)) int after(int x) { return x + 2; }\n"
+		   "int main(void)\n{\n\tint rwx = PROT_READ | PROT_WRITE | PROT_EXEC;\n"
+		   "\tvoid *copy = mmap(0, 4096, rwx, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);\n"
+		   "\tmemcpy(copy, (void *)moved, 4096);\n"
+		   "\tif (mremap(copy, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)moved) == "
+		   "MAP_FAILED)\n"
+		   "\t\treturn 1;\n"
+		   "\tprintf(\"%p %d\\n\", (void *)moved, moved(1));\n\tfflush(stdout);\n\treturn "
+		   "pause();\n}\n");
 	run("gcc -O1 h.c -o h");
 	child = child_start("exec ./h");
 	assert_non_null(strstr(child.line, " 2\n"));
 	run("grep -E '^%llx-[0-9a-f]* rwxp 00000000 00:00 0' /proc/%d/maps >/dev/null",
 	    strtoull(child.line, NULL, 16), (int)child.pid);
 	refresh(symbolizer, child.pid);
-	assert_string_equal(resolve(symbolizer, child.pid, strtoull(child.line, NULL, 16) + 1).symbol, "moved");
+	assert_string_equal(resolve(symbolizer, child.pid, strtoull(child.line, NULL, 16) + 1).symbol,
+			    "moved");
 	assert_string_equal(resolve(symbolizer, child.pid, strtoull(child.line, NULL, 16) + 1).object, "h");
-	assert_string_equal(resolve(symbolizer, child.pid, strtoull(child.line, NULL, 16) + 4096).symbol, "after");
+	assert_string_equal(resolve(symbolizer, child.pid, strtoull(child.line, NULL, 16) + 4096).symbol,
+			    "after");
 	child_end(&child);
 	symbolizer_destroy(symbolizer);
 }
