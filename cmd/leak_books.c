@@ -262,6 +262,7 @@ static int emit_end(struct leak_books *books)
 	struct leak_report_end end = { 0 };
 
 	leak_source_read_counters(books->source, &end.counters);
+	end.recursion_misses = leak_source_missed_runs(books->source);
 	leak_source_memory(books->source, &end.memory_used, &end.memory_budget);
 	leak_encode_end(&books->payload, &end);
 	return emit(books, LEAK_RECORD_END);

@@ -206,6 +206,18 @@ void leak_source_read_counters(struct leak_source *source, struct counters *ret_
 			ret_counters->value[i] += per_cpu[cpu].value[i];
 }
 
+uint64_t leak_source_missed_runs(struct leak_source *source)
+{
+	struct bpf_program *program;
+	struct bpf_program_stats stats;
+	uint64_t missed = 0;
+
+	bpf_object__for_each_program(program, source->bpf->obj)
+		if (!bpf_syscall_program_stats(bpf_program__fd(program), &stats))
+			missed += stats.recursion_misses;
+	return missed;
+}
+
 void leak_source_memory(struct leak_source *source, uint64_t *ret_used, uint64_t *ret_budget)
 {
 	struct stack_tables_totals tables;

@@ -137,6 +137,7 @@ static const char *const counter_names[COUNTER_COUNT] = {
 	[COUNTER_STACKS_UNSAVED] = "stacks_unsaved", [COUNTER_STACKS_UNREADABLE] = "stacks_unreadable",
 	[COUNTER_THREADS_LOST] = "threads_lost", [COUNTER_THREADS_LOST_BYTES] = "threads_lost_bytes",
 	[COUNTER_SITES_LOST] = "sites_lost", [COUNTER_SITES_LOST_BYTES] = "sites_lost_bytes",
+	[COUNTER_MAP_RETRIES] = "map_retries", [COUNTER_MAP_FAILURES] = "map_failures",
 	[COUNTER_EVENTS_LOST] = "events_lost",
 };
 
@@ -297,12 +298,13 @@ static int show_summary(const struct leak_report *report, struct run *run, const
 			uint64_t shown)
 {
 	const struct leak_report_head *head = &report->head;
-	struct view_counter counters[COUNTER_COUNT];
+	struct view_counter counters[COUNTER_COUNT + 1];
 	uint64_t estimate = 0;
 	double variance = 0;
 
 	for (int i = 0; i < COUNTER_COUNT; i++)
 		counters[i] = (struct view_counter){ counter_names[i], end->counters.value[i] };
+	counters[COUNTER_COUNT] = (struct view_counter){ "missed_runs", end->recursion_misses };
 	for (size_t i = 0; i < report->site_count; i++) {
 		estimate += report->sites[i].estimate_bytes;
 		variance += (double)report->sites[i].estimate_error_bytes * report->sites[i].estimate_error_bytes;
@@ -324,7 +326,7 @@ static int show_summary(const struct leak_report *report, struct run *run, const
 		[SUMMARY_STACKS] = view_u64(report->site_count),
 		[SUMMARY_MEMORY] = view_u64(end->memory_used),
 		[SUMMARY_BUDGET] = view_u64(end->memory_budget),
-		[SUMMARY_LOSSES] = view_counters(counters, COUNTER_COUNT),
+		[SUMMARY_LOSSES] = view_counters(counters, COUNTER_COUNT + 1),
 	};
 
 	return view_object(run->view, &summary_record, values);
@@ -340,6 +342,12 @@ static void judge(const struct leak_report *report, struct run *run, const struc
 			       "(--max-memory raises the limit)", report->head.dropped);
 	if (counters[COUNTER_EVENTS_LOST])
 		run_incomplete(run, "%llu events were lost: the ring was full", counters[COUNTER_EVENTS_LOST]);
+	if (counters[COUNTER_MAP_FAILURES])
+		run_incomplete(run, "%llu allocations or frees were not counted: the kernel refused to lock its map",
+			       counters[COUNTER_MAP_FAILURES]);
+	if (end->recursion_misses)
+		run_incomplete(run, "%" PRIu64 " hits of probes were missed: the kernel was running a program already",
+			       end->recursion_misses);
 	if (counters[COUNTER_THREADS_LOST] || counters[COUNTER_SITES_LOST])
 		run_incomplete(run, "calls of %llu threads and %llu stacks could not be counted",
 			       counters[COUNTER_THREADS_LOST], counters[COUNTER_SITES_LOST]);

@@ -71,6 +71,8 @@ int leak_source_each_block(struct leak_source *source, uint32_t space,
 			   void (*visit)(uint64_t address, uint64_t size, uint64_t stack_key, uint64_t time_ns, void *context),
 			   void *context, struct error *err);
 void leak_source_read_counters(struct leak_source *source, struct counters *ret_counters);
+/* Hits of probes for which the kernel did not run a program, since one was active on that CPU. */
+uint64_t leak_source_missed_runs(struct leak_source *source);
 /* Bytes that the maps take now, and the budget. */
 void leak_source_memory(struct leak_source *source, uint64_t *ret_used, uint64_t *ret_budget);
 void leak_source_tables(struct leak_source *source, struct stack_tables_totals *ret_totals);

@@ -107,6 +107,26 @@ volatile const __u8 has_cookies;
 volatile const __u32 sample_weight[SAMPLE_WEIGHTS];
 volatile const __u32 sample_quantile[SAMPLE_QUANTILES];
 
+/* Programs that the entry programs go on with: the walk is verified once, and only slow paths come here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} walk_program SEC(".maps");
+
+/*
+ * Kernels from 6.13 on ("bpf: Support private stack for bpf progs") may give a program of type kprobe one stack per CPU,
+ * trusting that it is not preempted by itself. Programs on uprobes are: two threads of a process then write into each other's
+ * variables. The kernel spares programs that contain a tail call, so every uprobe program contains one; it is not reached.
+ */
+volatile const __u8 never;
+#define KEEP_OWN_STACK(regs)                                    \
+	do {                                                    \
+		if (never)                                      \
+			bpf_tail_call(regs, &walk_program, 0);  \
+	} while (0)
+
 static const struct site_counts no_counts;
 
 static __always_inline void count(enum memleak_counter which, u64 amount)
@@ -118,6 +138,32 @@ static __always_inline void count(enum memleak_counter which, u64 amount)
 		__sync_fetch_and_add(&all->value[which], amount);
 }
 
+/*
+ * Insert and delete. A map that is locked by another CPU, or by a program that this one interrupted, refuses: -EBUSY through 6.14, since
+ * then (4fa8d68aa53e, "bpf: Convert hashtab.c to rqspinlock", 6.15) -EDEADLK and -ETIMEDOUT. Elements that the kernel allocates come from a
+ * small store that an interrupt fills: -ENOMEM until it has run. All of these pass.
+ */
+#define MAP_TRIES 64
+#define ENOENT 2
+#define ENOMEM 12
+#define EEXIST 17
+#define E2BIG 7
+
+static __always_inline long map_insert(void *map, const void *key, const void *value)
+{
+	long status = 0;
+	u32 i;
+
+	for (i = 0; i < MAP_TRIES; i++) {
+		status = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+		if (!status || status == -EEXIST || status == -E2BIG)
+			return status;
+		count(COUNTER_MAP_RETRIES, 1);
+	}
+	if (status != -ENOMEM)
+		count(COUNTER_MAP_FAILURES, 1);
+	return status;
+}
 static __always_inline void emit(enum memleak_event_type type, u32 space, u64 address, u64 size, u64 stack_key)
 {
 	struct memleak_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
@@ -172,7 +218,8 @@ static __noinline struct thread_state *thread_create(u64 id)
 
 	if (!process || !template)
 		return NULL;
-	bpf_map_update_elem(&threads, &tid, template, BPF_ANY);
+	bpf_map_delete_elem(&threads, &tid); /* of a thread that had this number before */
+	map_insert(&threads, &tid, template);
 	thread = bpf_map_lookup_elem(&threads, &tid);
 	if (!thread) {
 		count(COUNTER_THREADS_LOST, 1);
@@ -239,6 +286,7 @@ static __always_inline u64 argument(struct pt_regs *regs, u32 index)
 static __noinline u64 stack_keep(struct thread_state *thread, u64 key, u64 identity)
 {
 	struct walk *walk = &thread->walk;
+	long status;
 
 	count(COUNTER_STACKS_NEW, 1);
 	if (!(walk->trace.flags & STACK_IS_COMPLETE))
@@ -246,11 +294,12 @@ static __noinline u64 stack_keep(struct thread_state *thread, u64 key, u64 ident
 	if (!bpf_map_lookup_elem(&sites, &key)) {
 		if (walk->trace.flags & STACK_UNKNOWN_CODE)
 			emit(EVENT_UNKNOWN_CODE, thread->space, walk->pc, 0, key);
-		if (bpf_map_update_elem(&stacks, &key, &walk->trace, BPF_ANY)) {
+		status = map_insert(&stacks, &key, &walk->trace);
+		if (status && status != -EEXIST) {
 			count(COUNTER_STACKS_UNSAVED, 1);
 			return STACK_KEY_ABSENT(thread->space, STACK_TABLE_FULL);
 		}
-		bpf_map_update_elem(&sites, &key, &no_counts, BPF_NOEXIST);
+		map_insert(&sites, &key, &no_counts);
 		if (!bpf_map_lookup_elem(&sites, &key)) {
 			count(COUNTER_STACKS_UNSAVED, 1);
 			return STACK_KEY_ABSENT(thread->space, STACK_TABLE_FULL);
@@ -260,14 +309,6 @@ static __noinline u64 stack_keep(struct thread_state *thread, u64 key, u64 ident
 	return key;
 }
 
-/* Programs that the entry programs go on with: the walk is verified once, and only slow paths come here. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u32);
-} walk_program SEC(".maps");
-
 SEC("uprobe")
 int walk_stack(struct pt_regs *regs)
 {
@@ -275,6 +316,7 @@ int walk_stack(struct pt_regs *regs)
 	struct call *call;
 	u64 key;
 
+	KEEP_OWN_STACK(regs);
 	if (!thread)
 		return 0;
 	call = &thread->call;
@@ -369,12 +411,21 @@ static __always_inline int allocation_take(u32 space, u64 address, struct alloca
 {
 	struct allocation_key key = {.address = address, .space = space};
 	struct allocation *found = bpf_map_lookup_elem(&allocations, &key);
+	long status;
+	u32 i;
 
 	if (!found)
 		return 0;
 	*ret_old = *found;
 	/* Two threads freeing one block: only the one whose delete succeeds counts it. */
-	return !bpf_map_delete_elem(&allocations, &key);
+	for (i = 0; i < MAP_TRIES; i++) {
+		status = bpf_map_delete_elem(&allocations, &key);
+		if (!status || status == -ENOENT)
+			return !status;
+		count(COUNTER_MAP_RETRIES, 1);
+	}
+	count(COUNTER_MAP_FAILURES, 1);
+	return 0;
 }
 
 static __always_inline void allocation_put(u32 space, u64 address, struct allocation *block)
@@ -385,7 +436,7 @@ static __always_inline void allocation_put(u32 space, u64 address, struct alloca
 	long status;
 
 	if (!site) { /* stack_keep makes those of stacks; this is one of the others, or the table is full */
-		bpf_map_update_elem(&sites, &block->stack_key, &no_counts, BPF_NOEXIST);
+		map_insert(&sites, &block->stack_key, &no_counts);
 		site = bpf_map_lookup_elem(&sites, &block->stack_key);
 	}
 	if (!site) {
@@ -394,13 +445,13 @@ static __always_inline void allocation_put(u32 space, u64 address, struct alloca
 		return;
 	}
 	site_count_seen(site, block->size);
-	status = bpf_map_update_elem(&allocations, &key, block, BPF_NOEXIST);
+	status = map_insert(&allocations, &key, block);
 	if (!status)
 		return;
-	if (allocation_take(space, address, &old)) {
+	if (status == -EEXIST && allocation_take(space, address, &old)) {
 		site_count_freed(old.stack_key, old.size);
 		count(COUNTER_REPLACED, 1);
-		if (!bpf_map_update_elem(&allocations, &key, block, BPF_NOEXIST))
+		if (!map_insert(&allocations, &key, block))
 			return;
 	}
 	__sync_fetch_and_add(&site->dropped, 1);
@@ -541,6 +592,7 @@ int enter_free(struct pt_regs *regs)
 	u64 address = argument(regs, 0);
 	struct allocation old;
 
+	KEEP_OWN_STACK(regs);
 	if (!address)
 		return 0;
 	thread = thread_get();
@@ -568,6 +620,7 @@ int enter_munmap(struct pt_regs *regs)
 {
 	struct thread_state *thread = call_enter(regs, CALL_MUNMAP, argument(regs, 1));
 
+	KEEP_OWN_STACK(regs);
 	if (thread)
 		emit(EVENT_UNMAP, thread->space, argument(regs, 0), thread->call.size, 0);
 	return 0;
@@ -614,7 +667,7 @@ static __always_inline void return_old_block(struct thread_state *thread, u64 ad
 	{
 		struct allocation_key key = {.address = call->old_address, .space = thread->space};
 
-		if (bpf_map_update_elem(&allocations, &key, &call->old, BPF_ANY)) {
+		if (map_insert(&allocations, &key, &call->old)) {
 			struct site_counts *site = bpf_map_lookup_elem(&sites, &call->old.stack_key);
 
 			if (site) {
@@ -676,6 +729,7 @@ int leave(struct pt_regs *regs)
 {
 	struct thread_state *thread = call_returning_to(regs->sp);
 
+	KEEP_OWN_STACK(regs);
 	return thread && !thread->call.is_seen_by_ret ? call_leave(regs, thread) : 0;
 }
 
@@ -685,6 +739,7 @@ int leave_by_ret(struct pt_regs *regs)
 {
 	struct thread_state *thread = call_returning_to(regs->sp + 8);
 
+	KEEP_OWN_STACK(regs);
 	return thread && thread->call.is_seen_by_ret ? call_leave(regs, thread) : 0;
 }
 
@@ -695,6 +750,7 @@ int loader_changed(struct pt_regs *regs)
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct followed_process *process = bpf_map_lookup_elem(&processes, &tgid);
 
+	KEEP_OWN_STACK(regs);
 	if (!process)
 		return 0;
 	emit(EVENT_LOADED, process->space, 0, 0, 0);

@@ -51,6 +51,8 @@ enum memleak_counter {
 	COUNTER_THREADS_LOST_BYTES,
 	COUNTER_SITES_LOST,        /* allocations without a site: not even their stack is counted */
 	COUNTER_SITES_LOST_BYTES,
+	COUNTER_MAP_RETRIES,       /* a map was locked: done again */
+	COUNTER_MAP_FAILURES,      /* and in vain: an allocation or free went uncounted */
 	COUNTER_EVENTS_LOST,       /* ring full */
 	COUNTER_COUNT,
 };

@@ -27,6 +27,15 @@ $(O)/tests/programs-static/$(name): $(src) $(wildcard tests/programs/*.h) $(O)/f
 	@mkdir -p $$(@D)
 	$(cc) $(flags) -MMD -MP -static -o $$@ $$< $(filter-out -ldl,$(ldflags)))
 endef
+# What says `static: no` because it is static anyway goes to the guests as it is.
+define static_copy_rule
+$(if $(findstring -static,$(call directive,$(1),ldflags)),
+$(eval program_targets += $(O)/tests/programs-static/$(basename $(notdir $(1))))
+$(O)/tests/programs-static/$(basename $(notdir $(1))): $(O)/tests/programs/$(basename $(notdir $(1)))
+	@mkdir -p $$(@D)
+	cp $$< $$@)
+endef
+$(foreach source,$(program_sources),$(if $(filter no,$(call directive,$(source),static)),$(eval $(call static_copy_rule,$(source)))))
 $(foreach source,$(program_sources),$(eval $(call program_rule,$(source))))
 
 programs: $(program_targets) $(O)/examples/leak
