@@ -388,7 +388,9 @@ static __always_inline void walk_frames(u32 tid)
 
 static __always_inline u64 walk_identity(u32 space, u64 sp, u64 return_address)
 {
-	return hash_add(hash_add(hash_add(walk_epoch, space), sp), return_address);
+	u64 hash = hash_add(0x77616c6bULL, walk_epoch); /* mixed before the next: epoch ^ space alone could repeat */
+
+	return hash_add(hash_add(hash_add(hash, space), sp), return_address);
 }
 
 /* Write the finished walk down. Order does not matter: see the head of this file. */

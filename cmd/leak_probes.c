@@ -55,6 +55,8 @@ int leak_probes_create(struct run *run, const struct memleak_options *options, s
 					.rung = run->rung ? UPROBE_PERF : UPROBE_MULTI,
 					.has_cookies = bpf->rodata->has_cookies };
 	*ret_probes = probes;
+	if (run->settings->follows_children)
+		run_notice(run, "--follow puts the probes into every process that uses the same allocator: those pay for them, too");
 	return 0;
 }
 

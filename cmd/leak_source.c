@@ -23,6 +23,7 @@
 #define DEFAULT_MEMORY (256ULL << 20)
 #define BYTES_PER_ALLOCATION 128 /* hash element of 88 bytes in its slab, and its share of the buckets */
 #define BYTES_PER_STACK 1400     /* stack and site, without the site's per-CPU part */
+#define BYTES_PER_THREAD 4096
 #define THREADS_PREALLOCATED 2048
 
 static uint64_t default_memory(void)
@@ -50,15 +51,19 @@ static bool kernel_allocates_elements(void)
 	return has_it;
 }
 
+/* Half of the budget for single allocations, a sixth each for stacks, threads and unwind tables. */
 static void size_maps(struct leak_source *source)
 {
 	struct memleak_bpf *bpf = source->bpf;
-	uint64_t budget = source->budget, stacks, allocations;
+	uint64_t budget = source->budget, stacks, allocations, threads;
 
 	stacks = budget / 6 / (BYTES_PER_STACK + (uint64_t)source->cpu_count * sizeof(struct site_counts));
 	stacks = stacks < 1024 ? 1024 : stacks > 1 << 20 ? 1 << 20 : stacks;
 	allocations = budget / 2 / BYTES_PER_ALLOCATION;
 	allocations = allocations < 4096 ? 4096 : allocations > 1U << 30 ? 1U << 30 : allocations;
+	threads = budget / 6 / BYTES_PER_THREAD;
+	threads = threads < 256 ? 256 : threads > 1 << 22 ? 1 << 22 : threads;
+	bpf_map__set_max_entries(bpf->maps.threads, threads);
 	bpf_map__set_max_entries(bpf->maps.stacks, stacks);
 	bpf_map__set_max_entries(bpf->maps.sites, stacks + 1024);
 	bpf_map__set_max_entries(bpf->maps.allocations, allocations);
@@ -70,7 +75,8 @@ static void size_maps(struct leak_source *source)
 	}
 	bpf_map__set_map_flags(bpf->maps.threads, 0);
 	bpf_map__set_map_flags(bpf->maps.allocations, 0);
-	bpf_map__set_max_entries(bpf->maps.threads, THREADS_PREALLOCATED);
+	if (threads > THREADS_PREALLOCATED)
+		bpf_map__set_max_entries(bpf->maps.threads, THREADS_PREALLOCATED);
 	bpf_map__set_max_entries(bpf->maps.layouts, 64);
 }
 
