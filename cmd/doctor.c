@@ -250,7 +250,7 @@ static int show_ladder(struct view *view, const struct command *command, struct 
 		const struct ladder one = { &ladder->rungs[i], 1 };
 		char losses[256], why[256];
 		size_t index;
-		bool stands = !ladder_choose(&one, caps, &index, why, sizeof(why));
+		bool stands = !ladder_choose(&one, caps, NULL, &index, why, sizeof(why));
 		int status;
 
 		collect_losses(ladder, i, losses, sizeof(losses));

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 static bool rung_stands(const struct rung *rung, struct kernel_caps *caps, char *why, size_t size)
 {
@@ -19,13 +20,19 @@ static bool rung_stands(const struct rung *rung, struct kernel_caps *caps, char 
 	return true;
 }
 
-int ladder_choose(const struct ladder *ladder, struct kernel_caps *caps, size_t *ret_index, char *why, size_t size)
+int ladder_choose(const struct ladder *ladder, struct kernel_caps *caps, const char *wanted, size_t *ret_index,
+		  char *why, size_t size)
 {
+	int status = -ENOENT;
+
 	for (size_t i = 0; i < ladder->count; i++) {
+		if (wanted && strncmp(ladder->rungs[i].name, wanted, strlen(wanted)))
+			continue;
+		status = -EOPNOTSUPP;
 		if (!rung_stands(&ladder->rungs[i], caps, why, size))
 			continue;
 		*ret_index = i;
 		return 0;
 	}
-	return -EOPNOTSUPP;
+	return status;
 }

@@ -156,7 +156,11 @@ static int memleak_end(struct run *run, void *data, struct error *err)
 	struct memleak_state *state = data;
 	struct leak_process *process;
 
-	leak_source_detach(state->source);
+	/* Counts stand still once the probes are out. Perf events take seconds for that: report first, there. */
+	if (run->rung == 0)
+		leak_source_detach(state->source);
+	else
+		leak_source_consume(state->source);
 	for (size_t i = 0; (process = leak_source_process(state->source, i)); i++)
 		if (!process->is_attached && !process->has_exited)
 			run_incomplete(run, "process %d has no allocator that was found: see -O and -S", process->pid);

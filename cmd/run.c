@@ -61,6 +61,8 @@ const struct option_spec trace_options[] = {
 	  "also write what was seen to FILE" },
 	{ 0, "replay", "FILE", OPTION_TEXT, offsetof(struct trace_settings, replay), NULL,
 	  "show a recording instead of tracing; needs no privileges" },
+	{ 0, "source", "NAME", OPTION_TEXT, offsetof(struct trace_settings, source), NULL,
+	  "use this source of events instead of the best: see dill doctor" },
 };
 const size_t trace_option_count = sizeof(trace_options) / sizeof(*trace_options);
 
@@ -333,9 +335,13 @@ static int open_targets(struct run *run, struct error *err)
 static int choose_rung(struct run *run, struct error *err)
 {
 	const struct ladder *ladder = &run->invocation->command->tracer->ladder;
+	const char *wanted = run->settings->source;
 	char why[256];
+	int status = ladder_choose(ladder, run->caps, wanted, &run->rung, why, sizeof(why));
 
-	if (ladder_choose(ladder, run->caps, &run->rung, why, sizeof(why)))
+	if (status == -ENOENT)
+		return error_set(err, -EINVAL, "--source: no source is called '%s': see dill doctor", wanted);
+	if (status)
 		return error_set(err, -EOPNOTSUPP, "no source of events can be used here: %s (dill doctor tells more)", why);
 	if (ladder->rungs[run->rung].loses)
 		run_notice(run, "source: %s; %s", ladder->rungs[run->rung].name, ladder->rungs[run->rung].loses);

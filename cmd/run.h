@@ -32,6 +32,7 @@ struct trace_settings {
 	uint64_t count;       /* intervals; 0: no limit */
 	const char *record;
 	const char *replay;
+	const char *source; /* words that a rung's name begins with; NULL: the first that stands */
 };
 
 extern const struct option_spec trace_options[];

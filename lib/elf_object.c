@@ -96,7 +96,6 @@ static void read_interpreter(struct elf_object *object, const GElf_Phdr *header)
 
 static void add_segment(struct elf_object *object, const GElf_Phdr *header)
 {
-	const uint64_t size = (uint64_t)object->opened.st_size;
 	struct segment segment = {
 		.vaddr = header->p_vaddr,
 		.file_offset = header->p_offset,
@@ -114,8 +113,6 @@ static void add_segment(struct elf_object *object, const GElf_Phdr *header)
 	    segment.file_size > UINT64_MAX - segment.file_offset - PAGE ||
 	    segment.file_offset > UINT64_MAX - PAGE)
 		return;
-	if (segment.file_offset >= size)
-		segment.file_size = 0;
 	if (!object->segment_count || (segment.vaddr & -PAGE) < object->base_vaddr)
 		object->base_vaddr = segment.vaddr & -PAGE;
 	object->segments[object->segment_count++] = segment;

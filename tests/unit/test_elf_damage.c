@@ -17,6 +17,7 @@
 
 #include "dwarf_lines.h"
 #include "elf_fixture.h"
+#include "elf_minidebuginfo.h"
 #include "elf_object.h"
 #include "elf_symbols.h"
 
@@ -212,13 +213,21 @@ static void survives_overwritten_minidebuginfo(void **state)
 /* 300 MiB of zeros are 45 KiB of xz. */
 static void does_not_unpack_minidebuginfo_without_end(void **state)
 {
+	void *unpacked = NULL;
 	struct image image;
+	size_t size;
+	Elf *elf;
 
 	(void)state;
 	run("rm -f bomb.xz; head -c 300M /dev/zero | xz -1 >bomb.xz && strip p -o s &&"
 	    "objcopy --add-section .gnu_debugdata=bomb.xz s bomb");
 	image = read_image("bomb");
 	assert_true(image.size < 1 << 20);
+	elf_version(EV_CURRENT);
+	elf = elf_memory((char *)image.bytes, image.size);
+	assert_int_equal(elf_minidebuginfo_extract(elf, &unpacked, &size), -EFBIG);
+	assert_null(unpacked);
+	elf_end(elf);
 	ask_everything(image.bytes, image.size, false);
 	free(image.bytes);
 }

@@ -92,6 +92,25 @@ static void opens_a_deleted_file(void **state)
 	child_end(&child);
 }
 
+/* Not the program itself, so /proc/PID/exe doesn't lead to it: only map_files does. */
+static void opens_a_deleted_library(void **state)
+{
+	struct child child;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	write_file("lib.c", "int identify_lib(void) { return 4; }\n");
+	write_file("l.c", "#include <stdio.h>\n#include <unistd.h>\nint identify_lib(void);\n"
+			  "int main(void) { printf(\"%p\\n\", (void *)identify_lib); fflush(stdout);\n"
+			  "return pause(); }\n");
+	run("gcc -shared -fPIC lib.c -o libgone.so && gcc l.c ./libgone.so -o l");
+	child = child_start("exec ./l");
+	run("rm libgone.so");
+	assert_identified(&child, "identify_lib");
+	child_end(&child);
+}
+
 static void opens_the_mapped_file_and_not_what_has_its_name_now(void **state)
 {
 	struct child child;
@@ -290,6 +309,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(opens_the_file_of_a_running_program),
 		cmocka_unit_test(opens_a_deleted_file),
+		cmocka_unit_test(opens_a_deleted_library),
 		cmocka_unit_test(opens_the_mapped_file_and_not_what_has_its_name_now),
 		cmocka_unit_test(opens_the_file_that_another_mount_namespace_has_there),
 		cmocka_unit_test(opens_files_below_another_root),

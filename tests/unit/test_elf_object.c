@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "debug_file.h"
@@ -183,12 +184,14 @@ static void does_not_find_functions_that_are_only_called(void **state)
 	elf_object_unref(object);
 }
 
+static void assert_names(const char *file, uint64_t vaddr, const char *expected);
+
 static void finds_the_default_version_of_a_function(void **state)
 {
 	struct elf_object *object;
 
 	(void)state;
-	write_file("v.c", "int new_f(void) { return 2; }\nint old_f(void) { return 1; }\n"
+	write_file("v.c", "int old_f(void) { return 1; }\nint new_f(void) { return 2; }\n"
 			  "__asm__(\".symver old_f,f@V1\");\n__asm__(\".symver new_f,f@@V2\");\n");
 	write_file("v.map", "V1 { global: f; local: *; };\nV2 { global: f; } V1;\n");
 	run("gcc -O1 -fPIC -shared v.c -Wl,--version-script=v.map -o v.so && cp v.so v-full.so && strip "
@@ -199,6 +202,8 @@ static void finds_the_default_version_of_a_function(void **state)
 	object = open_object("v-full.so");
 	assert_function_at(object, "f", nm_address("v-full.so", "new_f"));
 	elf_object_unref(object);
+	/* nm shows f@@V2 there. */
+	assert_names("v-full.so", nm_address("v-full.so", "new_f"), "f");
 }
 
 static void assert_names(const char *file, uint64_t vaddr, const char *expected)
@@ -234,14 +239,16 @@ static void covers_what_symbols_cover_and_no_more(void **state)
 	uint64_t text;
 
 	(void)state;
-	write_file("s.S",
-		   ".text\n.globl _start, outer, inner, bare, sized, tail, label\n_start:\n.skip 16\n"
-		   ".balign 64\n"
-		   ".type outer,@function\n.type inner,@function\n.type sized,@function\n"
-		   "outer: .skip 16\ninner: .skip 16\n.size inner, 16\nlabel: .skip 32\n.size outer, 64\n"
-		   ".type gap,@object\ngap: .skip 16\n"
-		   "bare: .skip 16\nsized: .skip 16\n.size sized, 8\ntail: .skip 8\n"
-		   ".section .text2,\"ax\"\n.skip 64\n");
+	write_file(
+		"s.S",
+		".text\n.globl _start, outer, inner, bare, sized, tail, label\n_start:\n.skip 16\n"
+		".balign 64\n"
+		".type outer,@function\n.type inner,@function\n.type sized,@function\n"
+		"outer: .skip 16\ninner: .skip 16\n.size inner, 16\nlabel: .skip 32\n.size outer, 64\n"
+		".type gap,@object\ngap: .skip 16\n"
+		"bare: .skip 16\nsized: .skip 16\n.size sized, 8\ntail: .skip 8\n"
+		".section .text2,\"ax\"\n.skip 48\n.type wide,@function\nwide: .skip 16\n.size wide, 4096\n"
+		".section .text3,\"ax\"\n.skip 64\n");
 	run("gcc -nostdlib -static s.S -o s");
 	text = nm_address("s", "outer");
 	assert_names("s", text, "outer");
@@ -258,6 +265,8 @@ static void covers_what_symbols_cover_and_no_more(void **state)
 	assert_names("s", nm_address("s", "tail"), "tail");
 	assert_names("s", nm_address("s", "tail") + 7, "tail");
 	assert_names("s", nm_address("s", "tail") + 8, NULL);
+	assert_names("s", nm_address("s", "wide") + 15, "wide");
+	assert_names("s", nm_address("s", "wide") + 16, NULL);
 	assert_names("s", nm_address("s", "_start"), "_start");
 	assert_names("s", 0, NULL);
 	assert_names("s", UINT64_MAX, NULL);
@@ -409,6 +418,50 @@ static void turns_addresses_into_offsets_where_the_bytes_are(void **state)
 	}
 }
 
+/* Two segments, a gap of 256 bytes between them in the file, and the page around it mapped for both. */
+static void an_offset_in_a_shared_page_means_the_code(void **state)
+{
+	struct {
+		Elf64_Ehdr header;
+		Elf64_Phdr load[2];
+		char rest[4096];
+	} file = {
+		.header =
+			{
+				.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+				.e_type = ET_DYN,
+				.e_machine = EM_X86_64,
+				.e_version = EV_CURRENT,
+				.e_phoff = sizeof(Elf64_Ehdr),
+				.e_ehsize = sizeof(Elf64_Ehdr),
+				.e_phentsize = sizeof(Elf64_Phdr),
+				.e_phnum = 2,
+			},
+		.load =
+			{
+				{.p_type = PT_LOAD, .p_flags = PF_R, .p_filesz = 0x800, .p_memsz = 0x800},
+				{.p_type = PT_LOAD,
+				 .p_flags = PF_R | PF_X,
+				 .p_offset = 0x900,
+				 .p_vaddr = 0x1900,
+				 .p_filesz = 0x100,
+				 .p_memsz = 0x100},
+			},
+	};
+	int fd = memfd_create("segments", MFD_CLOEXEC);
+	struct elf_object *object;
+	uint64_t vaddr;
+
+	(void)state;
+	assert_int_equal(write(fd, &file, sizeof(file)), sizeof(file));
+	assert_int_equal(elf_object_open_fd(fd, "segments", NULL, &object, NULL), 0);
+	assert_int_equal(elf_object_offset_to_vaddr(object, 0x7ff, &vaddr), 0);
+	assert_int_equal(vaddr, 0x7ff);
+	assert_int_equal(elf_object_offset_to_vaddr(object, 0x880, &vaddr), 0);
+	assert_int_equal(vaddr, 0x1880);
+	elf_object_unref(object);
+}
+
 static void reads_no_further_than_the_file_goes(void **state)
 {
 	struct elf_object *object = open_object("pie");
@@ -470,6 +523,7 @@ int main(void)
 		cmocka_unit_test(tells_programs_from_libraries),
 		cmocka_unit_test(states_interpreter_and_build_id_as_readelf_does),
 		cmocka_unit_test(turns_addresses_into_offsets_where_the_bytes_are),
+		cmocka_unit_test(an_offset_in_a_shared_page_means_the_code),
 		cmocka_unit_test(reads_no_further_than_the_file_goes),
 		cmocka_unit_test(opens_nothing_but_regular_elf_files),
 		cmocka_unit_test(notices_that_the_file_was_written_to),

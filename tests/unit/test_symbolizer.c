@@ -251,6 +251,58 @@ static void agrees_with_addr2line_where_the_linker_dropped_functions(void **stat
 			"^(outer|main)");
 }
 
+/*
+ * The function that was dropped would cover all of the text if it were taken to be at 0, where its DWARF has
+ * it.
+ */
+static void code_without_dwarf_gets_no_lines_from_dropped_functions(void **state)
+{
+	struct symbolizer *symbolizer = create();
+	struct source_frames frames;
+	struct child child;
+	uint64_t start;
+	char *text;
+
+	(void)state;
+	write_file("big.c", "void dropped(void) { __asm__(\".skip 65536, 0x90\"); }\n");
+	run("gcc -O1 -g -ffunction-sections -Wl,--gc-sections big.c p.c -o prog");
+	text = output_of("nm prog | sed -n 's/ T _start$//p'");
+	child = child_start("exec ./prog");
+	start = bias_of(&child, "prog") + strtoull(text, NULL, 16);
+	free(text);
+	assert_int_equal(symbolizer_refresh(symbolizer, child.pid, NULL), 0);
+	assert_int_equal(symbolizer_resolve(symbolizer, child.pid, start, false, &frames, NULL), 0);
+	assert_string_equal(frames.list[0].symbol, "_start");
+	assert_null(frames.list[0].file);
+	child_end(&child);
+	symbolizer_destroy(symbolizer);
+}
+
+static void the_gap_between_functions_belongs_to_none(void **state)
+{
+	struct symbolizer *symbolizer = create();
+	struct source_frames frames;
+	struct child child;
+	uint64_t address;
+
+	(void)state;
+	write_file("g.c",
+		   "#include <stdio.h>\n#include <unistd.h>\n"
+		   "__attribute__((aligned(256), noinline)) int one(int x) { return x + 1; }\n"
+		   "__attribute__((aligned(256), noinline)) int two(int x) { return one(x) + 1; }\n"
+		   "int main(void) { printf(\"%p\\n\", (void *)two); fflush(stdout); return pause(); }\n");
+	run("gcc -O1 -g g.c -o prog");
+	child = child_start("exec ./prog");
+	address = strtoull(child.line, NULL, 16);
+	assert_int_equal(symbolizer_refresh(symbolizer, child.pid, NULL), 0);
+	assert_int_equal(symbolizer_resolve(symbolizer, child.pid, address - 256, false, &frames, NULL), 0);
+	assert_string_equal(frames.list[0].symbol, "one");
+	assert_int_equal(symbolizer_resolve(symbolizer, child.pid, address - 1, false, &frames, NULL), 0);
+	assert_null(frames.list[0].symbol);
+	child_end(&child);
+	symbolizer_destroy(symbolizer);
+}
+
 /* The line of an outer frame is where the inner one was called, as the source says it. */
 static void an_outer_frame_has_the_line_of_the_call(void **state)
 {
@@ -478,13 +530,22 @@ static void does_not_open_what_split_or_shared_dwarf_names(void **state)
 			      (struct symbolizer_options){.wants_lines = true, .wants_inlines = true});
 	assert_string_equal(frame.symbol, "main");
 	assert_int_equal(frame.line, 25);
-	run("rm -f *.dwo; mkfifo alt && gcc -g p.c -o plain &&"
+	/* Names in the alternate file (DW_FORM_GNU_strp_alt, 0x1f21), as dwz leaves them. */
+	write_file(
+		"alt.S",
+		".section .debug_abbrev,\"\",@progbits\n"
+		".byte 1, 0x11, 1, 3\n.uleb128 0x1f21\n.byte 0x11, 1, 0x12, 7, 0, 0\n"
+		".byte 2, 0x2e, 0, 3\n.uleb128 0x1f21\n.byte 0x11, 1, 0x12, 7, 0, 0, 0\n"
+		".section .debug_info,\"\",@progbits\n.long end - start\nstart: .short 4\n.long 0\n.byte 8\n"
+		".byte 1\n.long 0\n.quad main, 64\n.byte 2\n.long 0\n.quad main, 64\n.byte 0\nend:\n"
+		".section .note.GNU-stack,\"\",@progbits\n");
+	run("mkfifo alt && gcc p.c alt.S -o plain &&"
 	    "printf '%s/alt\\0abcdefghijklmnopqrst' >link && objcopy --add-section .gnu_debugaltlink=link "
 	    "plain shared",
 	    fixture_directory);
 	frame = frame_of_main("exec ./shared",
 			      (struct symbolizer_options){.wants_lines = true, .wants_inlines = true});
-	assert_int_equal(frame.line, 25);
+	assert_string_equal(frame.symbol, "main");
 }
 
 static void says_so_when_debuginfod_has_no_server(void **state)
@@ -510,6 +571,8 @@ int main(void)
 		cmocka_unit_test(agrees_with_addr2line_on_cplusplus_templates),
 		cmocka_unit_test(agrees_with_addr2line_on_what_clang_makes),
 		cmocka_unit_test(agrees_with_addr2line_where_the_linker_dropped_functions),
+		cmocka_unit_test(code_without_dwarf_gets_no_lines_from_dropped_functions),
+		cmocka_unit_test(the_gap_between_functions_belongs_to_none),
 		cmocka_unit_test(an_outer_frame_has_the_line_of_the_call),
 		cmocka_unit_test(a_return_address_belongs_to_the_call_before_it),
 		cmocka_unit_test(shows_file_names_as_they_were_compiled),

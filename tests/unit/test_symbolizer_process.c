@@ -196,19 +196,19 @@ static void keeps_libraries_that_were_unloaded(void **state)
 
 	(void)state;
 	write_file("lib.c", "int from_library(int x) { return x + 1; }\n");
-	write_file("d.c",
-		   "#include <dlfcn.h>\n#include <signal.h>\n#include <stdio.h>\n#include <unistd.h>\n"
-		   "static void nothing(int s) { (void)s; }\n"
-		   "int main(void)\n{\n\tvoid *lib = dlopen(\"./lib.so\", RTLD_NOW);\n"
-		   "\tsignal(SIGUSR1, nothing);\n"
-		   "\tprintf(\"%p\\n\", dlsym(lib, \"from_library\"));\n\tfflush(stdout);\n\tpause();\n"
-		   "\tdlclose(lib);\n\tfopen(\"closed\", \"w\");\n\treturn pause();\n}\n");
+	write_file("d.c", "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <signal.h>\n#include "
+			  "<stdio.h>\n#include <unistd.h>\n"
+			  "int main(void)\n{\n\tvoid *lib = dlopen(\"./lib.so\", RTLD_NOW);\n"
+			  "\tsigset_t set;\n\tsigemptyset(&set);\n\tsigaddset(&set, "
+			  "SIGUSR1);\n\tsigprocmask(SIG_BLOCK, &set, 0);\n"
+			  "\tprintf(\"%p\\n\", dlsym(lib, "
+			  "\"from_library\"));\n\tfflush(stdout);\n\tsigwaitinfo(&set, 0);\n"
+			  "\tdlclose(lib);\n\tfopen(\"closed\", \"w\");\n\treturn pause();\n}\n");
 	run("gcc -shared -fPIC -O1 lib.c -o lib.so && gcc d.c -o d -ldl && rm -f closed");
 	child = child_start("exec ./d");
 	address = strtoull(child.line, NULL, 16);
 	refresh(symbolizer, child.pid);
 	assert_string_equal(resolve(symbolizer, child.pid, address).symbol, "from_library");
-	usleep(50000);
 	kill(child.pid, SIGUSR1);
 	run("while ! [ -e closed ]; do sleep 0.05; done");
 	run("! grep lib.so /proc/%d/maps", (int)child.pid);
@@ -216,6 +216,67 @@ static void keeps_libraries_that_were_unloaded(void **state)
 	refresh(symbolizer, child.pid);
 	assert_string_equal(resolve(symbolizer, child.pid, address).symbol, "from_library");
 	assert_true(symbolizer_knows(symbolizer, child.pid, address));
+	child_end(&child);
+	symbolizer_destroy(symbolizer);
+}
+
+/* A call may be the last instruction of a mapping. */
+static void a_return_address_may_be_the_end_of_a_mapping(void **state)
+{
+	struct symbolizer *symbolizer = create();
+	struct child child = child_start("exec ./p");
+	char *text = output_of("sed -n 's/^[0-9a-f]*-\\([0-9a-f]*\\) r-xp .*\\/p$/\\1/p' /proc/%d/maps",
+			       (int)child.pid);
+	struct source_frames frames;
+
+	(void)state;
+	refresh(symbolizer, child.pid);
+	assert_int_equal(
+		symbolizer_resolve(symbolizer, child.pid, strtoull(text, NULL, 16), true, &frames, NULL), 0);
+	assert_string_equal(frames.list[0].object, "p");
+	free(text);
+	child_end(&child);
+	symbolizer_destroy(symbolizer);
+}
+
+/*
+ * Of a library's three pages of code the outer ones are unmapped and the program itself is mapped over the
+ * middle.
+ */
+static void keeps_what_nothing_new_is_mapped_over(void **state)
+{
+	struct symbolizer *symbolizer = create();
+	struct child child;
+	uint64_t address;
+
+	(void)state;
+	write_file("three.c",
+		   "#define F(n) __attribute__((aligned(4096))) int f##n(int x) { return x + n; }\n"
+		   "F(1) F(2) F(3)\n__attribute__((aligned(4096))) int f4(int x) { return x; }\n");
+	write_file("t.c", "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <fcntl.h>\n#include <signal.h>\n"
+			  "#include <stdio.h>\n#include <sys/mman.h>\n#include <unistd.h>\n"
+			  "int main(void)\n{\n\tchar *f = dlsym(dlopen(\"./three.so\", RTLD_NOW), \"f1\");\n"
+			  "\tint fd = open(\"/proc/self/exe\", O_RDONLY);\n"
+			  "\tsigset_t set;\n\tsigemptyset(&set);\n\tsigaddset(&set, "
+			  "SIGUSR1);\n\tsigprocmask(SIG_BLOCK, &set, 0);\n\tprintf(\"%p\\n\", (void "
+			  "*)f);\n\tfflush(stdout);\n\tsigwaitinfo(&set, 0);\n"
+			  "\tmunmap(f, 3 * 4096);\n"
+			  "\tmmap(f + 4096, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0);\n"
+			  "\tfclose(fopen(\"mapped\", \"w\"));\n\treturn pause();\n}\n");
+	run("gcc -shared -fPIC -O1 three.c -o three.so && gcc t.c -o t -ldl && rm -f mapped");
+	child = child_start("exec ./t");
+	address = strtoull(child.line, NULL, 16);
+	refresh(symbolizer, child.pid);
+	kill(child.pid, SIGUSR1);
+	run("while ! [ -e mapped ]; do sleep 0.05; done");
+	for (int i = 0; i < 2; i++) {
+		refresh(symbolizer, child.pid);
+		assert_string_equal(resolve(symbolizer, child.pid, address).symbol, "f1");
+		assert_string_equal(resolve(symbolizer, child.pid, address + 4096).object, "t");
+		assert_string_equal(resolve(symbolizer, child.pid, address + 2 * 4096).symbol, "f3");
+		assert_int_equal(resolve(symbolizer, child.pid, address + 2 * 4096).symbol_offset, 0);
+		assert_string_equal(resolve(symbolizer, child.pid, address + 3 * 4096).symbol, "f4");
+	}
 	child_end(&child);
 	symbolizer_destroy(symbolizer);
 }
@@ -394,6 +455,8 @@ int main(void)
 		cmocka_unit_test(knows_nothing_of_processes_that_it_was_not_shown),
 		cmocka_unit_test(addresses_that_are_not_code_have_no_symbol),
 		cmocka_unit_test(keeps_libraries_that_were_unloaded),
+		cmocka_unit_test(a_return_address_may_be_the_end_of_a_mapping),
+		cmocka_unit_test(keeps_what_nothing_new_is_mapped_over),
 		cmocka_unit_test(after_exec_the_new_program_counts),
 		cmocka_unit_test(anonymous_code_is_called_anonymous),
 		cmocka_unit_test(text_that_was_moved_to_anonymous_memory_keeps_its_symbols),
