@@ -186,6 +186,13 @@ static void does_not_find_functions_that_are_only_called(void **state)
 
 static void assert_names(const char *file, uint64_t vaddr, const char *expected);
 
+static int assert_no_version(const struct elf_function *function, void *context)
+{
+	(void)context;
+	assert_null(strchr(function->name, '@'));
+	return 0;
+}
+
 static void finds_the_default_version_of_a_function(void **state)
 {
 	struct elf_object *object;
@@ -203,6 +210,9 @@ static void finds_the_default_version_of_a_function(void **state)
 	assert_function_at(object, "f", nm_address("v-full.so", "new_f"));
 	elf_object_unref(object);
 	/* nm shows f@@V2 there. */
+	object = open_object("v-full.so");
+	assert_int_equal(elf_object_each_function(object, assert_no_version, NULL, NULL), 0);
+	elf_object_unref(object);
 	assert_names("v-full.so", nm_address("v-full.so", "new_f"), "f");
 }
 
