@@ -24,11 +24,16 @@ DEFINE_CLEANUP(maps, struct proc_maps, proc_maps_deinit(&v));
 DEFINE_CLEANUP(set, struct allocator_set, allocator_set_deinit(&v));
 DEFINE_CLEANUP(object, struct elf_object *, elf_object_unref(v));
 
-/* A file that has probes, for one process or (pid 0) for all. */
+/* A file that has probes for one process. */
 struct probed_file {
 	uint64_t inode, size;
 	pid_t pid;
 	bool is_loader;
+};
+
+struct probe_link {
+	struct uprobe_link *link;
+	pid_t pid;
 };
 
 struct leak_probes {
@@ -39,9 +44,8 @@ struct leak_probes {
 	bool has_cookies;
 	struct probed_file *files;
 	size_t file_count;
-	struct uprobe_link **links;
+	struct probe_link *links; /* in the order of attaching: frees first */
 	size_t link_count;
-	struct uprobe_link *free_links; /* joined: they go last */
 };
 
 int leak_probes_create(struct run *run, const struct memleak_options *options, struct memleak_bpf *bpf,
@@ -55,16 +59,32 @@ int leak_probes_create(struct run *run, const struct memleak_options *options, s
 					.rung = run->rung ? UPROBE_PERF : UPROBE_MULTI,
 					.has_cookies = bpf->rodata->has_cookies };
 	*ret_probes = probes;
-	if (run->settings->follows_children)
-		run_notice(run, "--follow puts the probes into every process that uses the same allocator: those pay for them, too");
 	return 0;
 }
 
+/* Last come, first gone: allocations end before frees do. */
 void leak_probes_detach(struct leak_probes *probes)
 {
 	while (probes->link_count)
-		uprobe_detach(probes->links[--probes->link_count]);
-	uprobe_detach(TAKE_PTR(probes->free_links));
+		uprobe_detach(probes->links[--probes->link_count].link);
+}
+
+void leak_probes_forget(struct leak_probes *probes, pid_t pid)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < probes->link_count; i++) {
+		if (probes->links[i].pid == pid)
+			uprobe_detach(probes->links[i].link);
+		else
+			probes->links[kept++] = probes->links[i];
+	}
+	probes->link_count = kept;
+	kept = 0;
+	for (size_t i = 0; i < probes->file_count; i++)
+		if (probes->files[i].pid != pid)
+			probes->files[kept++] = probes->files[i];
+	probes->file_count = kept;
 }
 
 void leak_probes_destroy(struct leak_probes *probes)
@@ -112,36 +132,24 @@ static uint64_t argument_cookie(const struct leak_probes *probes, const struct p
 	return is_moved ? cookie | 1ULL << 63 : 0;
 }
 
-static int keep_link(struct leak_probes *probes, struct uprobe_link *link, bool is_free)
-{
-	struct uprobe_link **grown;
-
-	if (is_free) {
-		probes->free_links = uprobe_link_join(probes->free_links, link);
-		return 0;
-	}
-	grown = reallocarray(probes->links, probes->link_count + 1, sizeof(struct uprobe_link *));
-	if (!grown) {
-		uprobe_detach(link);
-		return -ENOMEM;
-	}
-	probes->links = grown;
-	grown[probes->link_count++] = link;
-	return 0;
-}
-
 static int attach_points(struct leak_probes *probes, struct bpf_program *program, struct elf_object *object, pid_t pid,
-			 bool is_return, bool is_free, const struct uprobe_point *points, size_t count,
-			 struct error *err)
+			 bool is_return, const struct uprobe_point *points, size_t count, struct error *err)
 {
-	struct uprobe_link *link;
+	struct probe_link *grown = reallocarray(probes->links, probes->link_count + 1, sizeof(*grown));
 	int status;
 
+	if (!grown)
+		return -ENOMEM;
+	probes->links = grown;
 	if (!count)
 		return 0;
-	status = uprobe_attach(probes->rung, bpf_program__fd(program), elf_object_fd(object), pid, is_return,
-			       probes->run->settings->follows_children, points, count, &link, err);
-	return status ? status : keep_link(probes, link, is_free);
+	/* Not for children, too: that would put the probes into every process of the machine. */
+	status = uprobe_attach(probes->rung, bpf_program__fd(program), elf_object_fd(object), pid, is_return, false,
+			       points, count, &grown[probes->link_count].link, err);
+	if (status)
+		return status;
+	grown[probes->link_count++].pid = pid;
+	return 0;
 }
 
 static void describe(struct leak_probes *probes, const struct allocator *allocator)
@@ -178,8 +186,7 @@ static int attach_shape(struct leak_probes *probes, const struct allocator *allo
 		points[count++] = (struct uprobe_point){ site->file_offset,
 							 is_return ? 0 : argument_cookie(probes, &site->site) };
 	}
-	return attach_points(probes, program, allocator->object, pid, is_return,
-			     !is_return && function == ALLOCATOR_FREE, points, count, err);
+	return attach_points(probes, program, allocator->object, pid, is_return, points, count, err);
 }
 
 static int attach_exits(struct leak_probes *probes, const struct allocator *allocator, pid_t pid, struct error *err)
@@ -190,7 +197,7 @@ static int attach_exits(struct leak_probes *probes, const struct allocator *allo
 		return -ENOMEM;
 	for (size_t i = 0; i < allocator->exit_count; i++)
 		points[i] = (struct uprobe_point){ allocator->exits[i], 0 };
-	return attach_points(probes, probes->bpf->progs.leave_by_ret, allocator->object, pid, false, false, points,
+	return attach_points(probes, probes->bpf->progs.leave_by_ret, allocator->object, pid, false, points,
 			     allocator->exit_count, err);
 }
 
@@ -253,7 +260,7 @@ static void attach_loader(struct leak_probes *probes, pid_t pid, const struct pr
 		if (is_probed(probes, inode_of(object), elf_object_file_size(object), pid, true))
 			return;
 		point.file_offset = function.file_offset;
-		if (!attach_points(probes, probes->bpf->progs.loader_changed, object, pid, false, false, &point, 1, NULL))
+		if (!attach_points(probes, probes->bpf->progs.loader_changed, object, pid, false, &point, 1, NULL))
 			note_probed(probes, inode_of(object), elf_object_file_size(object), pid, true);
 		return;
 	}
@@ -266,7 +273,6 @@ int leak_probes_attach(struct leak_probes *probes, pid_t pid, struct error *err)
 					   .may_move_args = probes->has_cookies,
 					   .wants_operators = !options->no_operators,
 					   .wants_mappings = !options->no_mappings };
-	pid_t scope = probes->run->settings->follows_children ? 0 : pid;
 	CLEANUP(maps) struct proc_maps maps = { 0 };
 	CLEANUP(set) struct allocator_set set = { 0 };
 	char names[512] = "";
@@ -287,7 +293,7 @@ int leak_probes_attach(struct leak_probes *probes, pid_t pid, struct error *err)
 		struct allocator *allocator = &set.list[i];
 		uint64_t inode = inode_of(allocator->object), size = elf_object_file_size(allocator->object);
 
-		if (is_probed(probes, inode, size, scope, false))
+		if (is_probed(probes, inode, size, pid, false))
 			continue;
 		describe(probes, allocator);
 		names_length += snprintf(names + names_length, sizeof(names) - names_length, " %s",
@@ -295,7 +301,7 @@ int leak_probes_attach(struct leak_probes *probes, pid_t pid, struct error *err)
 		names_length = names_length < sizeof(names) ? names_length : sizeof(names) - 1;
 		status = attach_allocator(probes, allocator, pid, err);
 		if (!status)
-			status = note_probed(probes, inode, size, scope, false);
+			status = note_probed(probes, inode, size, pid, false);
 		if (status)
 			return error_context(err, "cannot probe %s", elf_object_path(allocator->object));
 	}

@@ -10,7 +10,10 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 #include "bpf_syscall.h"
 #include "cleanup.h"
@@ -67,6 +70,8 @@ static void size_maps(struct leak_source *source)
 	bpf_map__set_max_entries(bpf->maps.stacks, stacks);
 	bpf_map__set_max_entries(bpf->maps.sites, stacks + 1024);
 	bpf_map__set_max_entries(bpf->maps.allocations, allocations);
+	if (!source->options->streams)
+		bpf_map__set_max_entries(bpf->maps.stream, 4096);
 	if (kernel_allocates_elements()) {
 		bpf_map__set_map_flags(bpf->maps.stacks, BPF_F_NO_PREALLOC);
 		bpf_map__set_map_flags(bpf->maps.sites, BPF_F_NO_PREALLOC);
@@ -184,6 +189,11 @@ static void mapping_changes(const struct mapped_block *block, enum mapped_change
 		site->counts.seen += is_whole && kind == MAPPED_NEW;
 		site->counts.freed -= is_whole && kind == MAPPED_BACK;
 	}
+	/* Mappings are never sampled: each stands for itself. */
+	site->counts.estimate_seen = site->counts.seen << 10;
+	site->counts.estimate_freed = site->counts.freed << 10;
+	site->counts.estimate_seen_bytes = site->counts.seen_bytes;
+	site->counts.estimate_freed_bytes = site->counts.freed_bytes;
 }
 
 static struct leak_process *process_by_space(struct leak_source *source, uint32_t space)
@@ -208,13 +218,30 @@ unsigned int leak_source_running(const struct leak_source *source)
 	return running;
 }
 
+/* The exit event can be lost when the ring is full: then this still ends the trace. */
+static void watch_exit(struct leak_source *source, struct leak_process *process)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = process };
+
+	process->pidfd = syscall(SYS_pidfd_open, process->pid, 0);
+	if (process->pidfd >= 0)
+		epoll_ctl(source->epoll_fd, EPOLL_CTL_ADD, process->pidfd, &event);
+}
+
+static void unwatch_exit(struct leak_process *process)
+{
+	if (process->pidfd >= 0)
+		close(process->pidfd); /* which takes it out of the epoll set */
+	process->pidfd = -1;
+}
+
 static int process_create(struct leak_source *source, pid_t pid, uint32_t space, struct leak_process **ret_process)
 {
 	struct leak_process *process = calloc(1, sizeof(*process)), **grown;
 
 	if (!process)
 		return -ENOMEM;
-	*process = (struct leak_process){ .pid = pid, .space = space, .source = source };
+	*process = (struct leak_process){ .pid = pid, .pidfd = -1, .space = space, .source = source };
 	process_comm(pid, process->comm);
 	if (mapped_ranges_create(mapping_changes, process, &process->ranges)) {
 		free(process);
@@ -228,6 +255,7 @@ static int process_create(struct leak_source *source, pid_t pid, uint32_t space,
 	}
 	source->processes = grown;
 	grown[source->process_count++] = process;
+	watch_exit(source, process);
 	*ret_process = process;
 	return 0;
 }
@@ -305,13 +333,21 @@ static void handle_exit(struct leak_source *source, struct leak_process *process
 	uint32_t tgid = process->pid;
 
 	source->listener.image_ends(process, true, source->listener.context);
+	if (!process->is_attached && !(source->run->launch && launch_exec_error(source->run->launch)))
+		run_incomplete(source->run, "process %d ended before it could be traced", process->pid);
 	process->has_exited = true;
+	unwatch_exit(process);
 	bpf_map_delete_elem(bpf_map__fd(source->bpf->maps.processes), &tgid);
 	stack_tables_forget(source->tables, process->space);
+	leak_probes_forget(source->probes, process->pid);
 	if (!leak_source_running(source))
 		run_stop(source->run);
 }
 
+/*
+ * The child runs on while this attaches to it: nothing can hold it up that would not put probes into every process, or be
+ * ptrace. What it does meanwhile goes unseen.
+ */
 static void handle_fork(struct leak_source *source, uint32_t child)
 {
 	struct leak_process *process;
@@ -320,7 +356,6 @@ static void handle_fork(struct leak_source *source, uint32_t child)
 		run_incomplete(source->run, "out of memory: process %u is not followed", child);
 		return;
 	}
-	process->is_attached = true;
 	refresh(source, process);
 }
 
@@ -383,13 +418,21 @@ static int handle_event(void *context, void *data, size_t size)
 
 int leak_source_event_fd(const struct leak_source *source)
 {
-	return ring_buffer__epoll_fd(source->ring);
+	return source->epoll_fd;
 }
 
 int leak_source_consume(struct leak_source *source)
 {
-	int status = ring_buffer__consume(source->ring);
+	struct epoll_event events[16];
+	int count = epoll_wait(source->epoll_fd, events, 16, 0);
+	int status = ring_buffer__consume(source->ring); /* what a process did before its exit comes first */
 
+	for (int i = 0; i < count; i++) {
+		struct leak_process *process = events[i].data.ptr;
+
+		if (process && !process->has_exited)
+			handle_exit(source, process);
+	}
 	return status < 0 && status != -EINTR ? status : 0;
 }
 
@@ -403,6 +446,7 @@ void leak_source_detach(struct leak_source *source)
 
 static int open_source(struct leak_source *source, struct error *err)
 {
+	struct epoll_event wakeup = { .events = EPOLLIN };
 	struct stack_tables_maps maps;
 	int status;
 
@@ -416,8 +460,11 @@ static int open_source(struct leak_source *source, struct error *err)
 	if (status)
 		return status;
 	source->ring = ring_buffer__new(bpf_map__fd(source->bpf->maps.events), handle_event, source, NULL);
-	if (!source->ring)
-		return error_set(err, -errno, "cannot map the event ring: %s", strerror(errno));
+	if (!source->ring ||
+	    ring_buffer__add(source->ring, bpf_map__fd(source->bpf->maps.stream), handle_event, source))
+		return error_set(err, -errno, "cannot map the event rings: %s", strerror(errno));
+	if (epoll_ctl(source->epoll_fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(source->ring), &wakeup))
+		return error_set(err, -errno, "cannot watch the event rings: %s", strerror(errno));
 	status = attach_lifecycle(source, err);
 	if (!status)
 		status = leak_probes_create(source->run, source->options, source->bpf, &source->probes);
@@ -439,7 +486,8 @@ int leak_source_create(struct run *run, const struct memleak_options *options, c
 	source->listener = *listener;
 	source->budget = options->max_memory ? options->max_memory : default_memory();
 	source->cpu_count = libbpf_num_possible_cpus();
-	status = source->cpu_count > 0 ? open_source(source, err) : -EIO;
+	source->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	status = source->cpu_count > 0 && source->epoll_fd >= 0 ? open_source(source, err) : -EIO;
 	if (status) {
 		leak_source_destroy(source);
 		return status;
@@ -457,10 +505,12 @@ void leak_source_destroy(struct leak_source *source)
 	memleak_bpf__destroy(source->bpf);
 	stack_tables_destroy(source->tables);
 	for (size_t i = 0; i < source->process_count; i++) {
+		unwatch_exit(source->processes[i]);
 		mapped_ranges_destroy(source->processes[i]->ranges);
 		free(source->processes[i]);
 	}
 	free(source->processes);
 	tdestroy(source->mapped_sites, free);
+	cleanup_close(&source->epoll_fd);
 	free(source);
 }

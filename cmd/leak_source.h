@@ -30,6 +30,7 @@ struct leak_counts {
 
 struct leak_process {
 	pid_t pid;
+	int pidfd; /* readable once it has exited; -1: the kernel's event alone tells */
 	uint32_t space;
 	char comm[16];
 	bool has_exited, is_attached;
@@ -82,6 +83,8 @@ struct leak_probes;
 int leak_probes_create(struct run *run, const struct memleak_options *options, struct memleak_bpf *bpf,
 		       struct leak_probes **ret_probes);
 int leak_probes_attach(struct leak_probes *probes, pid_t pid, struct error *err);
+/* Take out those of a process that has exited. */
+void leak_probes_forget(struct leak_probes *probes, pid_t pid);
 void leak_probes_detach(struct leak_probes *probes);
 void leak_probes_destroy(struct leak_probes *probes);
 

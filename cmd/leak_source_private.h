@@ -20,6 +20,7 @@ struct leak_source {
 	struct leak_listener listener;
 	struct memleak_bpf *bpf;
 	struct ring_buffer *ring;
+	int epoll_fd; /* over the ring and the processes' pidfds */
 	struct stack_tables *tables;
 	struct leak_probes *probes;
 	struct leak_process **processes;

@@ -98,6 +98,12 @@ struct {
 	__uint(max_entries, 1 << 20);
 } events SEC(".maps");
 
+/* Single allocations and frees have a ring of their own, so that they can't crowd out what happens to processes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 22);
+} stream SEC(".maps");
+
 volatile const __u64 min_size;
 volatile const __u64 max_size = ~0ULL;
 volatile const __u64 sample_bytes; /* mean bytes between samples; 0: every allocation */
@@ -164,9 +170,10 @@ static __always_inline long map_insert(void *map, const void *key, const void *v
 		count(COUNTER_MAP_FAILURES, 1);
 	return status;
 }
-static __always_inline void emit(enum memleak_event_type type, u32 space, u64 address, u64 size, u64 stack_key)
+static __always_inline void emit_to(void *ring, enum memleak_event_type type, u32 space, u64 address, u64 size,
+				    u64 stack_key)
 {
-	struct memleak_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	struct memleak_event *event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
 
 	if (!event) {
 		count(COUNTER_EVENTS_LOST, 1);
@@ -181,6 +188,11 @@ static __always_inline void emit(enum memleak_event_type type, u32 space, u64 ad
 	event->size = size;
 	event->stack_key = stack_key;
 	bpf_ringbuf_submit(event, 0);
+}
+
+static __always_inline void emit(enum memleak_event_type type, u32 space, u64 address, u64 size, u64 stack_key)
+{
+	emit_to(&events, type, space, address, size, stack_key);
 }
 
 /*
@@ -604,7 +616,7 @@ int enter_free(struct pt_regs *regs)
 	}
 	site_count_freed(old.stack_key, old.size);
 	if (streams_events)
-		emit(EVENT_FREE, thread->space, address, old.size, old.stack_key);
+		emit_to(&stream, EVENT_FREE, thread->space, address, old.size, old.stack_key);
 	return 0;
 }
 
@@ -661,7 +673,7 @@ static __always_inline void return_old_block(struct thread_state *thread, u64 ad
 	if (address || !call->size) {
 		site_count_freed(call->old.stack_key, call->old.size);
 		if (streams_events)
-			emit(EVENT_FREE, thread->space, call->old_address, call->old.size, call->old.stack_key);
+			emit_to(&stream, EVENT_FREE, thread->space, call->old_address, call->old.size, call->old.stack_key);
 		return;
 	}
 	{
@@ -711,7 +723,7 @@ static __always_inline int call_leave(struct pt_regs *regs, struct thread_state 
 	block.time_ns = wants_times ? bpf_ktime_get_ns() : 0;
 	allocation_put(thread->space, address, &block);
 	if (streams_events)
-		emit(EVENT_ALLOC, thread->space, address, block.size, block.stack_key);
+		emit_to(&stream, EVENT_ALLOC, thread->space, address, block.size, block.stack_key);
 	return 0;
 }
 
@@ -791,6 +803,7 @@ int process_forks(struct bpf_raw_tracepoint_args *context)
 		return 0; /* a thread */
 	new = *process;
 	new.space = child;
+	new.stops_at_exec = 0; /* user space wakes the command it started, not that one's children */
 	layout = bpf_map_lookup_elem(&layouts, &process->space);
 	if (layout)
 		bpf_map_update_elem(&layouts, &child, layout, BPF_ANY);

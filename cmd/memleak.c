@@ -32,7 +32,7 @@ static const struct option_spec memleak_option_specs[] = {
 	{ 0, "stack-depth", "N", OPTION_NUMBER, OFFSET(stack_depth), NULL, "frames of a stack (default and most: 127)" },
 	{ 0, "max-memory", "SIZE", OPTION_SIZE, OFFSET(max_memory), NULL,
 	  "budget for the kernel's maps (default 256M, or an eighth of the machine's memory if that is less)" },
-	{ 0, "no-aggregate", NULL, OPTION_FLAG, OFFSET(streams), NULL, "show each allocation and free as it happens" },
+	{ 0, "no-aggregate", NULL, OPTION_FLAG, OFFSET(streams), NULL, "show each allocation and free as it happens, and what is held at the end only" },
 	{ 'O', "object", "OBJECT", OPTION_TEXT, OFFSET(object), NULL,
 	  "trace the allocator in this object: a path, or a file name such as libjemalloc.so" },
 	{ 'S', "symbol-prefix", "PREFIX", OPTION_TEXT, OFFSET(prefix), NULL, "its functions begin so: je_ for je_malloc" },
@@ -79,10 +79,9 @@ static void report_image_end(struct leak_process *process, bool has_exited, void
 {
 	struct memleak_state *state = context;
 	struct error err = { 0 };
-	const struct memleak_options *options = state->run->options;
 	int status;
 
-	if (options->streams || !process->is_attached)
+	if (!process->is_attached)
 		return;
 	status = leak_books_report(state->books, process, has_exited ? LEAK_AT_EXIT : LEAK_AT_EXEC, &err);
 	if (status == -EPIPE)
@@ -133,12 +132,11 @@ static int memleak_start(struct run *run, void *data, struct error *err)
 
 static int report_all(struct memleak_state *state, enum leak_reason reason, struct error *err)
 {
-	const struct memleak_options *options = state->run->options;
 	struct leak_process *process;
 	int status = 0;
 
 	for (size_t i = 0; (process = leak_source_process(state->source, i)) && !status; i++) {
-		if (options->streams || process->has_exited || !process->is_attached)
+		if (process->has_exited || !process->is_attached)
 			continue;
 		status = leak_books_report(state->books, process, reason, err);
 	}
@@ -147,8 +145,9 @@ static int report_all(struct memleak_state *state, enum leak_reason reason, stru
 
 static int memleak_tick(struct run *run, void *data, struct error *err)
 {
-	(void)run;
-	return report_all(data, LEAK_AT_INTERVAL, err);
+	const struct memleak_options *options = run->options;
+
+	return options->streams ? 0 : report_all(data, LEAK_AT_INTERVAL, err);
 }
 
 static int memleak_end(struct run *run, void *data, struct error *err)

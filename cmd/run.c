@@ -50,7 +50,7 @@ const struct option_spec trace_options[] = {
 	{ 0, "cgroup", "PATH", OPTION_TEXT, offsetof(struct trace_settings, cgroup), NULL,
 	  "trace the processes in this cgroup, relative to /sys/fs/cgroup" },
 	{ 0, "follow", NULL, OPTION_FLAG, offsetof(struct trace_settings, follows_children), NULL,
-	  "also processes that the traced ones fork" },
+	  "also processes that the traced ones fork; each goes unseen for the moment that attaching to it takes" },
 	{ 'i', "interval", "TIME", OPTION_DURATION, offsetof(struct trace_settings, interval_ns), NULL,
 	  "time between reports; bare numbers are seconds (default 5s; 0: only at the end)" },
 	{ 'd', "duration", "TIME", OPTION_DURATION, offsetof(struct trace_settings, duration_ns), NULL,

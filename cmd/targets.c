@@ -87,6 +87,8 @@ static int add_by_pid(const char *word, struct target_list *targets, struct erro
 	group = thread_group(pid);
 	if (group < 0)
 		return error_set(err, -ESRCH, "no process %ld", pid);
+	if (!has_user_memory(group) && errno != ENOENT)
+		return error_set(err, -EPERM, "process %ld may not be looked at: %s (CAP_SYS_PTRACE)", pid, strerror(errno));
 	if (!has_user_memory(group))
 		return error_set(err, -ESRCH, "process %ld has no user memory: a kernel thread, or it has exited", pid);
 	return target_list_add(targets, group);

@@ -11,7 +11,8 @@ followed_totals_agree() {
 	same totals.programs totals.dill
 }
 
-start_program forks
+# Attaching to a child takes a guest seconds, and detaching from the one before it, too.
+start_program forks --pause=8000
 trace_programs --follow
 grep -v '^site leak_after_exec ' forks.out >known.out
 exec_child=$(sed -n 's/^truth pid=\([0-9]*\) .*role=exec$/\1/p' forks.out)
