@@ -22,7 +22,7 @@
 #include "stack_layout.h"
 #include "unwind_row.h"
 
-#define WALK_CACHE_ENTRIES 4096
+#define WALK_CACHE_ENTRIES 4096 /* at most: a power of 2 */
 #define WALK_CACHE_SLOTS 128
 #define WALK_MAX_SAVED 16   /* saved rbp's and other words beside return addresses */
 #define WALK_COPY_BYTES 2048 /* of the stack's top, fetched in one go */
@@ -105,6 +105,7 @@ struct {
 
 __u64 walk_epoch; /* user space adds 1 when any layout changed: every remembered walk is void then */
 volatile const __u32 walk_max_frames = WALK_MAX_FRAMES;
+volatile const __u32 walk_cache_mask = WALK_CACHE_ENTRIES - 1;
 volatile const __u8 walk_is_cached = 1;
 volatile const __u8 walk_uses_tables = 1; /* 0: frame pointers alone, to compare */
 
@@ -396,7 +397,7 @@ static __always_inline u64 walk_identity(u32 space, u64 sp, u64 return_address)
 /* Write the finished walk down. Order does not matter: see the head of this file. */
 static __always_inline void walk_remember(struct walk *walk, u64 identity, u64 key)
 {
-	u32 index = identity & (WALK_CACHE_ENTRIES - 1), count = walk->trace.count, saved = walk->saved, i;
+	u32 index = identity & walk_cache_mask, count = walk->trace.count, saved = walk->saved, i;
 	struct walk_cache_entry *entry;
 	u64 last = 0;
 
@@ -439,7 +440,7 @@ static __always_inline int walk_word_is(struct walk *walk, u64 sp, u32 offset, u
 /* Returns the key of the remembered stack when every word it depended on is unchanged, else 0. */
 static __always_inline u64 walk_recall(struct walk *walk, u64 identity, u64 sp, u64 bp)
 {
-	u32 index = identity & (WALK_CACHE_ENTRIES - 1), i;
+	u32 index = identity & walk_cache_mask, i;
 	struct walk_cache_entry *entry = bpf_map_lookup_elem(&walk_cache, &index);
 	u64 key, count, saved, span, flags;
 

@@ -59,11 +59,18 @@ static void size_maps(struct leak_source *source)
 {
 	struct memleak_bpf *bpf = source->bpf;
 	uint64_t budget = source->budget, stacks, allocations, threads;
+	uint32_t walks = bpf_map__max_entries(bpf->maps.walk_cache);
 
 	stacks = budget / 6 / (BYTES_PER_STACK + (uint64_t)source->cpu_count * sizeof(struct site_counts));
 	stacks = stacks < 1024 ? 1024 : stacks > 1 << 20 ? 1 << 20 : stacks;
 	allocations = budget / 2 / BYTES_PER_ALLOCATION;
 	allocations = allocations < 4096 ? 4096 : allocations > 1U << 30 ? 1U << 30 : allocations;
+	while (walks > 64 && walks * bpf_map__value_size(bpf->maps.walk_cache) > budget / 16)
+		walks /= 2;
+	bpf_map__set_max_entries(bpf->maps.walk_cache, walks);
+	bpf->rodata->walk_cache_mask = walks - 1;
+	if (budget < 32U << 20)
+		bpf_map__set_max_entries(bpf->maps.events, 256U << 10);
 	threads = budget / 6 / BYTES_PER_THREAD;
 	threads = threads < 256 ? 256 : threads > 1 << 22 ? 1 << 22 : threads;
 	bpf_map__set_max_entries(bpf->maps.threads, threads);

@@ -120,13 +120,29 @@ static bool is_loader_only(struct elf_object *object)
 	       elf_object_find_exported(object, "__libc_start_main", &function, NULL);
 }
 
+/* Is this the file that was executed? Where that can't be known it is the first one mapped. */
+static bool is_program(pid_t pid, const struct mapping *mapping, bool is_first)
+{
+	static const char deleted[] = " (deleted)";
+	size_t path_length = strlen(mapping->path);
+	char link[64], program[4096];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	length = readlink(link, program, sizeof(program) - 1);
+	if (length <= 0)
+		return is_first;
+	program[length] = '\0';
+	if (strncmp(program, mapping->path, path_length))
+		return false;
+	return !program[path_length] || (mapping->is_deleted && !strcmp(program + path_length, deleted));
+}
+
 static void add_candidate(pid_t pid, const struct mapping *mapping, const char *heap_name, bool is_first,
 			  struct candidates *candidates)
 {
 	struct candidate *candidate = &candidates->list[candidates->count];
 	struct elf_function function;
-	char path[64], program[4096];
-	ssize_t length;
 
 	for (size_t i = 0; i < candidates->count; i++)
 		if (candidates->list[i].inode == mapping->inode)
@@ -138,10 +154,7 @@ static void add_candidate(pid_t pid, const struct mapping *mapping, const char *
 		elf_object_unref(candidate->object);
 		return;
 	}
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	length = readlink(path, program, sizeof(program) - 1);
-	program[length > 0 ? length : 0] = '\0';
-	candidate->is_program = length > 0 ? !strcmp(program, mapping->path) : is_first;
+	candidate->is_program = is_program(pid, mapping, is_first);
 	candidate->is_libc = !elf_object_find_exported(candidate->object, "__libc_start_main", &function, NULL);
 	candidate->has_malloc = !find_function(candidate, heap_name, &function);
 	candidates->count++;
