@@ -212,9 +212,14 @@ uint64_t leak_source_missed_runs(struct leak_source *source)
 	struct bpf_program_stats stats;
 	uint64_t missed = 0;
 
-	bpf_object__for_each_program(program, source->bpf->obj)
+	bpf_object__for_each_program(program, source->bpf->obj) {
+		/* Exits are told by pidfds as well, and forks matter to --follow alone. Both happen to all processes. */
+		if (program == source->bpf->progs.process_exits ||
+		    (program == source->bpf->progs.process_forks && !source->run->settings->follows_children))
+			continue;
 		if (!bpf_syscall_program_stats(bpf_program__fd(program), &stats))
 			missed += stats.recursion_misses;
+	}
 	return missed;
 }
 
