@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
-/* The inside of struct leak_source, for the files that implement it: leak_source.c and leak_counts.c. */
+/* The inside of struct leak_source, for the files that implement it: leak_source.c, leak_load.c and leak_counts.c. */
 #ifndef DILL_LEAK_SOURCE_PRIVATE_H
 #define DILL_LEAK_SOURCE_PRIVATE_H
 
@@ -29,5 +29,9 @@ struct leak_source {
 	uint64_t budget;
 	int cpu_count;
 };
+
+/* leak_load.c: what --max-memory is without the option; and open, configure, load. */
+uint64_t leak_source_default_memory(void);
+int leak_source_load(struct leak_source *source, struct error *err);
 
 #endif
