@@ -2,14 +2,19 @@
 /*
  * Walks a user stack at a function's entry without frame pointers, and remembers the walks.
  *
- * A walk takes one unwind rule per frame out of the compact tables (lib/unwind_row.h) and costs about 0.1 us a frame.
- * Programs allocate from the same few stacks again and again, so a walk is remembered by (address space, return address, stack
+ * A walk takes one unwind rule per frame out of the compact tables (lib/unwind_row.h) and costs about 0.1
+ * us a frame.
+ * Programs allocate from the same few stacks again and again, so a walk is remembered by (address space,
+ * return address, stack
  * pointer) together with every stack word that it depended on: the return addresses, and the saved rbp's that a
- * rule used. When all these words still hold the same values the same walk would give the same frames (the rules are
+ * rule used. When all these words still hold the same values the same walk would give the same frames (the
+ * rules are
  * a function of them), so comparing them replaces it: one copy of the stack's top and some ten compares.
  *
- * The memory of walks is a direct-mapped array without locks, shared by all CPUs. Two CPUs may write one entry at once, and a reader may see
- * half of it. So each word is stored XORed with the key of the stack that it belongs to, the count too: a reader
+ * The memory of walks is a direct-mapped array without locks, shared by all CPUs. Two CPUs may write one
+ * entry at once, and a reader may see
+ * half of it. So each word is stored XORed with the key of the stack that it belongs to, the count too: a
+ * reader
  * decodes with the key that it read first, and words written for another stack decode to garbage that
  * doesn't compare equal. A torn entry is a miss, never a wrong stack.
  *
@@ -119,7 +124,8 @@ static __always_inline u64 rule_pack(const struct unwind_row *row)
 }
 
 /*
- * Reads a loop's bound anew from memory in each round. Were it in a register, the verifier would tell apart the paths that
+ * Reads a loop's bound anew from memory in each round. Were it in a register, the verifier would tell apart
+ * the paths that
  * leave the loop at each value and look at everything behind it once for each.
  */
 #define REREAD(field) (*(volatile __typeof__(field) *)&(field))
@@ -181,7 +187,10 @@ static __always_inline u64 hash_add(u64 hash, u64 value)
 	return hash ^ hash >> 29;
 }
 
-/* Note a word that the walk depended on. Words out of reach of the entry make the walk one to be done anew each time. */
+/*
+ * Note a word that the walk depended on. Words out of reach of the entry make the walk one to be done anew
+ * each time.
+ */
 static __always_inline void walk_note_saved(struct walk *walk, u64 address, u64 value)
 {
 	u64 words = (address - walk->start_sp) >> 3;
@@ -347,7 +356,8 @@ static __always_inline void walk_start(struct walk *walk, u32 space, u64 sp, u64
 }
 
 /*
- * Record one frame and leave it. Returns 0 to go on. A global function of a scalar: the verifier looks at it once, not once a frame,
+ * Record one frame and leave it. Returns 0 to go on. A global function of a scalar: the verifier looks at
+ * it once, not once a frame,
  * for the price of a lookup.
  */
 __noinline int walk_frame(u32 tid)
@@ -428,7 +438,10 @@ static __always_inline void walk_remember(struct walk *walk, u64 identity, u64 k
 	entry->stack_key = key;
 }
 
-/* Does the stack word at @offset (8-byte words above @sp) still hold @value? The first walk->span words lie in walk->copy. */
+/*
+ * Does the stack word at @offset (8-byte words above @sp) still hold @value? The first walk->span words lie
+ * in walk->copy.
+ */
 static __always_inline int walk_word_is(struct walk *walk, u64 sp, u32 offset, u64 value)
 {
 	if (offset >= REREAD(walk->span))

@@ -3,7 +3,8 @@
  * What a command is: a descriptor. main.c finds it, the runner or its own function runs it.
  *
  * To add a command:
- *   1. cmd/NAME.c with `const struct command NAME_command`; a tracing command also cmd/NAME.bpf.c and cmd/NAME.h;
+ * 1. cmd/NAME.c with `const struct command NAME_command`; a tracing command also cmd/NAME.bpf.c and
+ * cmd/NAME.h;
  *   2. one line in commands.def;
  *   3. tests/cli/NAME-*.test and docs/dill-NAME.1: `make check` fails without them.
  */

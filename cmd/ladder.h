@@ -22,8 +22,10 @@ struct ladder {
 };
 
 /*
- * The first rung whose needs this kernel and process meet; with @wanted, of those whose name begins so. -ENOENT: none is
- * called so. -EOPNOTSUPP: none stands; then @why (of @size) says what the last one lacks. *ret_index counts from 0.
+ * The first rung whose needs this kernel and process meet; with @wanted, of those whose name begins so.
+ * -ENOENT: none is
+ * called so. -EOPNOTSUPP: none stands; then @why (of @size) says what the last one lacks. *ret_index counts
+ * from 0.
  */
 int ladder_choose(const struct ladder *ladder, struct kernel_caps *caps, const char *wanted, size_t *ret_index,
 		  char *why, size_t size);

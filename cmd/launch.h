@@ -18,7 +18,10 @@ int launch_prepare(char **words, struct launch **ret_launch, struct error *err);
 pid_t launch_pid(const struct launch *launch);
 /* Let it exec. Call once. */
 int launch_release(struct launch *launch, struct error *err);
-/* Wait (up to a second) until the child has stopped by the SIGSTOP a program sent. False: it never did, or is gone. */
+/*
+ * Wait (up to a second) until the child has stopped by the SIGSTOP a program sent. False: it never did, or
+ * is gone.
+ */
 bool launch_wait_stopped(struct launch *launch);
 void launch_continue(struct launch *launch);
 /* The exec failed: -errno of it, once known; 0 otherwise. */

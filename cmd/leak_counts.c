@@ -48,7 +48,8 @@ static bool read_site(struct leak_source *source, uint64_t key, struct site_coun
 }
 
 /*
- * Counters only grow, and a block is seen before it is freed. So what went is read first and what came second: then
+ * Counters only grow, and a block is seen before it is freed. So what went is read first and what came
+ * second: then
  * no free is counted whose allocation is not.
  */
 static bool read_site_in_order(struct leak_source *source, uint64_t key, struct site_counts *per_cpu,
@@ -213,7 +214,10 @@ uint64_t leak_source_missed_runs(struct leak_source *source)
 	uint64_t missed = 0;
 
 	bpf_object__for_each_program(program, source->bpf->obj) {
-		/* Exits are told by pidfds as well, and forks matter to --follow alone. Both happen to all processes. */
+		/*
+		 * Exits are told by pidfds as well, and forks matter to --follow alone. Both happen to all
+		 * processes.
+		 */
 		if (program == source->bpf->progs.process_exits ||
 		    (program == source->bpf->progs.process_forks && !source->run->settings->follows_children))
 			continue;

@@ -31,7 +31,8 @@ uint64_t leak_source_default_memory(void)
 }
 
 /*
- * Elements of hash maps can be allocated one by one, which makes small traces small. Before 7c8199e24fa0 ("bpf: Introduce any context
+ * Elements of hash maps can be allocated one by one, which makes small traces small. Before 7c8199e24fa0
+ * ("bpf: Introduce any context
  * BPF specific memory allocator", 6.1) the kernel warned about that in tracing programs, with a stack trace in
  * its log, so there the maps are filled beforehand.
  */

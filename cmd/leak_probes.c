@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Attaches memleak's programs to the allocator of each process: frees first, so that no block can be seen to come and not to go;
+ * Attaches memleak's programs to the allocator of each process: frees first, so that no block can be seen
+ * to come and not to go;
  * entries last, so that no call is begun whose return would be missed.
  */
 #include "leak_source.h"
@@ -243,7 +244,10 @@ static uint64_t inode_of(struct elf_object *object)
 	return fstat(elf_object_fd(object), &info) ? 0 : info.st_ino;
 }
 
-/* The loader's rendezvous function: told when libraries come and go. Not having it costs late attachment only. */
+/*
+ * The loader's rendezvous function: told when libraries come and go. Not having it costs late attachment
+ * only.
+ */
 static void attach_loader(struct leak_probes *probes, pid_t pid, const struct proc_maps *maps)
 {
 	for (size_t i = 0; i < maps->count; i++) {

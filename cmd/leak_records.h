@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * The records of memleak: what a live run hands on and a recording holds. A report is REPORT, its SITEs and BLOCKs in any
+ * The records of memleak: what a live run hands on and a recording holds. A report is REPORT, its SITEs and
+ * BLOCKs in any
  * order, END. Encoder and decoder of each stand side by side in leak_records.c.
  */
 #ifndef DILL_LEAK_RECORDS_H

@@ -225,7 +225,8 @@ static void handle_exit(struct leak_source *source, struct leak_process *process
 }
 
 /*
- * The child runs on while this attaches to it: nothing can hold it up that would not put probes into every process, or be
+ * The child runs on while this attaches to it: nothing can hold it up that would not put probes into every
+ * process, or be
  * ptrace. What it does meanwhile goes unseen.
  */
 static void handle_fork(struct leak_source *source, uint32_t child)

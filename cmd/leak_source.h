@@ -41,7 +41,10 @@ struct leak_process {
 
 /* What the source tells while events are consumed. */
 struct leak_listener {
-	/* The process's image is at its end (exec, exit): its space will get no more events. Its mappings are still known. */
+	/*
+	 * The process's image is at its end (exec, exit): its space will get no more events. Its mappings
+	 * are still known.
+	 */
 	void (*image_ends)(struct leak_process *process, bool has_exited, void *context);
 	/* Its memory map has changed, or is there for the first time. */
 	void (*map_changes)(struct leak_process *process, void *context);
@@ -78,7 +81,10 @@ uint64_t leak_source_missed_runs(struct leak_source *source);
 void leak_source_memory(struct leak_source *source, uint64_t *ret_used, uint64_t *ret_budget);
 void leak_source_tables(struct leak_source *source, struct stack_tables_totals *ret_totals);
 
-/* leak_probes.c: put probes into what @process maps now, unless they are there. -ENOENT: it has no allocator (yet). */
+/*
+ * leak_probes.c: put probes into what @process maps now, unless they are there. -ENOENT: it has no
+ * allocator (yet).
+ */
 struct leak_probes;
 int leak_probes_create(struct run *run, const struct memleak_options *options, struct memleak_bpf *bpf,
 		       struct leak_probes **ret_probes);

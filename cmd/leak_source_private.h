@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
-/* The inside of struct leak_source, for the files that implement it: leak_source.c, leak_load.c and leak_counts.c. */
+/*
+ * The inside of struct leak_source, for the files that implement it: leak_source.c, leak_load.c and
+ * leak_counts.c.
+ */
 #ifndef DILL_LEAK_SOURCE_PRIVATE_H
 #define DILL_LEAK_SOURCE_PRIVATE_H
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Follows user-space allocations: one program per shape of allocation function, one for all returns, one for free.
+ * Follows user-space allocations: one program per shape of allocation function, one for all returns, one
+ * for free.
  *
- * The cost of a pair is the kernel's: two traps and a return trampoline. What is added: thread state, the stack (recalled,
+ * The cost of a pair is the kernel's: two traps and a return trampoline. What is added: thread state, the
+ * stack (recalled,
  * seldom walked), one insert, one delete, two per-CPU additions. No lock and no shared counter is on that path.
  *
  * Every allocation that returned a block is seen; it is held until freed, or dropped when it could not be
@@ -113,7 +115,10 @@ int enter_mmap(struct pt_regs *regs)
 	return call_entered(regs, call_enter(regs, CALL_MMAP, argument(regs, 1)));
 }
 
-/* Told at entry: once the kernel has unmapped it, another thread may be given the same address before we are back. */
+/*
+ * Told at entry: once the kernel has unmapped it, another thread may be given the same address before we
+ * are back.
+ */
 SEC("uprobe")
 int enter_munmap(struct pt_regs *regs)
 {

@@ -32,7 +32,8 @@ static const struct option_spec memleak_option_specs[] = {
 	{ 0, "stack-depth", "N", OPTION_NUMBER, OFFSET(stack_depth), NULL, "frames of a stack (default and most: 127)" },
 	{ 0, "max-memory", "SIZE", OPTION_SIZE, OFFSET(max_memory), NULL,
 	  "budget for the kernel's maps (default 256M, or an eighth of the machine's memory if that is less)" },
-	{ 0, "no-aggregate", NULL, OPTION_FLAG, OFFSET(streams), NULL, "show each allocation and free as it happens, and what is held at the end only" },
+	{ 0, "no-aggregate", NULL, OPTION_FLAG, OFFSET(streams), NULL,
+	  "show each allocation and free as it happens, and what is held at the end only" },
 	{ 'O', "object", "OBJECT", OPTION_TEXT, OFFSET(object), NULL,
 	  "trace the allocator in this object: a path, or a file name such as libjemalloc.so" },
 	{ 'S', "symbol-prefix", "PREFIX", OPTION_TEXT, OFFSET(prefix), NULL, "its functions begin so: je_ for je_malloc" },
@@ -155,7 +156,10 @@ static int memleak_end(struct run *run, void *data, struct error *err)
 	struct memleak_state *state = data;
 	struct leak_process *process;
 
-	/* Counts stand still once the probes are out. Perf events take seconds for that: report first, there. */
+	/*
+	 * Counts stand still once the probes are out. Perf events take seconds for that: report first,
+	 * there.
+	 */
 	if (run->rung == 0)
 		leak_source_detach(state->source);
 	else

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * What memleak's BPF programs and its user side share: map keys and values, and the events that go through the ring.
+ * What memleak's BPF programs and its user side share: map keys and values, and the events that go through
+ * the ring.
  *
  * An address space is named by a number: the process's tgid in the low 22 bits (the kernel's limit for pids,
- * include/linux/threads.h) and the count of its execs above. So blocks of an image that exec replaced are never taken for
+ * include/linux/threads.h) and the count of its execs above. So blocks of an image that exec replaced are
+ * never taken for
  * blocks of the new one.
  */
 #ifndef DILL_MEMLEAK_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * The books: which blocks are held, and how much each stack has seen, freed and dropped. Of a sampled block also what it
+ * The books: which blocks are held, and how much each stack has seen, freed and dropped. Of a sampled block
+ * also what it
  * stands for.
  */
 #ifndef DILL_MEMLEAK_BOOKS_BPF_H

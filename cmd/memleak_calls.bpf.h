@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Allocation calls from their entry to their return: the thread that makes one, its stack, its arguments, and whether it is a
+ * Allocation calls from their entry to their return: the thread that makes one, its stack, its arguments,
+ * and whether it is a
  * part of another.
  */
 #ifndef DILL_MEMLEAK_CALLS_BPF_H
@@ -69,8 +70,14 @@ static __always_inline struct thread_state *thread_get(void)
 	return thread_create(id);
 }
 
-/* Argument @index of the probed function. A cookie says in which registers the site keeps them: a byte each (leak_probes.c). */
-/* In assembly, since the compiler would add the offset to the context pointer first, which the verifier refuses. */
+/*
+ * Argument @index of the probed function. A cookie says in which registers the site keeps them: a byte each
+ * (leak_probes.c).
+ */
+/*
+ * In assembly, since the compiler would add the offset to the context pointer first, which the verifier
+ * refuses.
+ */
 #define READ_REGISTER(value, regs, name) \
 	asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(value) : "r"(regs), "i"(__builtin_offsetof(struct pt_regs, name)))
 
@@ -170,15 +177,18 @@ static __always_inline void call_find_stack(struct thread_state *thread, struct 
 }
 
 /*
- * Where the kernel puts the page that return probes return to: as high as possible (kernel/events/uprobes.c, xol_add_vma()),
+ * Where the kernel puts the page that return probes return to: as high as possible
+ * (kernel/events/uprobes.c, xol_add_vma()),
  * above every stack and library.
  */
 #define TRAMPOLINE_LOWEST 0x7fffffffe000ULL
 
 /*
  * Is this call part of one that hasn't returned? The outer one's frame lies above, or at the same place when it
- * jumped here (realloc(NULL, n) ends in a jump to malloc). A call that never returned, left by a throw or a longjmp, must not hide
- * later ones. A live one has the trampoline for its return address, or where that is left alone still its own; a
+ * jumped here (realloc(NULL, n) ends in a jump to malloc). A call that never returned, left by a throw or a
+ * longjmp, must not hide
+ * later ones. A live one has the trampoline for its return address, or where that is left alone still its
+ * own; a
  * throw is followed by calls that overwrite it, and by a new call at the same place.
  */
 static __always_inline int call_is_nested(struct thread_state *thread, u64 sp, int is_seen_by_ret)

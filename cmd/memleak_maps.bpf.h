@@ -90,7 +90,10 @@ struct {
 	__uint(max_entries, 1 << 20);
 } events SEC(".maps");
 
-/* Single allocations and frees have a ring of their own, so that they can't crowd out what happens to processes. */
+/*
+ * Single allocations and frees have a ring of their own, so that they can't crowd out what happens to
+ * processes.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 22);
@@ -114,9 +117,12 @@ struct {
 } walk_program SEC(".maps");
 
 /*
- * Kernels from 6.13 on ("bpf: Support private stack for bpf progs") may give a program of type kprobe one stack per CPU,
- * trusting that it is not preempted by itself. Programs on uprobes are: two threads of a process then write into each other's
- * variables. The kernel spares programs that contain a tail call, so every uprobe program contains one; it is not reached.
+ * Kernels from 6.13 on ("bpf: Support private stack for bpf progs") may give a program of type kprobe one
+ * stack per CPU,
+ * trusting that it is not preempted by itself. Programs on uprobes are: two threads of a process then write
+ * into each other's
+ * variables. The kernel spares programs that contain a tail call, so every uprobe program contains one; it
+ * is not reached.
  */
 volatile const __u8 never;
 #define KEEP_OWN_STACK(regs)                                    \
@@ -137,8 +143,10 @@ static __always_inline void count(enum memleak_counter which, u64 amount)
 }
 
 /*
- * Insert and delete. A map that is locked by another CPU, or by a program that this one interrupted, refuses: -EBUSY through 6.14, since
- * then (4fa8d68aa53e, "bpf: Convert hashtab.c to rqspinlock", 6.15) -EDEADLK and -ETIMEDOUT. Elements that the kernel allocates come from a
+ * Insert and delete. A map that is locked by another CPU, or by a program that this one interrupted,
+ * refuses: -EBUSY through 6.14, since
+ * then (4fa8d68aa53e, "bpf: Convert hashtab.c to rqspinlock", 6.15) -EDEADLK and -ETIMEDOUT. Elements that
+ * the kernel allocates come from a
  * small store that an interrupt fills: -ENOMEM until it has run. All of these pass.
  */
 #define MAP_TRIES 64

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* Parses option tables and writes their help. Own code, because getopt_long() has neither types nor help nor tables. */
+/*
+ * Parses option tables and writes their help. Own code, because getopt_long() has neither types nor help
+ * nor tables.
+ */
 #include "options.h"
 
 #include <errno.h>

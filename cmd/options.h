@@ -46,7 +46,8 @@ struct option_group {
 };
 
 /*
- * Parse @argv from 1 on. Stops at "--", and at the first word that is no option. *ret_rest is the index of what follows (the "--"
+ * Parse @argv from 1 on. Stops at "--", and at the first word that is no option. *ret_rest is the index of
+ * what follows (the "--"
  * skipped), *ret_has_dashes whether it was there. -EINVAL with a message that names the option.
  */
 int options_parse(const struct option_group *groups, size_t count, int argc, char **argv, int *ret_rest,

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* Drops capabilities (capabilities(7)). The user id stays: files of other users are reached by CAP_DAC_READ_SEARCH. */
+/*
+ * Drops capabilities (capabilities(7)). The user id stays: files of other users are reached by
+ * CAP_DAC_READ_SEARCH.
+ */
 #include "privileges.h"
 
 #include <errno.h>

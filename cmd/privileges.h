@@ -8,7 +8,8 @@
 #include "error.h"
 
 /*
- * Keep of the process's capabilities only those that a trace still uses: to attach to what is mapped later, to read maps and
+ * Keep of the process's capabilities only those that a trace still uses: to attach to what is mapped later,
+ * to read maps and
  * binaries of other users, to wake its own child. No program that is executed from now on can gain any.
  * @keeps_sys_admin: attaching by perf needs that one.
  */

@@ -2,8 +2,10 @@
 /*
  * A recorded trace: the records of one run of one command, to be looked at again anywhere, without privileges.
  *
- * File: "DILLREC1", then the command's name as a text, then records until the end. A record: u32 type, u32 payload
- * bytes, payload. Numbers are little-endian; a text is u32 bytes including its NUL, then the bytes. A file cut anywhere
+ * File: "DILLREC1", then the command's name as a text, then records until the end. A record: u32 type, u32
+ * payload
+ * bytes, payload. Numbers are little-endian; a text is u32 bytes including its NUL, then the bytes. A file
+ * cut anywhere
  * replays up to the last whole record, and says that it was cut.
  */
 #ifndef DILL_RECORDING_H
@@ -49,7 +51,10 @@ int recording_close(struct recording *recording);
 
 /* Open for reading; -EBADMSG when it is no recording, or one of another command. */
 int recording_open(const char *path, const char *command, struct recording **ret_recording, struct error *err);
-/* The next record; @ret_reader is valid until the next call. 1: a record, 0: the end, -EBADMSG: cut or damaged. */
+/*
+ * The next record; @ret_reader is valid until the next call. 1: a record, 0: the end, -EBADMSG: cut or
+ * damaged.
+ */
 int recording_next(struct recording *recording, uint32_t *ret_type, struct payload_reader *ret_reader);
 
 #endif

@@ -216,7 +216,10 @@ static int on_timer(struct run *run, void *state)
 	return status;
 }
 
-/* The first signal ends the trace with a report; the same again gets the default, which ends the process at once. */
+/*
+ * The first signal ends the trace with a report; the same again gets the default, which ends the process at
+ * once.
+ */
 static int on_signal(struct run *run, void *state)
 {
 	struct signalfd_siginfo info;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * The runner of tracing commands. It alone owns: the arguments that all of them share, libbpf's voice, the source ladder, signals,
+ * The runner of tracing commands. It alone owns: the arguments that all of them share, libbpf's voice, the
+ * source ladder, signals,
  * the loop, record and replay, exit codes. A tracing command is a descriptor.
  *
  *   live:    BPF → tracer's start/tick/end → run_emit() → on_record → view
@@ -84,7 +85,10 @@ int run_emit(struct run *run, uint32_t type, const struct payload *payload);
 void run_notice(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void run_verbose(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The outcome: something was found (exit 1); something is missing in the result (exit 3, the first reason is printed at the end). */
+/*
+ * The outcome: something was found (exit 1); something is missing in the result (exit 3, the first reason
+ * is printed at the end).
+ */
 void run_found(struct run *run);
 void run_incomplete(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

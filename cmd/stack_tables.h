@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Feeds the BPF stack walker (bpf/stack_walk.bpf.h): layouts of address spaces, and an unwind table for each object
- * that they map, shared between processes. Which bytes the tables take is counted against a budget; objects beyond it are
+ * Feeds the BPF stack walker (bpf/stack_walk.bpf.h): layouts of address spaces, and an unwind table for
+ * each object
+ * that they map, shared between processes. Which bytes the tables take is counted against a budget; objects
+ * beyond it are
  * walked by frame pointers.
  */
 #ifndef DILL_STACK_TABLES_H

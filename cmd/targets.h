@@ -15,7 +15,8 @@ struct target_list {
 };
 
 /*
- * -ESRCH when a pid names no process, a name or cgroup has none. A thread's id means its process. Kernel threads have no
+ * -ESRCH when a pid names no process, a name or cgroup has none. A thread's id means its process. Kernel
+ * threads have no
  * user memory and are left out of names and cgroups.
  */
 int targets_select(const struct trace_settings *settings, struct target_list *ret_targets, struct error *err);

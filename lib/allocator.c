@@ -90,7 +90,10 @@ static void candidates_release(struct candidates *candidates)
 
 DEFINE_CLEANUP(candidates, struct candidates *, candidates_release(v));
 
-/* A path names itself; a name fits files of that name, also with a version behind: libfoo.so fits libfoo.so.2. */
+/*
+ * A path names itself; a name fits files of that name, also with a version behind: libfoo.so fits
+ * libfoo.so.2.
+ */
 static bool path_fits(const char *path, const char *object)
 {
 	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
@@ -101,7 +104,10 @@ static bool path_fits(const char *path, const char *object)
 	return !strncmp(name, object, length) && (!name[length] || name[length] == '.' || name[length] == '-');
 }
 
-/* A shared object counts with what it exports; a program without exports, static ones above all, with all it has. */
+/*
+ * A shared object counts with what it exports; a program without exports, static ones above all, with all
+ * it has.
+ */
 static int find_function(struct candidate *candidate, const char *name, struct elf_function *ret_function)
 {
 	int status = elf_object_find_exported(candidate->object, name, ret_function, NULL);
@@ -111,7 +117,10 @@ static int find_function(struct candidate *candidate, const char *name, struct e
 	return status;
 }
 
-/* glibc's loader has an allocator of its own, for before the C library is there. musl's loader is the C library. */
+/*
+ * glibc's loader has an allocator of its own, for before the C library is there. musl's loader is the C
+ * library.
+ */
 static bool is_loader_only(struct elf_object *object)
 {
 	struct elf_function function;
@@ -178,7 +187,10 @@ static struct candidates *candidates_read(pid_t pid, const struct proc_maps *map
 	return candidates;
 }
 
-/* Load order: the program, then libraries from high addresses to low, as the kernel places successive mappings; the C library last. */
+/*
+ * Load order: the program, then libraries from high addresses to low, as the kernel places successive
+ * mappings; the C library last.
+ */
 static struct candidate *choose_heap(struct candidates *candidates)
 {
 	struct candidate *best = NULL;

@@ -3,7 +3,8 @@
  * Which object of a process provides its memory allocator, and where to probe its functions.
  *
  * The dynamic linker binds malloc to the first object in load order that exports it: the program, then
- * preloaded libraries, then the needed ones, where the C library comes last. ELF gABI, "Shared Object Dependencies".
+ * preloaded libraries, then the needed ones, where the C library comes last. ELF gABI, "Shared Object
+ * Dependencies".
  */
 #ifndef DILL_ALLOCATOR_H
 #define DILL_ALLOCATOR_H
@@ -69,7 +70,8 @@ struct allocator_choice {
 };
 
 /*
- * Look at the objects that process @pid has mapped. -ENOENT when none provides what @choice names. Without a heap and
+ * Look at the objects that process @pid has mapped. -ENOENT when none provides what @choice names. Without
+ * a heap and
  * without @choice->object: success with has_heap false, since the loader may not have mapped the C library yet.
  */
 int allocator_find(pid_t pid, const struct proc_maps *maps, const struct allocator_choice *choice,

@@ -15,7 +15,10 @@
 
 #define MAX_INSTRUCTIONS 20000
 
-/* Addresses met so far: an open-addressed set of twice the bound, never full. 0 is free; no code lies at address 0. */
+/*
+ * Addresses met so far: an open-addressed set of twice the bound, never full. 0 is free; no code lies at
+ * address 0.
+ */
 #define SET_SIZE 65536
 
 struct walk {
@@ -82,7 +85,8 @@ static int find_in_relocations(Elf *elf, Elf_Scn *section, const GElf_Shdr *head
 }
 
 /*
- * The function that a jump through a linkage table slot reaches, when this object defines it. That another object could
+ * The function that a jump through a linkage table slot reaches, when this object defines it. That another
+ * object could
  * take its place is left aside: libraries jump so to functions of their own that no one else has.
  */
 static int resolve_slot(struct elf_object *object, uint64_t slot, uint64_t *ret_vaddr)

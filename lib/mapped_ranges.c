@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* A sorted array of pieces. The kernel allows 65,530 mappings a process by default (vm.max_map_count), so moving its tail is cheap. */
+/*
+ * A sorted array of pieces. The kernel allows 65,530 mappings a process by default (vm.max_map_count), so
+ * moving its tail is cheap.
+ */
 #include "mapped_ranges.h"
 
 #include <errno.h>
@@ -126,7 +129,10 @@ static int piece_add(struct mapped_ranges *ranges, uint64_t start, uint64_t end,
 	return 0;
 }
 
-/* Cut [@start, @end) out of the piece at @at, all of which lies within or overlaps it. Returns the index to go on with. */
+/*
+ * Cut [@start, @end) out of the piece at @at, all of which lies within or overlaps it. Returns the index to
+ * go on with.
+ */
 static int piece_cut(struct mapped_ranges *ranges, size_t at, uint64_t start, uint64_t end, struct pieces *removed,
 		     size_t *ret_next)
 {

@@ -2,7 +2,8 @@
 /*
  * Which mappings that a program made by mmap() are still there, in whole or in part.
  *
- * munmap() may take the middle out of a mapping, span several, or miss all of them; MAP_FIXED replaces what was there. A
+ * munmap() may take the middle out of a mapping, span several, or miss all of them; MAP_FIXED replaces what
+ * was there. A
  * mapping counts as one allocation until its last byte is gone. A failed munmap() is taken back.
  */
 #ifndef DILL_MAPPED_RANGES_H
@@ -37,7 +38,10 @@ struct mapped_ranges; /* of one address space */
 int mapped_ranges_create(mapped_change on_change, void *context, struct mapped_ranges **ret_ranges);
 void mapped_ranges_destroy(struct mapped_ranges *ranges);
 
-/* A mapping was made at [@start, @start + @size): whatever was there is gone. @size is rounded up to pages; 0 is ignored. -ENOMEM. */
+/*
+ * A mapping was made at [@start, @start + @size): whatever was there is gone. @size is rounded up to pages;
+ * 0 is ignored. -ENOMEM.
+ */
 int mapped_ranges_add(struct mapped_ranges *ranges, uint64_t start, uint64_t size, uint64_t stack_key, uint64_t time_ns);
 
 /* Thread @tid takes [@start, @start + @size) out. */
@@ -47,13 +51,17 @@ int mapped_ranges_remove(struct mapped_ranges *ranges, uint32_t tid, uint64_t st
 int mapped_ranges_undo(struct mapped_ranges *ranges, uint32_t tid);
 
 /*
- * mremap() moved or resized what the last removal by @tid took: it is at [@start, @start + @size) now. It stays the allocation
+ * mremap() moved or resized what the last removal by @tid took: it is at [@start, @start + @size) now. It
+ * stays the allocation
  * that it was; without a known one, a new one of @stack_key.
  */
 int mapped_ranges_remap(struct mapped_ranges *ranges, uint32_t tid, uint64_t start, uint64_t size, uint64_t stack_key,
 			uint64_t time_ns);
 
-/* All blocks still there, in order of address; a block in pieces is visited once a piece, with the piece's bytes. */
+/*
+ * All blocks still there, in order of address; a block in pieces is visited once a piece, with the piece's
+ * bytes.
+ */
 void mapped_ranges_each(const struct mapped_ranges *ranges,
 			void (*visit)(const struct mapped_block *block, uint64_t start, uint64_t bytes, void *context),
 			void *context);

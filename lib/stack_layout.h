@@ -11,7 +11,8 @@
 #define UNWIND_NO_TABLE 0xffffffffU
 
 /*
- * Keys of stacks are hashes with the top bit set. Keys without it stand for what has no stack: the address space and why, so that
+ * Keys of stacks are hashes with the top bit set. Keys without it stand for what has no stack: the address
+ * space and why, so that
  * its bytes are counted all the same.
  */
 #define STACK_KEY_IS_HASH (1ULL << 63)
