@@ -11,6 +11,8 @@
 #ifndef DILL_COMMAND_H
 #define DILL_COMMAND_H
 
+#include <sys/resource.h>
+
 #include "options.h"
 
 struct tracer;
@@ -43,6 +45,7 @@ struct invocation {
 	int word_count;
 	bool has_dashes; /* "--" stood before the words */
 	struct view *view;
+	struct rlimit locked_memory; /* as it was before dill raised it: what a started command gets */
 };
 
 struct command {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ struct launch {
 	bool is_reaped;
 };
 
-static void run_child(char **words, int go_fd, int error_fd, pid_t parent)
+static void run_child(char **words, const struct rlimit *locked_memory, int go_fd, int error_fd, pid_t parent)
 {
 	sigset_t none;
 	char go;
@@ -30,6 +31,7 @@ static void run_child(char **words, int go_fd, int error_fd, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	if (getppid() != parent || read(go_fd, &go, 1) != 1)
 		_exit(127);
+	setrlimit(RLIMIT_MEMLOCK, locked_memory);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
@@ -40,7 +42,7 @@ static void run_child(char **words, int go_fd, int error_fd, pid_t parent)
 	_exit(127);
 }
 
-int launch_prepare(char **words, struct launch **ret_launch, struct error *err)
+int launch_prepare(char **words, const struct rlimit *locked_memory, struct launch **ret_launch, struct error *err)
 {
 	struct launch *launch = calloc(1, sizeof(*launch));
 	int go[2], failed[2];
@@ -60,7 +62,7 @@ int launch_prepare(char **words, struct launch **ret_launch, struct error *err)
 	if (!launch->pid) {
 		close(go[1]);
 		close(failed[0]);
-		run_child(words, go[0], failed[1], parent);
+		run_child(words, locked_memory, go[0], failed[1], parent);
 	}
 	close(go[0]);
 	close(failed[1]);

@@ -13,8 +13,10 @@
 
 struct launch;
 
-/* Fork a child that will exec @words. */
-int launch_prepare(char **words, struct launch **ret_launch, struct error *err);
+struct rlimit;
+
+/* Fork a child that will exec @words, with @locked_memory for its RLIMIT_MEMLOCK. */
+int launch_prepare(char **words, const struct rlimit *locked_memory, struct launch **ret_launch, struct error *err);
 pid_t launch_pid(const struct launch *launch);
 /* Let it exec. Call once. */
 int launch_release(struct launch *launch, struct error *err);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -100,6 +101,18 @@ static int unknown_command(const char *word)
 	return EXIT_USAGE;
 }
 
+/*
+ * Before 5.11, where memory cgroups took over, BPF memory counts as locked memory of the user, that of
+ * another dill too. Where the limit can't be raised, and there matters, loading fails and says so.
+ */
+static void raise_locked_memory(struct rlimit *ret_before)
+{
+	struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+
+	getrlimit(RLIMIT_MEMLOCK, ret_before);
+	setrlimit(RLIMIT_MEMLOCK, &none);
+}
+
 static int run_command(struct invocation *invocation, struct trace_settings *trace)
 {
 	const struct command *command = invocation->command;
@@ -118,6 +131,7 @@ static int run_command(struct invocation *invocation, struct trace_settings *tra
 		print_error(command->name, "--color wants auto, always or never");
 		return EXIT_USAGE;
 	}
+	raise_locked_memory(&invocation->locked_memory);
 	status = view_open(&options, &invocation->view);
 	if (status) {
 		print_error(command->name, strerror(-status));

@@ -320,7 +320,7 @@ static int open_targets(struct run *run, struct error *err)
 	if (run->invocation->word_count) {
 		if (!tracer->takes_command)
 			return error_set(err, -EINVAL, "unexpected word '%s'", run->invocation->words[0]);
-		status = launch_prepare(run->invocation->words, &run->launch, err);
+		status = launch_prepare(run->invocation->words, &run->invocation->locked_memory, &run->launch, err);
 		if (status)
 			return status;
 		status = target_list_add(&run->private->targets, launch_pid(run->launch));
