@@ -4,8 +4,8 @@
  * for free.
  *
  * The cost of a pair is the kernel's: two traps and a return trampoline. What is added: thread state, the
- * stack (recalled,
- * seldom walked), one insert, one delete, two per-CPU additions. No lock and no shared counter is on that path.
+ * stack (recalled, seldom walked), one insert, one delete, two per-CPU additions. No counter on that path is
+ * shared between CPUs.
  *
  * Every allocation that returned a block is seen; it is held until freed, or dropped when it could not be
  * kept. A call made while this thread is inside another allocation call belongs to that one.

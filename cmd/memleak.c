@@ -217,7 +217,7 @@ const struct command memleak_command = {
 	.description =
 		"Follows malloc, calloc, realloc, free and their kin, C++ new and delete, mmap, mremap and munmap of\n"
 		"running processes, or of a command from its first instruction on, and reports at every interval and at\n"
-		"the end what is still held, grouped by stack, largest first. The processes are neither stopped nor changed.\n"
+		"the end what is still held, grouped by stack, largest first. Running processes are not stopped.\n"
 		"Held is not leaked: a stack that grows at each report deserves the look.",
 	.options = memleak_option_specs,
 	.option_count = sizeof(memleak_option_specs) / sizeof(*memleak_option_specs),
