@@ -27,19 +27,20 @@ ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE -DDILL_VERSION='"$(VERSION)"' $(WARNINGS)
 ALL_CFLAGS += $(CFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 ALL_LDFLAGS := $(LDFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(if $(STATIC),-static)
 BPF_CFLAGS := -target bpf -mcpu=v2 -O2 -g -D__TARGET_ARCH_x86 -Wall -Wextra -Wno-unused-parameter -Werror \
-	-Ibpf -Ilib -Icmd -isystem /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
+	-Ibpf -Ilib -Ilib/kernel -Icmd -isystem /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 STATIC_LIBS := -lbz2 -lzstd
 LIBS := -lbpf -ldw -lelf -liberty -lcap -llzma -lz $(if $(STATIC),$(STATIC_LIBS)) -lm -ldl -lpthread
 
 # May use: view nothing of ours, lib nothing of ours, cmd lib + view + bpf. The -I lists enforce it.
-INCLUDES_lib := -Ilib
+INCLUDES_lib := -Ilib -Ilib/kernel -I$(O)/lib/kernel
 INCLUDES_view := -Iview
-INCLUDES_cmd := -Icmd -Ilib -Iview -Ibpf -I$(O)/cmd
+INCLUDES_cmd := -Icmd -Ilib -Ilib/kernel -Iview -Ibpf -I$(O)/cmd
 
-lib_objects := $(patsubst %.c,$(O)/%.o,$(wildcard lib/*.c))
+lib_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard lib/*.c lib/kernel/*.c)))
 view_objects := $(patsubst %.c,$(O)/%.o,$(wildcard view/*.c))
 cmd_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard cmd/*.c)))
 skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard cmd/*.bpf.c))
+lib_skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard lib/kernel/*.bpf.c))
 unit_tests := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 fuzz_replays := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -61,7 +62,7 @@ $(O)/flags: FORCE
 	@if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
 FORCE:
 
-$(O)/lib/%.o: lib/%.c $(O)/flags
+$(O)/lib/%.o: lib/%.c $(O)/flags | $(lib_skeletons)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_lib) -c -o $@ $<
 $(O)/view/%.o: view/%.c $(O)/flags
@@ -72,12 +73,17 @@ $(O)/cmd/%.o: cmd/%.c $(O)/flags | $(skeletons)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_cmd) -c -o $@ $<
 
 # BPF: source → object → skeleton. No vmlinux.h: bpf/kernel_types.h holds the few fields in use, relocated by CO-RE.
+define compile_bpf
+@mkdir -p $(@D)
+$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
+$(LLVM_STRIP) -g $@
+endef
 $(O)/cmd/%.bpf.o: cmd/%.bpf.c $(O)/flags
-	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
-	$(LLVM_STRIP) -g $@
-$(O)/cmd/%.skel.h: $(O)/cmd/%.bpf.o
-	$(BPFTOOL) gen skeleton $< name $*_bpf >$@ 2>$@.log || { cat $@.log >&2; exit 1; }
+	$(compile_bpf)
+$(O)/lib/kernel/%.bpf.o: lib/kernel/%.bpf.c $(O)/flags
+	$(compile_bpf)
+$(O)/%.skel.h: $(O)/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf >$@ 2>$@.log || { cat $@.log >&2; exit 1; }
 
 $(O)/libdill.a: $(lib_objects)
 	@rm -f $@
@@ -94,11 +100,11 @@ static:
 # Tests ---------------------------------------------------------------------------------------------------------
 $(O)/tests/unit/%: tests/unit/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Ilib -Iview -Ibpf -Icmd $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
+	$(CC) $(ALL_CFLAGS) -Ilib -Ilib/kernel -Iview -Ibpf -Icmd $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
 		$(O)/libview.a $(O)/libdill.a -lcmocka $(LIBS)
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY -Ilib -Iview -Ibpf -o $@ $< $(O)/libview.a $(O)/libdill.a $(LIBS)
+	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY -Ilib -Ilib/kernel -Iview -Ibpf -o $@ $< $(O)/libview.a $(O)/libdill.a $(LIBS)
 
 $(O)/bench/empty_probes: bench/empty_probes.c $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)

@@ -15,6 +15,7 @@
 
 #include "options.h"
 
+struct inspector;
 struct tracer;
 struct view;
 struct view_record;
@@ -57,7 +58,8 @@ struct command {
 	size_t option_count;
 	size_t settings_size;
 	const void *defaults; /* of settings_size bytes; NULL: zeros */
-	const struct tracer *tracer; /* run.h; NULL: `run` does it all */
+	const struct tracer *tracer;       /* run.h: a tracing command */
+	const struct inspector *inspector; /* inspect.h: an inspecting command. Neither: `run` does it all */
 	const struct view_record *const *records; /* all that it shows, NULL-terminated: checked before it runs */
 	int (*run)(struct invocation *invocation, struct error *err); /* returns an exit code, or negative errno */
 };

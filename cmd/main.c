@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "command.h"
 #include "escape.h"
+#include "inspect.h"
 #include "run.h"
 #include "view.h"
 
@@ -43,8 +44,14 @@ static void print_overview(FILE *out)
 		     "Exit codes: 0 clean, 1 findings, 2 usage, 3 cannot run here or incomplete.\n");
 }
 
-/* Up to three groups: the command's own, those of all tracing commands, those of every command. */
-static size_t option_groups(const struct command *command, void *settings, struct trace_settings *trace,
+/* What the options of the command's kind are stored in. */
+struct kind_settings {
+	struct trace_settings trace;
+	struct inspect_settings inspect;
+};
+
+/* Up to three groups: the command's own, those of its kind, those of every command. */
+static size_t option_groups(const struct command *command, void *settings, struct kind_settings *kind,
 			    struct output_settings *output, struct option_group *ret_groups)
 {
 	size_t count = 0;
@@ -53,7 +60,10 @@ static size_t option_groups(const struct command *command, void *settings, struc
 		ret_groups[count++] = (struct option_group){ "Options", command->options, command->option_count, settings };
 	if (command->tracer)
 		ret_groups[count++] = (struct option_group){ "Options of all tracing commands", trace_options,
-							     trace_option_count, trace };
+							     trace_option_count, &kind->trace };
+	if (command->inspector)
+		ret_groups[count++] = (struct option_group){ "Options of all inspecting commands", inspect_options,
+							     inspect_option_count, &kind->inspect };
 	ret_groups[count++] = (struct option_group){ "Options of every command", output_options,
 						     sizeof(output_options) / sizeof(*output_options), output };
 	return count;
@@ -62,7 +72,8 @@ static size_t option_groups(const struct command *command, void *settings, struc
 static void print_help(const struct command *command)
 {
 	struct option_group groups[3];
-	size_t count = option_groups(command, NULL, NULL, NULL, groups);
+	struct kind_settings kind;
+	size_t count = option_groups(command, NULL, &kind, NULL, groups);
 	const char *line = command->usage;
 
 	printf("dill %s: %s\n\n", command->name, command->summary);
@@ -113,7 +124,16 @@ static void raise_locked_memory(struct rlimit *ret_before)
 	setrlimit(RLIMIT_MEMLOCK, &none);
 }
 
-static int run_command(struct invocation *invocation, struct trace_settings *trace)
+static int run_by_kind(struct invocation *invocation, struct kind_settings *kind, struct error *err)
+{
+	if (invocation->command->tracer)
+		return run_tracer(invocation, &kind->trace, err);
+	if (invocation->command->inspector)
+		return run_inspector(invocation, &kind->inspect, err);
+	return invocation->command->run(invocation, err);
+}
+
+static int run_command(struct invocation *invocation, struct kind_settings *kind)
 {
 	const struct command *command = invocation->command;
 	struct view_options options = { .is_json = invocation->output.is_json,
@@ -137,7 +157,7 @@ static int run_command(struct invocation *invocation, struct trace_settings *tra
 		print_error(command->name, strerror(-status));
 		return EXIT_INCOMPLETE;
 	}
-	code = command->tracer ? run_tracer(invocation, trace, &err) : command->run(invocation, &err);
+	code = run_by_kind(invocation, kind, &err);
 	status = view_close(invocation->view);
 	if (code < 0) {
 		print_error(command->name, err.text[0] ? err.text : strerror(-code));
@@ -154,7 +174,7 @@ static int run_command(struct invocation *invocation, struct trace_settings *tra
 static int call_command(const struct command *command, int argc, char **argv)
 {
 	CLEANUP(free) void *settings = calloc(1, command->settings_size + 1);
-	struct trace_settings trace = { 0 };
+	struct kind_settings kind = { 0 };
 	struct invocation invocation = { .command = command, .settings = settings };
 	struct option_group groups[3];
 	struct error err = { 0 };
@@ -164,10 +184,10 @@ static int call_command(const struct command *command, int argc, char **argv)
 	if (!settings)
 		return EXIT_INCOMPLETE;
 	if (command->tracer)
-		trace.interval_ns = command->tracer->interval_ns;
+		kind.trace.interval_ns = command->tracer->interval_ns;
 	if (command->defaults)
 		memcpy(settings, command->defaults, command->settings_size);
-	count = option_groups(command, settings, &trace, &invocation.output, groups);
+	count = option_groups(command, settings, &kind, &invocation.output, groups);
 	if (options_parse(groups, count, argc, argv, &rest, &invocation.has_dashes, &err)) {
 		print_error(command->name, err.text);
 		return EXIT_USAGE;
@@ -178,8 +198,8 @@ static int call_command(const struct command *command, int argc, char **argv)
 	}
 	invocation.words = argv + rest;
 	invocation.word_count = argc - rest;
-	code = run_command(&invocation, &trace);
-	trace_settings_deinit(&trace);
+	code = run_command(&invocation, &kind);
+	trace_settings_deinit(&kind.trace);
 	return code;
 }
 

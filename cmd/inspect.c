@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Opens the target, runs an inspecting command on it, and judges the outcome. What a target's name means is
+ * decided here; how it is read is the sources' part.
+ */
+#include "inspect.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+
+DEFINE_CLEANUP(kernel, struct kernel *, kernel_close(v));
+
+#define AT(member) offsetof(struct inspect_settings, member)
+
+const struct option_spec inspect_options[] = {
+	{ 0, "target", "TARGET", OPTION_TEXT, AT(target), NULL,
+	  "live (default), a dump's path, gdb:HOST:PORT, gdb:/SOCKET, qmp:/SOCKET" },
+	{ 0, "vmlinux", "FILE", OPTION_TEXT, AT(files.vmlinux), NULL,
+	  "take types and symbols from this vmlinux; refused if it is another kernel's" },
+	{ 0, "symbols", "FILE", OPTION_TEXT, AT(files.symbols), NULL, "take symbols from this System.map" },
+	{ 0, "btf", "FILE", OPTION_TEXT, AT(files.btf), NULL, "take types from this file of raw BTF" },
+};
+const size_t inspect_option_count = sizeof(inspect_options) / sizeof(inspect_options[0]);
+
+static int open_source(const char *target, struct memory_source **ret_source, struct error *err)
+{
+	(void)ret_source;
+	return error_set(err, -EOPNOTSUPP, "no way to read '%s'", target ? target : "live");
+}
+
+int inspect_open_target(const struct inspect_settings *settings, struct kernel **ret_kernel, struct error *err)
+{
+	struct memory_source *source = NULL;
+	int status = open_source(settings->target, &source, err);
+
+	return status ? status : kernel_open(source, &settings->files, ret_kernel, err);
+}
+
+static void say(const struct inspection *inspection, const char *format, va_list arguments)
+{
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), format, arguments);
+	print_error(inspection->invocation->command->name, text);
+}
+
+void inspect_notice(const struct inspection *inspection, const char *format, ...)
+{
+	va_list arguments;
+
+	if (inspection->invocation->output.is_quiet)
+		return;
+	va_start(arguments, format);
+	say(inspection, format, arguments);
+	va_end(arguments);
+}
+
+void inspect_found(struct inspection *inspection)
+{
+	inspection->has_findings = true;
+}
+
+void inspect_incomplete(struct inspection *inspection, const char *format, ...)
+{
+	va_list arguments;
+
+	if (inspection->incomplete[0])
+		return;
+	va_start(arguments, format);
+	vsnprintf(inspection->incomplete, sizeof(inspection->incomplete), format, arguments);
+	va_end(arguments);
+}
+
+/* Gaps outweigh findings: who sees exit 1 may rely on having seen all. */
+static int judge(const struct inspection *inspection)
+{
+	char text[640];
+
+	if (inspection->incomplete[0]) {
+		snprintf(text, sizeof(text), "incomplete: %s", inspection->incomplete);
+		print_error(inspection->invocation->command->name, text);
+		return EXIT_INCOMPLETE;
+	}
+	return inspection->has_findings ? EXIT_FINDINGS : EXIT_CLEAN;
+}
+
+int run_inspector(struct invocation *invocation, struct inspect_settings *settings, struct error *err)
+{
+	const struct inspector *inspector = invocation->command->inspector;
+	CLEANUP(kernel) struct kernel *kernel = NULL;
+	struct inspection inspection = { .invocation = invocation,
+					 .settings = settings,
+					 .options = invocation->settings,
+					 .view = invocation->view };
+	int status = inspector->configure ? inspector->configure(&inspection, err) : 0;
+
+	if (status)
+		return status;
+	status = inspect_open_target(settings, &kernel, err);
+	if (status) /* only a command line can be a usage error */
+		return status == -EINVAL ? -EBADMSG : status;
+	inspection.kernel = kernel;
+	status = inspector->show(&inspection, err);
+	if (!status && kernel->reader.code)
+		inspect_incomplete(&inspection, "%s", kernel->reader.text);
+	return status == -EPIPE ? EXIT_CLEAN : status ? status : judge(&inspection);
+}

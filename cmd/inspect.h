@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * The runner of inspecting commands: those that look at a kernel's structures, wherever the kernel is. It owns
+ * the options that all of them share (--target …), opens the target, and turns what they say about gaps and
+ * findings into messages and exit codes. An inspecting command is a descriptor.
+ */
+#ifndef DILL_INSPECT_H
+#define DILL_INSPECT_H
+
+#include <stdbool.h>
+
+#include "command.h"
+#include "kernel.h"
+
+struct inspection;
+
+/* Values of the options that all inspecting commands have. */
+struct inspect_settings {
+	const char *target; /* NULL: live */
+	struct kernel_files files;
+};
+
+extern const struct option_spec inspect_options[];
+extern const size_t inspect_option_count;
+
+struct inspector {
+	/* Check options and words together, before the target is opened. -EINVAL is a usage error. May be NULL. */
+	int (*configure)(struct inspection *inspection, struct error *err);
+	/* Look, and feed the view. 0 or negative errno. */
+	int (*show)(struct inspection *inspection, struct error *err);
+};
+
+/* One run, as the command sees it. */
+struct inspection {
+	const struct invocation *invocation;
+	const struct inspect_settings *settings;
+	const void *options; /* the command's own settings */
+	struct view *view;
+	struct kernel *kernel;
+	bool has_findings;
+	char incomplete[512]; /* the first reason; "" when nothing is missing */
+};
+
+/* Open what --target names. The message says what was tried. */
+int inspect_open_target(const struct inspect_settings *settings, struct kernel **ret_kernel, struct error *err);
+
+/* A line on stderr, escaped; not with -q. */
+void inspect_notice(const struct inspection *inspection, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Damage or another finding: exit 1. */
+void inspect_found(struct inspection *inspection);
+/* Something is missing in the result: exit 3; the first reason is printed at the end. */
+void inspect_incomplete(struct inspection *inspection, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+int run_inspector(struct invocation *invocation, struct inspect_settings *settings, struct error *err);
+
+#endif
