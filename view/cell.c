@@ -75,6 +75,15 @@ static void put_number(enum view_type type, unsigned flags, const struct view_va
 	snprintf(cell->digits, sizeof(cell->digits), "%s%s", sign, text);
 }
 
+static size_t indent_of(const struct view_column *column, const struct view_value *value)
+{
+	unsigned level = value->kind == VIEW_KIND_TEXT ? value->text.level : 0;
+
+	if (level > VIEW_LEVELS_MAX)
+		level = VIEW_LEVELS_MAX;
+	return (size_t)level * (column->level_indent ? column->level_indent : 2);
+}
+
 static enum colour_style style_of(const struct view_column *column, const struct view_value *value)
 {
 	if (column->is_bad_when_set && view_value_is_set(value))
@@ -113,6 +122,7 @@ void cell_render(enum escape_form form, const struct view_column *column, const 
 
 	ret_cell->bytes = ret_cell->digits;
 	ret_cell->style = style_of(column, value);
+	ret_cell->indent = indent_of(column, value);
 	switch (value->kind) {
 	case VIEW_KIND_TEXT:
 		ret_cell->bytes = value->text.bytes;
@@ -204,7 +214,7 @@ static void write_json_stack(const struct view_column *column, const struct view
 void cell_write_json(const struct view_column *column, const struct view_value *value,
 		     struct json_writer *json)
 {
-	if (value->kind == VIEW_KIND_ABSENT)
+	if (value->kind == VIEW_KIND_ABSENT || column->is_text_only)
 		return;
 	json_write_key(json, column->name);
 	switch (value->kind) {

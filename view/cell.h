@@ -13,6 +13,7 @@ struct cell {
 	const char *bytes; /* into @digits, or borrowed from the value */
 	size_t length;
 	size_t columns; /* taken on a terminal, once escaped */
+	size_t indent;  /* spaces before it in a table, not among @columns */
 	enum colour_style style;
 };
 

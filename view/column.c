@@ -39,6 +39,8 @@ bool view_value_fits(const struct view_column *column, const struct view_value *
 		return value->kind == VIEW_KIND_DOUBLE;
 	case VIEW_BOOL:
 		return value->kind == VIEW_KIND_BOOL;
+	case VIEW_ANY:
+		return value->kind <= VIEW_KIND_TEXT;
 	case VIEW_STACK:
 		return value->kind == VIEW_KIND_STACK;
 	case VIEW_HISTOGRAM:
@@ -107,6 +109,8 @@ static const char *column_fault(const struct view_record *record, size_t index)
 		return "an enum without names";
 	if (column->width > WIDTH_MAX)
 		return "too wide";
+	if (column->is_json_only && column->is_text_only)
+		return "shown nowhere";
 	for (size_t i = 0; i < index; i++)
 		if (!strcmp(record->columns[i].name, column->name))
 			return "the name is used twice";

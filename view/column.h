@@ -30,6 +30,7 @@ enum view_type {
 	VIEW_TIME,        /* view_u64(), ns (realtime)  12:00:05, local        "…-31T11:00:05.123456789Z", UTC */
 	VIEW_PERCENT,     /* view_double(), 0 to 100    12.5%                  number */
 	VIEW_BOOL,        /* view_bool()                yes                    true */
+	VIEW_ANY,         /* text, number or bool       by what it is          by what it is */
 	/* Blocks: never inside a line, but on lines of their own below it. */
 	VIEW_STACK,     /* view_frames()              indented frames        array, see stack.h */
 	VIEW_HISTOGRAM, /* view_slots()               bars                   array, see histogram.h */
@@ -52,6 +53,8 @@ struct view_column {
 	const char *const *names; /* VIEW_ENUM: texts by value, NULL-terminated */
 	bool is_optional;         /* may be absent: "-" in a table, left out elsewhere */
 	bool is_json_only;        /* not in tables and lists; a template may still name it */
+	bool is_text_only;        /* not in JSON: composed of what other columns have */
+	unsigned level_indent;    /* spaces in a table for each level of view_text_at(); 0: 2 */
 	bool is_bad_when_set;     /* shown as COLOUR_BAD unless zero: losses, damage */
 };
 
@@ -106,6 +109,7 @@ struct view_value {
 		struct {
 			const char *bytes;
 			size_t length;
+			unsigned level; /* in a tree */
 		} text;
 		const struct view_stack *stack;
 		const struct view_histogram *histogram;
@@ -146,12 +150,23 @@ static inline struct view_value view_text_n(const char *bytes, size_t size)
 {
 	if (!bytes)
 		return view_absent();
-	return (struct view_value){ .kind = VIEW_KIND_TEXT, .text = { bytes, strnlen(bytes, size) } };
+	return (struct view_value){ .kind = VIEW_KIND_TEXT, .text = { bytes, strnlen(bytes, size), 0 } };
 }
 
 static inline struct view_value view_text(const char *text)
 {
 	return view_text_n(text, text ? strlen(text) : 0);
+}
+
+/* A row of a tree: in a table the text stands @level levels to the right (VIEW_LEVELS_MAX at most). */
+#define VIEW_LEVELS_MAX 32
+static inline struct view_value view_text_at(const char *text, unsigned level)
+{
+	struct view_value value = view_text(text);
+
+	if (value.kind == VIEW_KIND_TEXT)
+		value.text.level = level;
+	return value;
 }
 
 static inline struct view_value view_frames(const struct view_stack *stack)

@@ -184,8 +184,10 @@ static void write_cell(struct view *view, const struct view_column *column, cons
 		       bool may_be_cut, struct line *line)
 {
 	size_t width = column_width(view, column), room, padding;
-	struct cut cut = cut_to(view->form, cell, column->type, may_be_cut ? width : SIZE_MAX);
+	size_t indent = may_be_cut && cell->indent > width ? width : cell->indent;
+	struct cut cut = cut_to(view->form, cell, column->type, may_be_cut ? width - indent : SIZE_MAX);
 
+	cut.columns += indent;
 	room = width > line->debt ? width - line->debt : 0;
 	padding = room > cut.columns ? room - cut.columns : 0;
 	line->debt += cut.columns + padding - width;
@@ -195,6 +197,7 @@ static void write_cell(struct view *view, const struct view_column *column, cons
 		out_fill(&view->out, ' ', padding);
 	else
 		line->gap += padding;
+	out_fill(&view->out, ' ', indent);
 	write_cut(view, cell, &cut);
 }
 

@@ -395,6 +395,77 @@ static void text_of_a_fixed_array_ends_at_its_size(void **state)
 	assert_int_equal(view_text(NULL).kind, VIEW_KIND_ABSENT);
 }
 
+static const struct view_column tree_columns[] = {
+	{ .name = "name", .type = VIEW_TEXT, .width = 10 },
+	{ .name = "n", .type = VIEW_U64, .width = 2 },
+	{ .name = "value", .type = VIEW_ANY, .is_json_only = true, .is_optional = true },
+	{ .name = "line", .type = VIEW_TEXT, .is_text_only = true, .level_indent = 4 },
+};
+static const struct view_record tree = { .type = "tree", .columns = tree_columns, .column_count = 4 };
+
+static void put_branch(struct view *view, const char *name, unsigned level, struct view_value value)
+{
+	const struct view_value values[] = { view_text_at(name, level), view_u64(level), value,
+					     view_text_at("x", level) };
+
+	assert_int_equal(view_row(view, &tree, values), 0);
+}
+
+static void levels_of_a_tree_are_indents_that_columns_line_up_behind(void **state)
+{
+	struct sink sink;
+	struct view *view;
+
+	(void)state;
+	sink_to_memory(&sink);
+	view = open_view(&sink, (struct view_options){ .is_quiet = true });
+	put_branch(view, "root", 0, view_absent());
+	put_branch(view, "child", 1, view_absent());
+	put_branch(view, "\u6f22", 2, view_absent());
+	put_branch(view, "deep", 5, view_absent());
+	assert_string_equal(sink_text(&sink), "root         0  x\n"
+					      "  child      1      x\n"
+					      "    \u6f22       2          x\n"
+					      "          deep  5                      x\n");
+	assert_int_equal(view_close(view), 0);
+	sink_close(&sink);
+}
+
+static void terminal_cuts_an_indented_text_to_its_column(void **state)
+{
+	struct sink sink;
+	struct view *view;
+
+	(void)state;
+	sink_to_terminal(&sink, 24, 80);
+	view = open_view(&sink, (struct view_options){ .is_quiet = true });
+	put_branch(view, "grandchild", 2, view_absent());
+	put_branch(view, "hidden", 1000, view_absent());
+	assert_memory_equal(sink_text(&sink), "    grand\u2026   2          x\n            1000  ", 44);
+	assert_int_equal(view_close(view), 0);
+	sink_close(&sink);
+}
+
+static void json_knows_no_indents_and_no_composed_text(void **state)
+{
+	struct sink sink;
+	struct view *view;
+
+	(void)state;
+	sink_to_memory(&sink);
+	view = open_view(&sink, (struct view_options){ .is_json = true });
+	put_branch(view, "a", 3, view_text("x\n"));
+	put_branch(view, "b", 3, view_i64(-1));
+	put_branch(view, "c", 3, view_bool(true));
+	put_branch(view, "d", 3, view_absent());
+	assert_string_equal(sink_text(&sink), "{\"type\":\"tree\",\"name\":\"a\",\"n\":3,\"value\":\"x\\n\"}\n"
+					      "{\"type\":\"tree\",\"name\":\"b\",\"n\":3,\"value\":-1}\n"
+					      "{\"type\":\"tree\",\"name\":\"c\",\"n\":3,\"value\":true}\n"
+					      "{\"type\":\"tree\",\"name\":\"d\",\"n\":3}\n");
+	assert_int_equal(view_close(view), 0);
+	sink_close(&sink);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +482,9 @@ int main(void)
 		cmocka_unit_test_setup(every_type_has_its_text_and_its_json, use_utf8),
 		cmocka_unit_test_setup(value_that_does_not_fit_its_column_is_an_error, use_utf8),
 		cmocka_unit_test_setup(text_of_a_fixed_array_ends_at_its_size, use_utf8),
+		cmocka_unit_test_setup(levels_of_a_tree_are_indents_that_columns_line_up_behind, use_utf8),
+		cmocka_unit_test_setup(terminal_cuts_an_indented_text_to_its_column, use_utf8),
+		cmocka_unit_test_setup(json_knows_no_indents_and_no_composed_text, use_utf8),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,8 @@ static void broken_columns_are_named(void **state)
 			      "r: column 1 (x): an enum without names");
 	assert_column_problem((struct view_column){ .name = "x", .width = 10000 },
 			      "r: column 1 (x): too wide");
+	assert_column_problem((struct view_column){ .name = "x", .is_json_only = true, .is_text_only = true },
+			      "r: column 1 (x): shown nowhere");
 	assert_int_equal(view_record_check(&bad_type, NULL, 0), -EINVAL);
 }
 
