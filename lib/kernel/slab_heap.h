@@ -57,6 +57,14 @@ enum slab_damage {
 	SLAB_CACHE_LIST,          /* slab_caches itself */
 	SLAB_CPU_UNREADABLE,
 	SLAB_NODE_UNREADABLE,
+	/* Found by slab_check.h. */
+	SLAB_NOT_LISTED,     /* has free objects, but is on no list: they are lost */
+	SLAB_BOOKS_SLABS,    /* nr_slabs differs from the slabs there are */
+	SLAB_BOOKS_OBJECTS,  /* total_objects differs from their objects */
+	SLAB_RED_ZONE_LEFT,  /* bytes before an object */
+	SLAB_RED_ZONE_RIGHT, /* bytes behind it */
+	SLAB_POISON,         /* a free object was written to */
+	SLAB_PADDING,        /* bytes behind its metadata, or behind the last object */
 	SLAB_DAMAGE_KINDS,
 };
 
