@@ -15,6 +15,7 @@ import time
 
 import initramfs
 from processes import BOUND_TO_PARENT
+from sockets import Agent, Lost
 
 BOOT_LIMIT_S = 180
 # A guest ends a slow test itself; when not even that works within this time, the guest hangs.
@@ -22,7 +23,7 @@ HANG_S = 60
 POWEROFF_S = 10
 KEEP_LIMIT_S = 8 * 3600
 OUTPUT_LIMIT = 64 << 20
-SOCKETS = ("console.sock", "qmp.sock", "gdb.sock")
+SOCKETS = ("console.sock", "qmp.sock", "gdb.sock", "agent.sock")
 QEMU = "qemu-system-x86_64"
 
 # A kept guest's parent: runs a command for at most $1 seconds, then removes its sockets from the folder.
@@ -80,8 +81,9 @@ def missing_tool():
 class Guest:
     """A guest with the folder for its logs and sockets, which nothing else uses while it is up."""
 
-    def __init__(self, kernel, folder, boot, children, is_kept):
-        self.kernel, self.folder, self.children, self.is_kept = kernel, folder, children, is_kept
+    def __init__(self, kernel, machine, folder, boot, children, is_kept, is_served=False):
+        self.kernel, self.machine, self.folder, self.children = kernel, machine, folder, children
+        self.is_kept, self.is_served = is_kept, is_served
         suffix = f"-{boot}" if boot > 1 else ""
         self.console = f"console{suffix}.log"
         self.report_log = f"reports{suffix}.log"
@@ -93,24 +95,59 @@ class Guest:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def command(self, tests, limit):
+    def command(self, limit):
         """The whole command line. Paths are relative to the log folder: a socket's path may not be long."""
-        memory = max((test.memory_mib for test in tests), default=512)
         # A kernel that stumbled is a failure, even if it could go on; a kept one waits for the debugger.
         append = ["console=ttyS0", "quiet", f"panic={0 if self.is_kept else -1}", "oops=panic"]
-        append += tests[0].cmdline.split() if tests else []
-        qemu = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-                "-accel", "tcg,thread=single", "-cpu", "max", "-smp", "2", "-m", str(memory),
-                "-kernel", self.kernel.image, "-initrd", "initramfs.cpio", "-append", " ".join(append),
-                "-serial", "chardev:console", "-serial", f"file:{self.report_log}"]
-        if not self.is_kept:
-            qemu += ["-chardev", f"file,id=console,path={self.console}"]
-            watchdog = ["timeout", "--foreground", "-s", "KILL", str(limit)]
-            return [*BOUND_TO_PARENT, *watchdog, *BOUND_TO_PARENT, *qemu]
+        append += self.machine.cmdline.split()
         server = "server=on,wait=off"
-        qemu += ["-chardev", f"socket,id=console,path=console.sock,{server},logfile={self.console}",
-                 "-qmp", f"unix:qmp.sock,{server}", "-gdb", f"unix:gdb.sock,{server}", "-pidfile", "qemu.pid"]
-        return ["sh", "-c", SUPERVISOR, "sh", str(KEEP_LIMIT_S), *qemu]
+        qemu = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+                "-accel", "tcg,thread=single", *self.machine.arguments(), "-device", "vmcoreinfo",
+                "-kernel", self.kernel.image, "-initrd", "initramfs.cpio", "-append", " ".join(append),
+                "-serial", "chardev:console",
+                "-serial", f"unix:agent.sock,{server}" if self.is_served else f"file:{self.report_log}"]
+        if self.is_served or self.is_kept:
+            qemu += ["-qmp", f"unix:qmp.sock,{server}", "-gdb", f"unix:gdb.sock,{server}", "-pidfile", "qemu.pid"]
+        if self.is_kept:
+            qemu += ["-chardev", f"socket,id=console,path=console.sock,{server},logfile={self.console}"]
+            return ["sh", "-c", SUPERVISOR, "sh", str(KEEP_LIMIT_S), *qemu]
+        qemu += ["-chardev", f"file,id=console,path={self.console}"]
+        watchdog = ["timeout", "--foreground", "-s", "KILL", str(limit)]
+        return [*BOUND_TO_PARENT, *watchdog, *BOUND_TO_PARENT, *qemu]
+
+    def start(self, limit, inherit):
+        with open(self.path(self.report_log), "wb"), open(self.path("qemu.log"), "wb") as log:
+            self.child = self.children.start(self.command(limit), cwd=self.folder, stdout=log, stderr=log,
+                                             pass_fds=inherit)
+
+    def serve(self, contents, modules, token, limit, inherit=()):
+        """Boot with the agent (tests/vm/sockets.py) instead of a plan. Lost when it doesn't come up.
+
+        Returns with nobody connected to the agent. The caller must end() the guest.
+        """
+        settings = {"token": token, "serve": "yes"}
+        initramfs.build(self.path("initramfs.cpio"), self.kernel, *contents, (), settings, modules)
+        start = time.monotonic()
+        self.start(limit, inherit)
+        # A socket's path may not be long, and the harness's own folder is another.
+        folder = os.open(self.folder, os.O_PATH)
+        try:
+            agent = Agent(f"/proc/self/fd/{folder}/agent.sock", token)
+            while True:
+                try:
+                    self.release = agent.wait_hello(0.5)
+                    break
+                except Lost as error:
+                    if self.children.stopped.is_set():
+                        raise Lost("interrupted") from error
+                    if not self.is_up:
+                        raise Lost(f"the guest ended while booting: {self.last_words()}") from error
+                    if time.monotonic() - start > BOOT_LIMIT_S:
+                        raise Lost("the guest hung while booting") from error
+            agent.close()
+            self.boot_seconds = time.monotonic() - start
+        finally:
+            os.close(folder)
 
     def run(self, tests, contents, token, on_up, on_result, inherit=()):
         """Boot, run `tests`. Calls on_up() and on_result(Result). Returns None or why the guest died.
@@ -122,10 +159,9 @@ class Guest:
         settings = {"token": token, "keep": "yes" if self.is_kept else "no"}
         death = "not started"
         try:
-            initramfs.build(self.path("initramfs.cpio"), self.kernel, *contents, tests, settings)
-            with open(self.path(self.report_log), "wb"), open(self.path("qemu.log"), "wb") as log:
-                self.child = self.children.start(self.command(tests, limit), cwd=self.folder, stdout=log,
-                                                 stderr=log, pass_fds=inherit)
+            modules = [name for test in tests for name in test.modules]
+            initramfs.build(self.path("initramfs.cpio"), self.kernel, *contents, tests, settings, modules)
+            self.start(limit, inherit)
             reports = Reports(self.path(self.report_log), token)
             death = self.watch(reports, tests, on_up, on_result)
             self.partial_output = reports.pending.lstrip(b"\n")

@@ -190,11 +190,12 @@ def add_folder(cpio, folder, below):
             cpio.file_from(os.path.join(below, os.path.relpath(source, folder)), source)
 
 
-def build(path, kernel, dill, programs, tests, settings):
+def build(path, kernel, dill, programs, tests, settings, modules):
     """Write the initramfs for one boot.
 
     `dill` and `programs` (a folder) may be None. `tests` are the tests to run in this boot, in order; every
-    test file is in the guest, so that --keep can run others by hand. `settings` are words for the init.
+    test file is in the guest, so that --keep can run others by hand. `settings` are words for the init, `modules`
+    those that are to be in the guest, as far as the kernel has them.
     """
     busybox = find_busybox()
     listing = subprocess.run([busybox, "--list"], stdout=subprocess.PIPE, text=True, check=True)
@@ -219,5 +220,5 @@ def build(path, kernel, dill, programs, tests, settings):
             cpio.file_from("bin/dill", dill)
         if programs:
             add_folder(cpio, programs, "programs")
-        add_modules(cpio, kernel, [name for test in tests for name in test.modules])
+        add_modules(cpio, kernel, modules)
         cpio.finish()
