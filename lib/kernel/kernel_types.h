@@ -18,7 +18,10 @@ struct btf;
 struct kernel;
 struct kernel_types;
 
-/* Parse raw BTF of @size bytes (copied). -EBADMSG with a message. */
+/*
+ * Parse raw BTF of @size bytes (copied). -EBADMSG with a message. Where a record is damaged or of a kind that is
+ * too new, the types before it are there and the others are not.
+ */
 int kernel_types_open(const void *bytes, size_t size, const char *origin, struct kernel_types **ret_types,
 		      struct error *err);
 int kernel_types_open_file(const char *path, struct kernel_types **ret_types, struct error *err);
@@ -48,13 +51,16 @@ struct kernel_member {
 	size_t size;         /* bytes; of the storage type for bit-fields; 0 for flexible arrays */
 };
 
-/* @path: "list.next", "objects", "node[3]", "per_node[1].node"; "" is the type itself. -ENOENT with a message. */
+/*
+ * @path: "list.next", "objects", "node[3]", "per_node[1].node"; "" is the type itself. -ENOENT with a message. A
+ * flexible array has any element.
+ */
 int kernel_member_find(struct kernel_types *types, uint32_t id, const char *path,
 		       struct kernel_member *ret_member, struct error *err);
 
 /*
  * What models use: a table of members, loaded once. A field that the kernel hasn't got has size 0: ask with
- * field_exists(), never a version.
+ * field_exists(), never a version. Of a flexible array ask for the first element, "objects[0]".
  */
 struct field {
 	uint32_t offset;   /* bytes */
