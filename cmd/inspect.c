@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "source_file.h"
+#include "source_kcore.h"
 
 DEFINE_CLEANUP(kernel, struct kernel *, kernel_close(v));
 
@@ -26,16 +28,36 @@ const struct option_spec inspect_options[] = {
 };
 const size_t inspect_option_count = sizeof(inspect_options) / sizeof(inspect_options[0]);
 
+static int open_live(const char *rest, struct memory_source **ret_source, struct error *err)
+{
+	(void)rest;
+	return source_kcore_open(ret_source, err);
+}
+
+/* What a target's name begins with, and who opens what follows. All else is a file. */
+static const struct {
+	const char *prefix;
+	int (*open)(const char *rest, struct memory_source **ret_source, struct error *err);
+} target_kinds[] = {
+	{ "live", open_live },
+};
+
 static int open_source(const char *target, struct memory_source **ret_source, struct error *err)
 {
-	(void)ret_source;
-	return error_set(err, -EOPNOTSUPP, "no way to read '%s'", target ? target : "live");
+	for (size_t i = 0; i < sizeof(target_kinds) / sizeof(target_kinds[0]); i++) {
+		size_t size = strlen(target_kinds[i].prefix);
+		bool takes_rest = target_kinds[i].prefix[size - 1] == ':';
+
+		if (strncmp(target, target_kinds[i].prefix, size) == 0 && (takes_rest || !target[size]))
+			return target_kinds[i].open(target + size, ret_source, err);
+	}
+	return source_file_open(target, ret_source, err);
 }
 
 int inspect_open_target(const struct inspect_settings *settings, struct kernel **ret_kernel, struct error *err)
 {
 	struct memory_source *source = NULL;
-	int status = open_source(settings->target, &source, err);
+	int status = open_source(settings->target ? settings->target : "live", &source, err);
 
 	return status ? status : kernel_open(source, &settings->files, ret_kernel, err);
 }

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* Tells kinds of dumps apart; ELF and raw ones are read here. */
+#include "source_file.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+#include "cleanup.h"
+#include "elf_core.h"
+#include "file_extents.h"
+
+#define PAGE_BYTES 4096ULL
+#define RAW_BYTES_AT_LEAST (1ULL << 20)
+#define RAW_BYTES_AT_MOST (1ULL << 52) /* the most that x86-64 can address */
+
+struct file_source {
+	struct memory_source source;
+	int fd;
+	struct elf_core core;     /* raw RAM: one extent */
+	struct memory_range *ram; /* owned; source.ram */
+};
+
+static int file_read(struct memory_source *source, enum address_space space, struct memory_read *reads,
+		     size_t count, struct error *err)
+{
+	struct file_source *file = (struct file_source *)source;
+
+	(void)err;
+	file_extents_read(space == SPACE_VIRTUAL ? &file->core.virtual : &file->core.physical, file->fd, reads,
+			  count);
+	return 0;
+}
+
+static void file_close(struct memory_source *source)
+{
+	struct file_source *file = (struct file_source *)source;
+
+	elf_core_deinit(&file->core);
+	free(file->ram);
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file);
+}
+
+static const struct memory_source_ops elf_ops = { "elf", file_read, file_close };
+static const struct memory_source_ops raw_ops = { "raw", file_read, file_close };
+
+/* Takes over @core and, when it succeeds, @fd. */
+static int create_source(const struct memory_source_ops *ops, int fd, struct elf_core core,
+			 struct memory_source **ret_source, struct error *err)
+{
+	struct file_source *file = calloc(1, sizeof(*file));
+	int status = file ? file_extents_ranges(&core.physical, &file->ram, &file->source.ram_count) : -ENOMEM;
+
+	if (status) {
+		elf_core_deinit(&core);
+		free(file);
+		return error_set(err, status, "no memory to read a dump");
+	}
+	file->core = core;
+	file->fd = fd;
+	file->source.ops = ops;
+	file->source.has_space[SPACE_PHYSICAL] = core.physical.count != 0;
+	file->source.has_space[SPACE_VIRTUAL] = core.has_virtual_only || !core.physical.count;
+	file->source.ram = file->ram;
+	file->source.mappings = core.mappings;
+	file->source.mapping_count = core.mapping_count;
+	file->source.vmcoreinfo = core.notes.vmcoreinfo;
+	file->source.cpus = core.notes.cpus;
+	file->source.cpu_count = core.notes.cpu_count;
+	*ret_source = &file->source;
+	return 0;
+}
+
+static int open_elf(int fd, struct memory_source **ret_source, struct error *err)
+{
+	struct elf_core core;
+	int status = elf_core_read(fd, ELF_CORE_DUMP, &core, err);
+
+	return status ? status : create_source(&elf_ops, fd, core, ret_source, err);
+}
+
+static int file_size(int fd, uint64_t *ret_size, struct error *err)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat))
+		return error_set(err, -errno, "%s", strerror(errno));
+	if (S_ISREG(stat.st_mode))
+		*ret_size = (uint64_t)stat.st_size;
+	else if (!S_ISBLK(stat.st_mode))
+		return error_set(err, -EOPNOTSUPP, "is neither a file nor a block device");
+	else if (ioctl(fd, BLKGETSIZE64, ret_size))
+		return error_set(err, -errno, "%s", strerror(errno));
+	return 0;
+}
+
+static int open_raw(int fd, struct memory_source **ret_source, struct error *err)
+{
+	struct elf_core core = { 0 };
+	uint64_t size = 0;
+	int status = file_size(fd, &size, err);
+
+	if (status)
+		return status;
+	if (size < RAW_BYTES_AT_LEAST || size > RAW_BYTES_AT_MOST || size % PAGE_BYTES)
+		return error_set(err, -EBADMSG,
+				 "is no dump: no ELF core, no kdump, and with %llu bytes not the RAM of a machine",
+				 (unsigned long long)size);
+	status = file_extents_add(&core.physical, (struct file_extent){ 0, size, 0 });
+	if (status)
+		return error_set(err, status, "no memory to read a dump");
+	return create_source(&raw_ops, fd, core, ret_source, err);
+}
+
+/* Files that hold memory in a way that dill can't read, and what to do about it. */
+static const struct {
+	const char *magic;
+	size_t size;
+	const char *what;
+} foreign[] = {
+	{ "\x1f\x8b", 2, "is compressed (gzip): unpack it first" },
+	{ "\xfd" "7zXZ", 5, "is compressed (xz): unpack it first" },
+	{ "\x28\xb5\x2f\xfd", 4, "is compressed (zstd): unpack it first" },
+	{ "BZh", 3, "is compressed (bzip2): unpack it first" },
+	{ "QEVM", 4, "is a saved state of QEMU: load it and use dump-guest-memory" },
+	{ "LibvirtQemudSave", 16, "is a saved state of libvirt: use virsh dump --memory-only" },
+	{ "QFI\xfb", 4, "is a disk image (qcow2)" },
+	{ "EMiL", 4, "is a LiME dump: make it with format=padded" },
+};
+
+static bool begins_with(const char *head, const char *magic, size_t size)
+{
+	return memcmp(head, magic, size) == 0;
+}
+
+static int open_by_kind(int fd, const char *head, struct memory_source **ret_source, struct error *err)
+{
+	if (begins_with(head, ELFMAG, SELFMAG))
+		return open_elf(fd, ret_source, err);
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		if (begins_with(head, foreign[i].magic, foreign[i].size))
+			return error_set(err, -EOPNOTSUPP, "%s", foreign[i].what);
+	return open_raw(fd, ret_source, err);
+}
+
+int source_file_open(const char *path, struct memory_source **ret_source, struct error *err)
+{
+	CLEANUP(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
+	char head[16] = "";
+	struct stat stat;
+	int status = 0;
+
+	if (fd < 0)
+		return error_set(err, errno == EACCES ? -EPERM : -errno, "%s: %s", path, strerror(errno));
+	if (fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode))
+		status = error_set(err, -EBADMSG, "is a directory");
+	else if (pread(fd, head, sizeof(head), 0) < 0)
+		status = error_set(err, -EIO, "%s", strerror(errno));
+	if (!status)
+		status = open_by_kind(fd, head, ret_source, err);
+	if (status) {
+		error_context(err, "%s", path);
+		return status;
+	}
+	(void)TAKE_FD(fd);
+	return 0;
+}
