@@ -18,6 +18,7 @@
 struct kernel_symbols;
 struct kernel_types;
 struct page_cache;
+struct page_table;
 
 /* A fact about the target, and in a few words where it came from ("CR3 walk", "VMCOREINFO", "source"). */
 struct kernel_fact {
@@ -53,6 +54,12 @@ struct kernel {
 	char banner[256];               /* linux_banner without its newline, "" if unknown */
 	char release[65];               /* uts release, "" if unknown */
 	struct error reader;            /* the last failure of the source itself: nothing more can be read */
+
+	/* kernel_read.c's and kernel_address.c's own. */
+	struct page_table *page_table; /* owned; NULL: reads are what the source has of SPACE_VIRTUAL */
+	bool is_translating;           /* virtual reads go through page_table, not to SPACE_VIRTUAL */
+	uint64_t generation;           /* the source's, when cache was filled */
+	size_t page_struct_size;       /* sizeof(struct page) */
 };
 
 /* Files that the user gave; NULL members: none. Wrong ones are refused (-EBADMSG, names the difference). */
