@@ -124,7 +124,7 @@ check-live: $(O)/dill programs
 check-vm: static programs
 	tests/vm/run
 
-fuzz: $(lib_skeletons)
+fuzz:
 	tests/fuzz/run
 
 # Set-up, demo, install -----------------------------------------------------------------------------------------

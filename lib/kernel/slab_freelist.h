@@ -14,6 +14,9 @@ static inline uint64_t slab_pointer_slot(const struct slab_cache *cache, uint64_
 	return object + cache->offset;
 }
 
+/* What is wrong with @object as a pointer in a freelist of @slab: SLAB_INTACT, …_OUTSIDE or …_MISALIGNED. */
+enum slab_damage slab_pointer_judge(const struct slab_cache *cache, const struct slab *slab, uint64_t object);
+
 /* One of many walks that go on side by side. */
 struct slab_freelist_walk {
 	const struct slab_cache *cache;
@@ -24,11 +27,17 @@ struct slab_freelist_walk {
 };
 
 /*
- * Walk @count freelists in step, so that each round reads one pointer of each: round trips depend on the longest
- * list, not on their number. Damage is in the results. -ENOMEM, or the source's failure.
+ * Walk @count freelists in step, so that each round reads one pointer of each: round trips depend on the
+ * longest list, not on their number. Damage is in the results. -ENOMEM, or the source's failure; results are
+ * to be freed then too.
  */
 int slab_freelists_walk(struct slab_heap *heap, struct slab_freelist_walk *walks, size_t count,
 			struct error *err);
+
+/* The walk of a slab's own freelist; one that is empty when the slab is bad. */
+struct slab_freelist_walk slab_freelist_walk_of(const struct slab_heap *heap, const struct slab *slab);
+/* After such a walk: fewer objects than the counters tell are SLAB_FREELIST_TOO_SHORT. */
+void slab_freelist_judge(struct slab_freelist_walk *walk);
 
 /* The slab's own freelist: at most objects − inuse long; fewer is SLAB_FREELIST_TOO_SHORT. */
 int slab_freelist_read(struct slab_heap *heap, const struct slab *slab, struct slab_freelist *ret_freelist,

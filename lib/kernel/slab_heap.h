@@ -71,6 +71,9 @@ enum slab_damage {
 /* "freelist-loop", …: stable names, for JSON. */
 extern const char *const slab_damage_names[SLAB_DAMAGE_KINDS + 1];
 
+/* More than struct page takes in any configuration. */
+#define SLAB_PAGE_BYTES_MAX 256
+
 #define SLAB_NO_CACHE UINT32_MAX
 #define SLAB_NO_OWNER UINT32_MAX
 
@@ -134,6 +137,8 @@ struct slab_cpu {
 	uint32_t cpu;
 	uint64_t cpu_slab;  /* struct kmem_cache_cpu; 0: none */
 	uint64_t tid;
+	uint64_t first_free;    /* as they stand in struct kmem_cache_cpu */
+	uint64_t first_partial;
 	bool has_slab;
 	struct slab slab;              /* the CPU slab; its own freelist holds what others freed */
 	struct slab_freelist freelist; /* the lockless one */
@@ -154,7 +159,6 @@ struct slab_node {
 	uint32_t nr_full, nr_empty;
 	struct slab_sheaf *full_sheaves; /* owned, next to be used first */
 	size_t full_sheaf_count;
-	size_t empty_sheaf_count;
 };
 
 /* Where an object that no slab's freelist shows as free is: see slab_state.h. */
@@ -176,12 +180,13 @@ struct slab_heap {
 	struct kernel *kernel; /* borrowed */
 	struct slab_layout layout;
 	enum slab_encoding encoding;
+	bool is_encoding_proven; /* false: no free object was met yet that tells which one */
 	struct slab_cache *caches; /* owned; in the order of the list: newest first */
 	size_t cache_count;
 	uint32_t *by_address;      /* owned; cache indexes sorted by address */
 	struct slab_contents **contents; /* owned; by cache index; NULL: not read yet */
 	struct slab_finding *findings;   /* owned */
-	size_t finding_count;
+	size_t finding_count, finding_capacity;
 	uint64_t findings_dropped; /* beyond SLAB_FINDINGS_MAX */
 	struct memory_range kfence_pool; /* size 0: none. Its pages look like slabs and belong to no list */
 };
