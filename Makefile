@@ -124,7 +124,7 @@ check-live: $(O)/dill programs
 check-vm: static programs
 	tests/vm/run
 
-fuzz:
+fuzz: $(lib_skeletons)
 	tests/fuzz/run
 
 # Set-up, demo, install -----------------------------------------------------------------------------------------

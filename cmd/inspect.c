@@ -12,7 +12,7 @@
 
 #include "cleanup.h"
 #include "source_file.h"
-#include "source_kcore.h"
+#include "source_live.h"
 
 DEFINE_CLEANUP(kernel, struct kernel *, kernel_close(v));
 
@@ -30,8 +30,13 @@ const size_t inspect_option_count = sizeof(inspect_options) / sizeof(inspect_opt
 
 static int open_live(const char *rest, struct memory_source **ret_source, struct error *err)
 {
-	(void)rest;
-	return source_kcore_open(ret_source, err);
+	if (!*rest)
+		return source_live_open(LIVE_BEST, ret_source, err);
+	if (!strcmp(rest, "bpf"))
+		return source_live_open(LIVE_BPF, ret_source, err);
+	if (!strcmp(rest, "kcore"))
+		return source_live_open(LIVE_KCORE, ret_source, err);
+	return error_set(err, -ENOENT, "the running kernel is read by live:bpf or live:kcore, not live:%s", rest);
 }
 
 /* What a target's name begins with, and who opens what follows. All else is a file. */
@@ -40,6 +45,7 @@ static const struct {
 	int (*open)(const char *rest, struct memory_source **ret_source, struct error *err);
 } target_kinds[] = {
 	{ "live", open_live },
+	{ "live:", open_live },
 };
 
 static int open_source(const char *target, struct memory_source **ret_source, struct error *err)
