@@ -98,12 +98,12 @@ int kernel_open(struct memory_source *source, const struct kernel_files *files, 
 		return status;
 	choose_reads(kernel);
 	find_symbols(kernel);
-	kernel_refine_image(kernel);
-	choose_reads(kernel);
-	kernel_find_layout(kernel);
 	status = files ? kernel_use_files(kernel, files, err) : 0;
 	if (status)
 		return status;
+	kernel_refine_image(kernel);
+	choose_reads(kernel);
+	kernel_find_layout(kernel);
 	find_types(kernel);
 	if (kernel->reader.code)
 		return error_set(err, kernel->reader.code, "%s", kernel->reader.text);

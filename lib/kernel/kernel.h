@@ -49,9 +49,11 @@ struct kernel {
 	const char *percpu_origin;
 	size_t cpu_count;               /* possible CPUs: length of percpu_offsets (nr_cpu_ids) */
 	size_t node_count;              /* nr_node_ids */
+	const char *node_origin;
 	char *vmcoreinfo;               /* from the source or found in memory; may be NULL. Owned */
 	const char *vmcoreinfo_origin;
 	char banner[256];               /* linux_banner without its newline, "" if unknown */
+	const char *banner_origin;
 	char release[65];               /* uts release, "" if unknown */
 	struct error reader;            /* the last failure of the source itself: nothing more can be read */
 

@@ -113,6 +113,7 @@ static int check_vmlinux(struct kernel *kernel, const char *path, struct error *
 							"%s is another kernel's: its build ID is %s, the target's %s",
 							path, file, target)
 					    : 0;
+	kernel_find_banner(kernel);
 	file_banner(path, object, banner, sizeof(banner));
 	if (!kernel->banner[0] || !banner[0])
 		return error_set(err, -EBADMSG, "%s: nothing tells whether it is the target's (no build ID, no banner)",

@@ -169,37 +169,27 @@ static size_t count_node_data(struct kernel *kernel)
 	return count;
 }
 
+static bool take_nodes(struct kernel *kernel, size_t count, const char *origin)
+{
+	if (!count || count > NODES_MAX)
+		return false;
+	kernel->node_count = count;
+	kernel->node_origin = origin;
+	return true;
+}
+
 static void find_nodes(struct kernel *kernel)
 {
 	uint64_t count;
 
-	if (!kernel_read_variable(kernel, "nr_node_ids", 4, &count) && count && count <= NODES_MAX)
-		kernel->node_count = count;
-	if (!kernel->node_count)
-		kernel->node_count = count_node_data(kernel);
-	if (!kernel->node_count && kernel->source->is_this_machine)
-		kernel->node_count = count_running_nodes();
-	/* A kernel without NUMA has no such variable: nr_node_ids is the constant 1. */
-	if (!kernel->node_count)
-		kernel->node_count = 1;
-}
-
-static void find_banner(struct kernel *kernel)
-{
-	uint64_t address;
-
-	if (!kernel_symbol(kernel, "linux_banner", &address) &&
-	    kernel_read_string(kernel, address, kernel->banner, sizeof(kernel->banner)))
-		kernel->banner[0] = '\0';
-	if (!kernel->banner[0] && kernel->source->is_this_machine) {
-		CLEANUP(fclose) FILE *file = fopen("/proc/version", "re");
-
-		if (!file || !fgets(kernel->banner, sizeof(kernel->banner), file))
-			kernel->banner[0] = '\0';
-	}
-	kernel->banner[strcspn(kernel->banner, "\n")] = '\0';
-	if (strncmp(kernel->banner, "Linux version ", 14))
-		kernel->banner[0] = '\0';
+	if ((!kernel_read_variable(kernel, "nr_node_ids", 4, &count) &&
+	     take_nodes(kernel, count, "variable nr_node_ids")) ||
+	    take_nodes(kernel, count_node_data(kernel), "VMCOREINFO node_data") ||
+	    (kernel->source->is_this_machine &&
+	     take_nodes(kernel, count_running_nodes(), "/sys/devices/system/node")))
+		return;
+	/* nr_node_ids is the constant 1 without NUMA. */
+	take_nodes(kernel, 1, "no variable nr_node_ids");
 }
 
 static void find_release(struct kernel *kernel)
@@ -209,7 +199,8 @@ static void find_release(struct kernel *kernel)
 		return;
 	if (kernel->banner[0])
 		snprintf(kernel->release, sizeof(kernel->release), "%.*s",
-			 (int)strcspn(kernel->banner + 14, " "), kernel->banner + 14);
+			 (int)strcspn(kernel->banner + strlen(KERNEL_BANNER_START), " "),
+			 kernel->banner + strlen(KERNEL_BANNER_START));
 }
 
 void kernel_find_layout(struct kernel *kernel)
@@ -218,6 +209,6 @@ void kernel_find_layout(struct kernel *kernel)
 	if (!copy_percpu_offsets(kernel) && !read_percpu_offsets(kernel))
 		take_gs_bases(kernel);
 	find_nodes(kernel);
-	find_banner(kernel);
+	kernel_find_banner(kernel);
 	find_release(kernel);
 }

@@ -41,6 +41,10 @@ void kernel_refine_image(struct kernel *kernel);
 bool kernel_scan_vmcoreinfo(struct kernel *kernel);
 bool kernel_scan_page_tables(struct kernel *kernel);
 
+/* kernel_banner.c: once. */
+#define KERNEL_BANNER_START "Linux version "
+void kernel_find_banner(struct kernel *kernel);
+
 /* kernel_layout.c: memory bases, CPUs, nodes, banner; from symbols, VMCOREINFO, page tables. */
 void kernel_find_layout(struct kernel *kernel);
 
