@@ -10,6 +10,7 @@
 #include "kernel_open.h"
 #include "kernel_symbols.h"
 #include "kernel_types.h"
+#include "live_hidden.h"
 #include "page_cache.h"
 #include "page_table.h"
 
@@ -105,6 +106,8 @@ int kernel_open(struct memory_source *source, const struct kernel_files *files, 
 	choose_reads(kernel);
 	kernel_find_layout(kernel);
 	find_types(kernel);
+	if (source->is_this_machine && kernel->types)
+		live_find_hidden(kernel);
 	if (kernel->reader.code)
 		return error_set(err, kernel->reader.code, "%s", kernel->reader.text);
 	*ret_kernel = TAKE_PTR(kernel);
