@@ -1,38 +1,28 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* One step along a list_head ring, with Brent's search for cycles: a loop shows after at most three rounds of it. */
+/* Walks along list_head rings. Loops are found by Brent's algorithm, so a node in one may be given out again. */
 #include "kernel_list.h"
 
 #include <string.h>
 
 #include "kernel.h"
 
-/* struct list_head { next, prev }: include/linux/types.h. */
+/* struct list_head, include/linux/types.h. */
 struct links {
 	uint64_t next, prev;
 };
 
 void list_walk_begin(struct list_walk *walk, struct kernel *kernel, uint64_t head, uint64_t limit)
 {
-	memset(walk, 0, sizeof(*walk));
-	walk->kernel = kernel;
-	walk->head = walk->node = walk->tortoise = head;
-	walk->limit = limit;
-	walk->power = 1;
+	*walk = (struct list_walk){
+		.kernel = kernel,
+		.head = head,
+		.node = head,
+		.limit = limit,
+		.power = 1,
+	};
 }
 
-static bool read_links(const struct list_walk *walk, uint64_t node, struct links *ret_links)
-{
-	struct links links, swapped;
-
-	if (node % sizeof(uint64_t) || kernel_read(walk->kernel, node, &links, sizeof(links)))
-		return false;
-	swapped = (struct links){ links.prev, links.next };
-	*ret_links = walk->is_reverse ? swapped : links;
-	return true;
-}
-
-/* Only the first damage is kept. */
-static void note_damage(struct list_walk *walk, enum list_damage damage, uint64_t node)
+static void note(struct list_walk *walk, enum list_damage damage, uint64_t node)
 {
 	if (walk->damage != LIST_INTACT)
 		return;
@@ -40,18 +30,21 @@ static void note_damage(struct list_walk *walk, enum list_damage damage, uint64_
 	walk->damaged_node = node;
 }
 
-/* Ended by damage, even when a lesser one was met before. */
-static bool end(struct list_walk *walk, enum list_damage damage, uint64_t node)
+static bool read_links(struct list_walk *walk, uint64_t node, uint64_t *ret_onward, uint64_t *ret_back)
 {
-	walk->damage = LIST_INTACT;
-	note_damage(walk, damage, node);
-	walk->limit = walk->count; /* stays ended */
-	return false;
+	struct links links;
+
+	if (node % sizeof(uint64_t) || kernel_read(walk->kernel, node, &links, sizeof(links)))
+		return false;
+	*ret_onward = walk->is_reverse ? links.prev : links.next;
+	*ret_back = walk->is_reverse ? links.next : links.prev;
+	return true;
 }
 
-static bool is_loop(struct list_walk *walk, uint64_t node)
+/* True when @node was met before. The tortoise waits twice as long each time. */
+static bool is_met_again(struct list_walk *walk, uint64_t node)
 {
-	if (node == walk->tortoise)
+	if (walk->tortoise == node)
 		return true;
 	if (++walk->lap == walk->power) {
 		walk->tortoise = node;
@@ -61,27 +54,38 @@ static bool is_loop(struct list_walk *walk, uint64_t node)
 	return false;
 }
 
+/* Damage that ends the walk says more than a back link that was off on the way. */
+static bool end(struct list_walk *walk, enum list_damage damage, uint64_t node)
+{
+	if (walk->damage == LIST_BAD_BACK_LINK)
+		walk->damage = LIST_INTACT;
+	note(walk, damage, node);
+	return false;
+}
+
 bool list_walk_next(struct list_walk *walk, uint64_t *ret_node)
 {
-	struct links here, there;
+	uint64_t onward, back, beyond;
 
+	if (walk->count && walk->node == walk->head)
+		return false;
 	if (walk->damage != LIST_INTACT && walk->damage != LIST_BAD_BACK_LINK)
 		return false;
-	if (!read_links(walk, walk->node, &here))
+	if (!read_links(walk, walk->node, &onward, &back) || !read_links(walk, onward, &beyond, &back))
 		return end(walk, LIST_UNREADABLE, walk->node);
-	if (!read_links(walk, here.next, &there))
-		return end(walk, LIST_UNREADABLE, here.next);
-	if (there.prev != walk->node && !walk->ignores_prev)
-		note_damage(walk, LIST_BAD_BACK_LINK, here.next);
-	if (here.next == walk->head)
+	if (!walk->ignores_prev && back != walk->node)
+		note(walk, LIST_BAD_BACK_LINK, onward);
+	if (onward == walk->head) {
+		walk->node = walk->head;
 		return false;
-	if (is_loop(walk, here.next))
-		return end(walk, LIST_LOOP, here.next);
+	}
 	if (walk->count >= walk->limit)
-		return end(walk, LIST_TOO_LONG, here.next);
+		return end(walk, LIST_TOO_LONG, walk->node);
+	if (is_met_again(walk, onward))
+		return end(walk, LIST_LOOP, onward);
+	walk->node = onward;
 	walk->count++;
-	walk->node = here.next;
-	*ret_node = here.next;
+	*ret_node = onward;
 	return true;
 }
 
@@ -95,9 +99,9 @@ const char *list_damage_text(enum list_damage damage)
 	case LIST_LOOP:
 		return "loops without coming back to its head";
 	case LIST_BAD_BACK_LINK:
-		return "has a back link that leads elsewhere";
+		return "has a back link that points elsewhere";
 	case LIST_TOO_LONG:
-		return "is longer than it can be";
+		return "has more nodes than there can be";
 	}
 	return "is damaged";
 }
