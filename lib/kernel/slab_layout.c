@@ -292,8 +292,11 @@ static int load_node_array(struct kernel *kernel, struct slab_layout *layout, st
 int slab_layout_load(struct kernel *kernel, struct slab_layout *ret_layout, struct error *err)
 {
 	struct slab_layout layout = { 0 };
-	int status = load_tables(kernel, &layout, err);
+	int status;
 
+	if (!kernel->types)
+		return error_set(err, -ENOENT, "slab caches: the kernel's types are not known");
+	status = load_tables(kernel, &layout, err);
 	if (status)
 		return error_context(err, "slab caches");
 	layout.cpu.size = kernel_sizeof(kernel->types, "kmem_cache_cpu");

@@ -45,6 +45,7 @@ static void add_cpu(const struct slab_cpu *cpu, struct slab_totals *totals)
 	totals->free_cpu += cpu->freelist.count;
 	totals->slabs_cpu_partial += cpu->partial.count;
 	totals->free_cpu_partial += free_on_list(&cpu->partial);
+	totals->free_slab += free_on_list(&cpu->partial);
 	totals->free_sheaf += cpu->main.size + cpu->spare.size;
 	totals->pending += cpu->rcu_free.size;
 	totals->is_damaged |= cpu->freelist.damage || is_list_cut(&cpu->partial) || cpu->main.damage ||
@@ -63,6 +64,7 @@ static void add_node(const struct slab_node *node, struct slab_totals *totals, u
 	*free_partial += free_here;
 	for (size_t s = 0; s < node->full_sheaf_count; s++) {
 		totals->free_barn += node->full_sheaves[s].size;
+		totals->free_sheaf += node->full_sheaves[s].size;
 		totals->is_damaged |= node->full_sheaves[s].damage != SLAB_INTACT;
 	}
 	totals->is_damaged |= is_list_cut(&node->partial) || is_list_cut(&node->full);
@@ -112,8 +114,7 @@ int slab_totals_count(struct slab_heap *heap, uint32_t cache, struct slab_totals
 	if (totals.has_books)
 		totals.slabs_full = totals.slabs > listed ? totals.slabs - listed : 0;
 	totals.active_objs = totals.num_objs > free_partial ? totals.num_objs - free_partial : 0;
-	not_allocated = totals.free_slab + totals.free_cpu + totals.free_cpu_partial + totals.free_sheaf +
-			totals.free_barn + totals.pending;
+	not_allocated = totals.free_slab + totals.free_cpu + totals.free_sheaf + totals.pending;
 	totals.is_damaged |= of->is_damaged || not_allocated > totals.num_objs;
 	totals.allocated = totals.num_objs > not_allocated ? totals.num_objs - not_allocated : 0;
 	small = small_slabs(of, &totals);

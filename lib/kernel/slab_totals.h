@@ -6,24 +6,24 @@
 #include "slab_heap.h"
 
 /*
- * num_objs = allocated + free_slab + free_cpu + free_cpu_partial + free_sheaf + free_barn + pending, always.
+ * num_objs = allocated + free_slab + free_cpu + free_sheaf + pending, always.
  * As slabinfo (mm/slub.c, get_slabinfo()): slabs, num_objs, active_objs = num_objs − free objects of slabs on
  * nodes' partial lists. Beyond 10,000 partial slabs newer kernels estimate active_objs; this counts.
  */
 struct slab_totals {
 	uint64_t slabs, num_objs, active_objs;
 	uint64_t allocated;
-	uint64_t free_slab;        /* in freelists of node-partial slabs, and in CPU slabs' own */
+	uint64_t free_slab;        /* in slabs' own freelists, wherever the slabs are */
+	uint64_t free_cpu_partial; /* those of them in slabs on CPUs' partial lists */
 	uint64_t free_cpu;         /* in lockless freelists */
-	uint64_t free_cpu_partial; /* in slabs on CPUs' partial lists */
-	uint64_t free_sheaf;       /* main and spare */
-	uint64_t free_barn;
-	uint64_t pending;          /* rcu_free sheaves, deferred frees */
+	uint64_t free_sheaf;       /* in sheaves main and spare, and in barns */
+	uint64_t free_barn;        /* those of them in barns */
+	uint64_t pending;          /* in rcu_free sheaves */
 	uint64_t slabs_cpu, slabs_cpu_partial, slabs_node_partial, slabs_full;
-	uint64_t bytes;            /* of all slabs; those of the smaller order counted as such where listed */
+	uint64_t bytes;            /* of all slabs, those of the smaller order counted as such */
 	uint64_t waste;            /* bytes − allocated × object_size */
-	bool has_books;            /* false: no SLUB_DEBUG. slabs and num_objs then cover listed slabs only */
-	bool is_damaged;           /* something of this cache couldn't be read: the sums are lower bounds */
+	bool has_books;            /* false: no SLUB_DEBUG. slabs and num_objs cover listed slabs only */
+	bool is_damaged;           /* something couldn't be read: the sums are lower bounds */
 };
 
 /* The cache's contents are read if need be. */
