@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * dill doctor: what this kernel offers, what this process may use of it, and what each tracing command makes
- * of that. Finds out by trying (kernel_caps.h); changes nothing.
+ * dill doctor: what this kernel offers, what this process may use of it, and what each tracing command and the
+ * inspecting ones make of that. Finds out by trying (kernel_caps.h); changes nothing.
  */
 #include <errno.h>
 #include <stdio.h>
 
 #include "command.h"
+#include "inspect.h"
 #include "kernel_caps.h"
 #include "ladder.h"
 #include "run.h"
@@ -240,10 +241,9 @@ static void collect_losses(const struct ladder *ladder, size_t rung, char *text,
 }
 
 /* A row for each rung. *ret_is_runnable: one of them stands. */
-static int show_ladder(struct view *view, const struct command *command, struct kernel_caps *caps,
-		       bool *ret_is_runnable)
+static int show_ladder(struct view *view, const char *command, const struct ladder *ladder,
+		       struct kernel_caps *caps, bool *ret_is_runnable)
 {
-	const struct ladder *ladder = &command->tracer->ladder;
 	bool is_runnable = false;
 
 	for (size_t i = 0; i < ladder->count; i++) {
@@ -256,7 +256,7 @@ static int show_ladder(struct view *view, const struct command *command, struct 
 		collect_losses(ladder, i, losses, sizeof(losses));
 
 		const struct view_value values[SOURCE_COLUMNS] = {
-			[SOURCE_COMMAND] = view_text(command->name),
+			[SOURCE_COMMAND] = view_text(command),
 			[SOURCE_NAME] = view_text(ladder->rungs[i].name),
 			[SOURCE_USE] = view_u64(!stands       ? USE_CANNOT
 						: is_runnable ? USE_COULD
@@ -285,7 +285,8 @@ static int show_commands(struct view *view, struct kernel_caps *caps, uint64_t *
 
 		if (!commands[i]->tracer)
 			continue;
-		status = show_ladder(view, commands[i], caps, &is_runnable);
+		status = show_ladder(view, commands[i]->name, &commands[i]->tracer->ladder, caps,
+				     &is_runnable);
 		if (status)
 			return status;
 		count++;
@@ -301,6 +302,7 @@ static int doctor_run(struct invocation *invocation, struct error *err)
 	struct view *view = invocation->view;
 	struct kernel_caps caps;
 	uint64_t count = 0, runnable = 0;
+	bool can_inspect;
 	int status;
 
 	if (invocation->word_count)
@@ -316,6 +318,8 @@ static int doctor_run(struct invocation *invocation, struct error *err)
 		status = show_uprobe_costs(view, &caps);
 	if (!status)
 		status = show_commands(view, &caps, &count, &runnable);
+	if (!status)
+		status = show_ladder(view, "inspect", &inspect_live_ladder, &caps, &can_inspect);
 	if (!status) {
 		const struct view_value values[SUMMARY_COLUMNS] = {
 			[SUMMARY_COMMANDS] = view_u64(count),

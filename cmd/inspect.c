@@ -5,12 +5,14 @@
  */
 #include "inspect.h"
 
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cleanup.h"
+#include "privileges.h"
 #include "source_file.h"
 #include "source_live.h"
 
@@ -27,6 +29,12 @@ const struct option_spec inspect_options[] = {
 	{ 0, "btf", "FILE", OPTION_TEXT, AT(files.btf), NULL, "take types from this file of raw BTF" },
 };
 const size_t inspect_option_count = sizeof(inspect_options) / sizeof(inspect_options[0]);
+
+static const struct rung live_rungs[] = {
+	{ "live:bpf", { KERNEL_CAP_BPF_READ_KERNEL, KERNEL_CAP_BPF_RUN }, 2, NULL },
+	{ "live:kcore", { KERNEL_CAP_KCORE }, 1, "memory that is not mapped reads as zeros" },
+};
+const struct ladder inspect_live_ladder = { live_rungs, sizeof(live_rungs) / sizeof(live_rungs[0]) };
 
 static int open_live(const char *rest, struct memory_source **ret_source, struct error *err)
 {
@@ -116,6 +124,16 @@ static int judge(const struct inspection *inspection)
 	return inspection->has_findings ? EXIT_FINDINGS : EXIT_CLEAN;
 }
 
+/* Whether the opened kernel can be read yet. */
+static bool can_read(void *context)
+{
+	const struct kernel *kernel = context;
+	uint64_t word;
+
+	return !memory_source_read(kernel->source, SPACE_VIRTUAL, kernel->layout.base.value, &word, sizeof(word),
+				   NULL);
+}
+
 int run_inspector(struct invocation *invocation, struct inspect_settings *settings, struct error *err)
 {
 	const struct inspector *inspector = invocation->command->inspector;
@@ -128,10 +146,14 @@ int run_inspector(struct invocation *invocation, struct inspect_settings *settin
 
 	if (status)
 		return status;
+	if (!invocation->output.is_verbose)
+		libbpf_set_print(NULL); /* what it tries in vain is not news */
 	status = inspect_open_target(settings, &kernel, err);
 	if (status) /* only a command line can be a usage error */
 		return status == -EINVAL ? -EBADMSG : status;
 	inspection.kernel = kernel;
+	if (kernel->source->is_this_machine && privileges_reduce_to_reading(can_read, kernel, err))
+		inspect_notice(&inspection, "%s", err->text);
 	status = inspector->show(&inspection, err);
 	if (!status && kernel->reader.code)
 		inspect_incomplete(&inspection, "%s", kernel->reader.text);

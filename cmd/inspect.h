@@ -11,6 +11,7 @@
 
 #include "command.h"
 #include "kernel.h"
+#include "ladder.h"
 
 struct inspection;
 
@@ -23,10 +24,16 @@ struct inspect_settings {
 extern const struct option_spec inspect_options[];
 extern const size_t inspect_option_count;
 
+/* The readers of --target live as capabilities, for dill doctor. What is used is found out by opening. */
+extern const struct ladder inspect_live_ladder;
+
 struct inspector {
 	/* Check options and words together, before the target is opened. -EINVAL is a usage error. May be NULL. */
 	int (*configure)(struct inspection *inspection, struct error *err);
-	/* Look, and feed the view. 0 or negative errno. */
+	/*
+	 * Look, and feed the view. 0 or negative errno. On the running machine capabilities are gone by now: files
+	 * to write are opened in configure().
+	 */
 	int (*show)(struct inspection *inspection, struct error *err);
 };
 

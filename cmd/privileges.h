@@ -15,4 +15,12 @@
  */
 int privileges_reduce(bool keeps_sys_admin, struct error *err);
 
+/*
+ * Keep only what reading the running kernel still takes, once all that it takes is open: CAP_SYSLOG for addresses
+ * in /proc/kallsyms, which is read late, and CAP_BPF where @can_read fails without it (before c8644cd0efe7, 5.19,
+ * bpf(2) as a whole may need it). @can_read reads something; @context is its argument. -EPERM when it fails with
+ * all of these: nothing was given up then.
+ */
+int privileges_reduce_to_reading(bool (*can_read)(void *context), void *context, struct error *err);
+
 #endif

@@ -126,6 +126,15 @@ int bpf_syscall_btf_load(const void *data, uint32_t size, int *ret_fd)
 	return call_for_fd(BPF_BTF_LOAD, &attr, ret_fd);
 }
 
+int bpf_syscall_program_run(int program_fd)
+{
+	union attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.known.test.prog_fd = program_fd;
+	return call(BPF_PROG_TEST_RUN, &attr);
+}
+
 int bpf_syscall_raw_tracepoint_open(int program_fd, const char *name, int *ret_fd)
 {
 	union attr attr;

@@ -48,6 +48,9 @@ int bpf_syscall_map_create(const struct bpf_map_spec *spec, int *ret_fd);
 int bpf_syscall_map_lookup(int map_fd, const void *key, void *ret_value);
 int bpf_syscall_btf_load(const void *data, uint32_t size, int *ret_fd);
 
+/* Run a loaded program once, here and now, without input (BPF_PROG_TEST_RUN); its result doesn't matter. */
+int bpf_syscall_program_run(int program_fd);
+
 /* @name: a raw tracepoint, or NULL when the program names its own target (tp_btf, fentry). */
 int bpf_syscall_raw_tracepoint_open(int program_fd, const char *name, int *ret_fd);
 

@@ -31,6 +31,7 @@ static const struct {
 	[KERNEL_CAP_PERF_HARDWARE] = { "perf_hardware", try_perf_hardware },
 	[KERNEL_CAP_BTF] = { "btf", try_btf },
 	[KERNEL_CAP_BPF_READ_KERNEL] = { "bpf_read_kernel", try_bpf_read_kernel },
+	[KERNEL_CAP_BPF_RUN] = { "bpf_run", try_bpf_run },
 	[KERNEL_CAP_BPF_COOKIE] = { "bpf_cookie", try_bpf_cookie },
 	[KERNEL_CAP_BPF_RINGBUF] = { "bpf_ringbuf", try_bpf_ringbuf },
 	[KERNEL_CAP_BPF_TASK_STORAGE] = { "bpf_task_storage", try_bpf_task_storage },

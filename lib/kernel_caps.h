@@ -52,6 +52,7 @@ enum kernel_cap_id {
 	/* what BPF programs can do */
 	KERNEL_CAP_BTF,
 	KERNEL_CAP_BPF_READ_KERNEL,
+	KERNEL_CAP_BPF_RUN, /* raw tracepoint programs, on demand */
 	KERNEL_CAP_BPF_COOKIE,
 	KERNEL_CAP_BPF_RINGBUF,
 	KERNEL_CAP_BPF_TASK_STORAGE, /* in kprobe and uprobe programs */

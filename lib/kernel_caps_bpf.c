@@ -188,6 +188,20 @@ void try_bpf_read_kernel(struct kernel_caps *caps)
 			 "no bpf_probe_read_kernel()");
 }
 
+void try_bpf_run(struct kernel_caps *caps)
+{
+	CLEANUP(close) int fd = -1;
+	int rc = load(BPF_PROG_TYPE_RAW_TRACEPOINT, return_zero, COUNT(return_zero), &fd);
+
+	if (!rc)
+		rc = bpf_syscall_program_run(fd);
+	if (rc)
+		cap_refused(caps, KERNEL_CAP_BPF_RUN, rc, NEEDS_TRACING,
+			    "no BPF_PROG_TEST_RUN of raw tracepoint programs");
+	else
+		cap_yes(caps, KERNEL_CAP_BPF_RUN, NULL);
+}
+
 void try_bpf_cookie(struct kernel_caps *caps)
 {
 	const struct bpf_insn insns[] = {

@@ -43,6 +43,7 @@ void try_fentry(struct kernel_caps *caps);
 void try_tp_btf(struct kernel_caps *caps);
 void try_iterators(struct kernel_caps *caps);
 void try_bpf_read_kernel(struct kernel_caps *caps);
+void try_bpf_run(struct kernel_caps *caps);
 void try_bpf_cookie(struct kernel_caps *caps);
 void try_bpf_ringbuf(struct kernel_caps *caps);
 void try_bpf_task_storage(struct kernel_caps *caps);
