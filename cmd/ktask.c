@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* dill ktask: the tasks of a kernel, all of them or those that are asked for. Finds them; ktask_*.c show them. */
+/*
+ * dill ktask: the tasks of a kernel, all of them or those that are asked for. Finds them; ktask_*.c show
+ * them.
+ */
 #include "ktask.h"
 
 #include <ctype.h>
@@ -76,7 +79,8 @@ static size_t choose(const struct tasks *tasks, const struct wanted *wanted, boo
 		if (tasks->list[i].is_leader && matches(tasks, &tasks->list[i], wanted))
 			count += chosen[i] = true;
 	for (size_t i = 0; i < tasks->count; i++)
-		if (!tasks->list[i].is_leader && (!count || wants_threads) && matches(tasks, &tasks->list[i], wanted))
+		if (!tasks->list[i].is_leader && (!count || wants_threads) &&
+		    matches(tasks, &tasks->list[i], wanted))
 			chosen[i] = true;
 	for (size_t i = 0; i < tasks->count; i++) {
 		const struct task *leader = tasks_by_pid(tasks, tasks->list[i].tgid);
@@ -117,7 +121,8 @@ static int not_found(const struct tasks *tasks, const struct wanted *wanted, str
 	if (wanted->kind == BY_ADDRESS)
 		return error_set(err, -ENOENT, "no task is at %s, nor has its stack there", wanted->word);
 	if (wanted->kind == BY_PID)
-		return error_set(err, -ENOENT, "no task has the pid %s: there are %zu", wanted->word, tasks->count);
+		return error_set(err, -ENOENT, "no task has the pid %s: there are %zu", wanted->word,
+				 tasks->count);
 	if (!names)
 		return error_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < tasks->count; i++) {
@@ -128,8 +133,8 @@ static int not_found(const struct tasks *tasks, const struct wanted *wanted, str
 	nearest = nearest_name(wanted->word, names);
 	if (nearest && strlen(near) < SUGGESTIONS_BYTES)
 		suggest(near, sizeof(near), nearest);
-	return error_set(err, -ENOENT, "no task is called '%s'%s%s", wanted->word, near[0] ? ": near are " : "",
-			 near);
+	return error_set(err, -ENOENT, "no task is called '%s'%s%s", wanted->word,
+			 near[0] ? ": near are " : "", near);
 }
 
 static int show_chosen(struct inspection *inspection, struct tasks *tasks, const bool *chosen,
@@ -187,7 +192,8 @@ static int show_wanted(struct inspection *inspection, const struct ktask_setting
 static int show_all(struct inspection *inspection, const struct ktask_settings *settings,
 		    struct ktask_parts *parts, struct error *err)
 {
-	unsigned flags = (settings->wants_threads ? TASKS_THREADS : 0) | (settings->wants_idle ? TASKS_IDLE : 0);
+	unsigned flags =
+		(settings->wants_threads ? TASKS_THREADS : 0) | (settings->wants_idle ? TASKS_IDLE : 0);
 	CLEANUP(tasks) struct tasks tasks = { 0 };
 	int status = tasks_read(inspection->kernel, flags, &tasks, err);
 
@@ -212,7 +218,8 @@ static int ktask_configure(struct inspection *inspection, struct error *err)
 	if (invocation->word_count && !invocation->words[0][0])
 		return error_set(err, -EINVAL, "an empty name names no task");
 	if (invocation->word_count && settings->wants_tree)
-		return error_set(err, -EINVAL, "--tree shows all tasks: it goes without '%s'", invocation->words[0]);
+		return error_set(err, -EINVAL, "--tree shows all tasks: it goes without '%s'",
+				 invocation->words[0]);
 	return 0;
 }
 
@@ -232,21 +239,24 @@ static int ktask_show(struct inspection *inspection, struct error *err)
 static const struct inspector ktask_inspector = { .configure = ktask_configure, .show = ktask_show };
 
 static const struct view_record *const ktask_records[] = {
-	&ktask_row_record,  &ktask_branch_record,  &ktask_facts_record, &ktask_address_record, &ktask_finding_record,
-	&ktask_file_record, &ktask_mapping_record, &ktask_stack_record, NULL,
+	&ktask_row_record,     &ktask_branch_record,  &ktask_facts_record,
+	&ktask_address_record, &ktask_finding_record, &ktask_file_record,
+	&ktask_mapping_record, &ktask_stack_record,   NULL,
 };
 
 const struct command ktask_command = {
 	.name = "ktask",
 	.summary = "processes and threads as the kernel's own structures have them",
 	.usage = "[OPTIONS]\n[OPTIONS] PID|NAME|ADDRESS",
-	.description = "Without an argument, a table of all processes, or a tree. With one, all facts of the tasks "
-		       "that it names: a\n"
-		       "pid, a name (all that have it), or an address: of a task_struct, within one, or within a "
-		       "kernel stack.\n"
-		       "An address has 0x in front or 16 digits. Pids and users are those of the initial namespaces.\n"
-		       "Exit code 1 when a list of tasks is damaged, 3 when no task is as asked for or something "
-		       "can't be read.",
+	.description =
+		"Without an argument, a table of all processes, or a tree. With one, all facts of the tasks "
+		"that it names: a\n"
+		"pid, a name (all that have it), or an address: of a task_struct, within one, or within a "
+		"kernel stack.\n"
+		"An address has 0x in front or 16 digits. Pids and users are those of the initial "
+		"namespaces.\n"
+		"Exit code 1 when a list of tasks is damaged, 3 when no task is as asked for or something "
+		"can't be read.",
 	.options = ktask_options,
 	.option_count = sizeof(ktask_options) / sizeof(ktask_options[0]),
 	.settings_size = sizeof(struct ktask_settings),

@@ -81,12 +81,7 @@ const struct view_record ktask_mapping_record = {
 	.starts_section = true,
 };
 
-enum {
-	STACK_PID,
-	STACK_METHOD,
-	STACK_FRAMES,
-	STACK_COLUMNS
-};
+enum { STACK_PID, STACK_METHOD, STACK_FRAMES, STACK_COLUMNS };
 static const struct view_column stack_columns[STACK_COLUMNS] = {
 	[STACK_PID] = { .name = "pid", .type = VIEW_I64 },
 	[STACK_METHOD] = { .name = "method", .type = VIEW_TEXT },

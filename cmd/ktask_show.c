@@ -70,17 +70,18 @@ enum {
 	COLUMN_COUNT
 };
 
-#define DECLARE(index, json, heading, kind, columns, is_shown, optional)   \
-	[COLUMN_##index] = { .name = (json),                                 \
-			     .title = (heading),                             \
-			     .type = (kind),                                 \
-			     .width = (columns),                             \
-			     .is_optional = (optional),                      \
+#define DECLARE(index, json, heading, kind, columns, is_shown, optional) \
+	[COLUMN_##index] = { .name = (json),                             \
+			     .title = (heading),                         \
+			     .type = (kind),                             \
+			     .width = (columns),                         \
+			     .is_optional = (optional),                  \
 			     .is_json_only = !(is_shown) },
 #define IN_ROW(index, name, heading, label, type, width, where, optional) \
 	DECLARE(index, name, heading, type, width, (where) & ROW, optional)
-#define IN_BRANCH(index, name, heading, label, type, width, where, optional) \
-	DECLARE(index, name, heading, type, COLUMN_##index == COLUMN_COMM ? 32 : (width), (where) & ROW, optional)
+#define IN_BRANCH(index, name, heading, label, type, width, where, optional)                           \
+	DECLARE(index, name, heading, type, COLUMN_##index == COLUMN_COMM ? 32 : (width), (where) & ROW, \
+		optional)
 #define IN_FACTS(index, name, heading, label, type, width, where, optional) \
 	DECLARE(index, name, label, type, 0, (where) & FACTS, optional)
 
@@ -114,13 +115,7 @@ const struct view_record ktask_address_record = {
 	.starts_section = true,
 };
 
-enum {
-	FINDING_KIND,
-	FINDING_ADDR,
-	FINDING_COUNT,
-	FINDING_WHAT,
-	FINDING_COLUMNS
-};
+enum { FINDING_KIND, FINDING_ADDR, FINDING_COUNT, FINDING_WHAT, FINDING_COLUMNS };
 static const struct view_column finding_columns[FINDING_COLUMNS] = {
 	[FINDING_KIND] = { .name = "kind", .type = VIEW_TEXT },
 	[FINDING_ADDR] = { .name = "addr", .type = VIEW_HEX, .is_optional = true },
@@ -152,8 +147,8 @@ static void make_texts(const struct task *task, struct texts *texts)
 	task_missing_text(task->missing, texts->missing, sizeof(texts->missing));
 	texts->nspids[0] = '\0';
 	for (size_t i = 0; i < task->pid_count && length < sizeof(texts->nspids); i++)
-		length += snprintf(texts->nspids + length, sizeof(texts->nspids) - length, "%s%d", i ? " " : "",
-				   task->pids[i].pid);
+		length += snprintf(texts->nspids + length, sizeof(texts->nspids) - length, "%s%d",
+				   i ? " " : "", task->pids[i].pid);
 }
 
 static struct view_value unless(bool is_absent, struct view_value value)
@@ -171,8 +166,8 @@ static void put_memory(const struct task *task, struct view_value *values)
 	bool is_absent = !task->has_memory || task->missing & TASK_MISSING_MEMORY;
 
 	values[COLUMN_MM] = address_or_none(task->mm);
-	values[COLUMN_RSS] = unless(is_absent, view_u64(task->rss_anon_bytes + task->rss_file_bytes +
-							task->rss_shmem_bytes));
+	values[COLUMN_RSS] = unless(
+		is_absent, view_u64(task->rss_anon_bytes + task->rss_file_bytes + task->rss_shmem_bytes));
 	values[COLUMN_RSS_ANON] = unless(is_absent, view_u64(task->rss_anon_bytes));
 	values[COLUMN_RSS_FILE] = unless(is_absent, view_u64(task->rss_file_bytes));
 	values[COLUMN_RSS_SHMEM] = unless(is_absent, view_u64(task->rss_shmem_bytes));
@@ -193,7 +188,8 @@ static void put_owners(const struct task *task, const struct texts *texts, struc
 		values[COLUMN_NSPIDS] = view_text(texts->nspids);
 	}
 	for (int kind = 0; kind < TASK_NS_COUNT; kind++) /* the columns are in the order of the kinds */
-		values[COLUMN_NS_PID + kind] = unless(!task->namespaces[kind], view_u64(task->namespaces[kind]));
+		values[COLUMN_NS_PID + kind] =
+			unless(!task->namespaces[kind], view_u64(task->namespaces[kind]));
 	values[COLUMN_CGROUP] = view_text(task->cgroup);
 	values[COLUMN_CGROUPS_V1] = view_text(task->cgroups_v1);
 }
@@ -303,7 +299,8 @@ int ktask_show_damage(struct inspection *inspection, const struct tasks *tasks)
 		status = show_finding(inspection, "thread_list", 0, tasks->damaged_groups, what);
 	}
 	if (!status && tasks->impossible) {
-		snprintf(what, sizeof(what), "%zu of what the lists lead to can't be a task", tasks->impossible);
+		snprintf(what, sizeof(what), "%zu of what the lists lead to can't be a task",
+			 tasks->impossible);
 		status = show_finding(inspection, "task_struct", 0, tasks->impossible, what);
 	}
 	if (tasks->unreadable)

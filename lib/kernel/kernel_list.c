@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* Walks along list_head rings. Loops are found by Brent's algorithm, so a node in one may be given out again. */
+/* Walks along list_head rings. Loops are found by Brent's algorithm, so a node in one may be given out again.
+ */
 #include "kernel_list.h"
 
 #include <string.h>

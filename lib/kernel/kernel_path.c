@@ -102,8 +102,8 @@ static int prepend_name(struct kernel *kernel, const struct path_layout *layout,
 }
 
 /* From @dentry up to the root of the mount tree. */
-static int prepend_path(struct kernel *kernel, const struct path_layout *layout, uint64_t dentry, uint64_t vfsmount,
-			struct path_buffer *path)
+static int prepend_path(struct kernel *kernel, const struct path_layout *layout, uint64_t dentry,
+			uint64_t vfsmount, struct path_buffer *path)
 {
 	uint64_t mount, root, parent;
 	size_t mounts = 0;
@@ -141,8 +141,8 @@ static int prepend_path(struct kernel *kernel, const struct path_layout *layout,
 }
 
 /* "net" of net:[4026531840]: the inode of nsfs leads to the namespace. */
-static int read_namespace_kind(struct kernel *kernel, const struct path_layout *layout, uint64_t inode, uint64_t ino,
-			       char *name, size_t size)
+static int read_namespace_kind(struct kernel *kernel, const struct path_layout *layout, uint64_t inode,
+			       uint64_t ino, char *name, size_t size)
 {
 	uint64_t ns, inum, ops, text;
 	int status = field_read(kernel, &layout->inode.private_data, inode, &ns);
@@ -159,8 +159,8 @@ static int read_namespace_kind(struct kernel *kernel, const struct path_layout *
 }
 
 /*
- * Files that no path leads to: their file system makes up a name (d_dname()). @type is that file system's. What
- * isn't known by its file system is a file of tmpfs or hugetlbfs (simple_dname()).
+ * Files that no path leads to: their file system makes up a name (d_dname()). @type is that file system's.
+ * What isn't known by its file system is a file of tmpfs or hugetlbfs (simple_dname()).
  */
 static int name_pseudo_file(struct kernel *kernel, const struct path_layout *layout, uint64_t dentry,
 			    const char *type, struct path_buffer *path)
@@ -198,15 +198,16 @@ static int name_pseudo_file(struct kernel *kernel, const struct path_layout *lay
 }
 
 /* The name of the dentry's file system type, "" when it can't be had. */
-static void read_type_name(struct kernel *kernel, const struct path_layout *layout, uint64_t dentry, char *name,
-			   size_t size)
+static void read_type_name(struct kernel *kernel, const struct path_layout *layout, uint64_t dentry,
+			   char *name, size_t size)
 {
 	uint64_t sb, type, text;
 
 	name[0] = '\0';
 	if (!field_read(kernel, &layout->dentry.sb, dentry, &sb) &&
 	    !field_read(kernel, &layout->sb_type, sb, &type) &&
-	    !field_read(kernel, &layout->type_name, type, &text) && kernel_read_string(kernel, text, name, size))
+	    !field_read(kernel, &layout->type_name, type, &text) &&
+	    kernel_read_string(kernel, text, name, size))
 		name[0] = '\0';
 }
 
@@ -221,8 +222,8 @@ static bool is_named_by_type(const char *type)
 	return false;
 }
 
-int kernel_path_read(struct kernel *kernel, const struct path_layout *layout, uint64_t dentry, uint64_t vfsmount,
-		     char **ret_path)
+int kernel_path_read(struct kernel *kernel, const struct path_layout *layout, uint64_t dentry,
+		     uint64_t vfsmount, char **ret_path)
 {
 	struct path_buffer path = { .start = PATH_BYTES - 1 };
 	uint64_t parent, root, hash = 1;
@@ -290,7 +291,8 @@ int kernel_file_read(struct kernel *kernel, const struct path_layout *layout, ui
 	if (!field_read(kernel, &layout->file.mode, address, &value))
 		file.mode = (uint32_t)value;
 	field_read(kernel, &layout->file.pos, address, &file.pos);
-	file.kind = field_read(kernel, &layout->inode.mode, file.inode, &value) ? FILE_ANONYMOUS : kind_of_mode(value);
+	file.kind = field_read(kernel, &layout->inode.mode, file.inode, &value) ? FILE_ANONYMOUS
+										: kind_of_mode(value);
 	field_read(kernel, &layout->inode.ino, file.inode, &file.ino);
 	if (!field_read(kernel, &layout->inode.sb, file.inode, &value) &&
 	    !field_read(kernel, &layout->sb_dev, value, &value))
@@ -314,7 +316,7 @@ void kernel_file_deinit(struct kernel_file *file)
 const char *file_kind_name(enum file_kind kind)
 {
 	static const char *const names[] = { "regular", "directory", "character", "block",
-					     "fifo",	"socket",    "link",	  "anonymous" };
+					     "fifo",    "socket",    "link",      "anonymous" };
 
 	return names[kind];
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Names of open files as /proc/PID/fd and /proc/PID/maps show them: dentries and mounts walked up to the root of
- * the mount tree. Knows nothing of chroot: a path is that from the initial root, or from the root of the mount
- * namespace that the file was opened in.
+ * Names of open files as /proc/PID/fd and /proc/PID/maps show them: dentries and mounts walked up to the root
+ * of the mount tree. Knows nothing of chroot: a path is that from the initial root, or from the root of the
+ * mount namespace that the file was opened in.
  */
 #ifndef DILL_KERNEL_PATH_H
 #define DILL_KERNEL_PATH_H
@@ -65,10 +65,11 @@ int path_layout_load(struct kernel *kernel, struct path_layout *ret_layout, stru
  * The path of a dentry in a mount, as d_path() would give it (fs/d_path.c). At most 4096 bytes. -EFAULT,
  * -EBADMSG: a chain without end or with impossible names. Free *ret_path.
  */
-int kernel_path_read(struct kernel *kernel, const struct path_layout *layout, uint64_t dentry, uint64_t vfsmount,
-		     char **ret_path);
+int kernel_path_read(struct kernel *kernel, const struct path_layout *layout, uint64_t dentry,
+		     uint64_t vfsmount, char **ret_path);
 
-/* What struct file @address is. -EFAULT, -EBADMSG, -ENOMEM; a path that can't be read is NULL and no failure. */
+/* What struct file @address is. -EFAULT, -EBADMSG, -ENOMEM; a path that can't be read is NULL and no failure.
+ */
 int kernel_file_read(struct kernel *kernel, const struct path_layout *layout, uint64_t address,
 		     struct kernel_file *ret_file);
 void kernel_file_deinit(struct kernel_file *file);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Walks the lists of tasks and gathers what is on them. Reads in passes over all tasks (lists, task_structs, what
- * they point to), so that each pass can be fetched in few round trips.
+ * Walks the lists of tasks and gathers what is on them. Reads in passes over all tasks (lists, task_structs,
+ * what they point to), so that each pass can be fetched in few round trips.
  */
 #include "task.h"
 
@@ -171,7 +171,8 @@ static int prefetch_counters(struct tasks *tasks, size_t first, size_t count)
 	for (size_t i = first; i < first + count; i++) {
 		uint64_t mm = tasks->list[i].mm, counters, address;
 
-		if (!mm || field_read(kernel, &layout->percpu_counter.counters, mm + layout->mm.rss_percpu.offset, &counters))
+		if (!mm || field_read(kernel, &layout->percpu_counter.counters,
+				      mm + layout->mm.rss_percpu.offset, &counters))
 			continue;
 		for (size_t cpu = 0; cpu < kernel->cpu_count; cpu++)
 			if (!kernel_percpu(kernel, counters, cpu, &address))
@@ -196,10 +197,13 @@ static int complete_tasks(struct tasks *tasks)
 				list[k] = tasks->list[i + k].addr;
 			prefetch_tasks(tasks, list, count);
 			prefetch_pointed(tasks, i, count, &layout->task.mm, layout->mm.read_size);
-			prefetch_pointed(tasks, i, count, &layout->task.real_cred, layout->cred.user_ns.offset + 8);
-			prefetch_pointed(tasks, i, count, &layout->task.signal, layout->signal.thread_head.offset + 8);
+			prefetch_pointed(tasks, i, count, &layout->task.real_cred,
+					 layout->cred.user_ns.offset + 8);
+			prefetch_pointed(tasks, i, count, &layout->task.signal,
+					 layout->signal.thread_head.offset + 8);
 			prefetch_pointed(tasks, i, count, &layout->task.thread_pid, layout->pid.numbers + 16);
-			prefetch_pointed(tasks, i, count, &layout->task.cgroups, layout->cgroup.dfl_cgrp.offset + 8);
+			prefetch_pointed(tasks, i, count, &layout->task.cgroups,
+					 layout->cgroup.dfl_cgrp.offset + 8);
 			if (!field_exists(&layout->mm.rss_atomic))
 				status = prefetch_counters(tasks, i, count);
 		}
@@ -223,8 +227,8 @@ static int collect_threads(struct tasks *tasks, struct addresses *addresses)
 
 		if (!tasks->list[i].signal)
 			continue;
-		status = walk_list(tasks, tasks->list[i].signal + tasks->layout.signal.thread_head.offset, offset,
-				   false, addresses, &walk);
+		status = walk_list(tasks, tasks->list[i].signal + tasks->layout.signal.thread_head.offset,
+				   offset, false, addresses, &walk);
 		if (status)
 			return status;
 		tasks->damaged_groups += walk.damage != LIST_INTACT;
@@ -243,14 +247,15 @@ static int add_threads(struct tasks *tasks)
 	addresses_sort_unique(&threads);
 	addresses_sort_unique(&leaders);
 	for (size_t i = 0; i < threads.count && !status; i++)
-		if (!bsearch(&threads.list[i], leaders.list, leaders.count, sizeof(*leaders.list), compare_addresses))
+		if (!bsearch(&threads.list[i], leaders.list, leaders.count, sizeof(*leaders.list),
+			     compare_addresses))
 			status = addresses_add(&others, threads.list[i]);
 	return status ? status : add_tasks(tasks, &others);
 }
 
 /*
- * Idle tasks are on no list. Each CPU's run queue names its own; a task's cfs_rq leads to one where the variable
- * itself is hidden, as every CPU has threads that are bound to it.
+ * Idle tasks are on no list. Each CPU's run queue names its own; a task's cfs_rq leads to one where the
+ * variable itself is hidden, as every CPU has threads that are bound to it.
  */
 static int collect_idle(struct tasks *tasks, uint64_t init_task, struct addresses *addresses)
 {
@@ -309,9 +314,10 @@ static void find_stack_size(struct tasks *tasks)
 	uint64_t area, size = 0;
 
 	for (size_t i = 0; i < tasks->count && !size; i++)
-		if (field_read(tasks->kernel, &tasks->layout.task.stack_vm_area, tasks->list[i].addr, &area) || !area ||
-		    field_read(tasks->kernel, &tasks->layout.vm_size, area, &size) || size % PAGE_BYTES ||
-		    size <= PAGE_BYTES || size > 64 * PAGE_BYTES)
+		if (field_read(tasks->kernel, &tasks->layout.task.stack_vm_area, tasks->list[i].addr,
+			       &area) ||
+		    !area || field_read(tasks->kernel, &tasks->layout.vm_size, area, &size) ||
+		    size % PAGE_BYTES || size <= PAGE_BYTES || size > 64 * PAGE_BYTES)
 			size = 0;
 	size = size ? size - PAGE_BYTES : THREAD_SIZE_DEFAULT;
 	for (size_t i = 0; i < tasks->count; i++)
@@ -342,7 +348,8 @@ static int read_once(struct tasks *tasks, uint64_t init_task, unsigned flags)
 
 static bool is_damaged(const struct tasks *tasks)
 {
-	return tasks->damage != LIST_INTACT || tasks->damaged_groups || tasks->unreadable || tasks->impossible;
+	return tasks->damage != LIST_INTACT || tasks->damaged_groups || tasks->unreadable ||
+	       tasks->impossible;
 }
 
 int tasks_read(struct kernel *kernel, unsigned flags, struct tasks *ret_tasks, struct error *err)
@@ -371,9 +378,10 @@ int tasks_read(struct kernel *kernel, unsigned flags, struct tasks *ret_tasks, s
 		status = -EBADMSG;
 	if (status) {
 		tasks_deinit(&tasks);
-		return status == -EBADMSG ? error_set(err, status, "tasks: init_task at 0x%llx leads to no task",
-						      (unsigned long long)init_task)
-					  : error_set(err, status, "tasks: %s", strerror(-status));
+		return status == -EBADMSG
+			       ? error_set(err, status, "tasks: init_task at 0x%llx leads to no task",
+					   (unsigned long long)init_task)
+			       : error_set(err, status, "tasks: %s", strerror(-status));
 	}
 	*ret_tasks = tasks;
 	return 0;

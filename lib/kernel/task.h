@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Tasks: processes, threads, idle tasks, as plain values. Read from the lists that the scheduler and /proc use,
- * with a bound on each; what is damaged is counted and named, and the rest is still read.
+ * Tasks: processes, threads, idle tasks, as plain values. Read from the lists that the scheduler and /proc
+ * use, with a bound on each; what is damaged is counted and named, and the rest is still read.
  *
  * Files, mappings and stacks of a task: task_files.h, task_maps.h, task_stack.h.
  */
@@ -40,19 +40,19 @@ struct task_pid {
 };
 
 struct task {
-	uint64_t addr; /* of the task_struct */
+	uint64_t addr;     /* of the task_struct */
 	int32_t pid, tgid; /* in the initial namespace */
 	int32_t ppid;      /* real_parent's tgid, as /proc shows it */
 	char comm[TASK_COMM_MAX + 1];
-	uint32_t state;      /* __state as it is */
+	uint32_t state; /* __state as it is */
 	uint32_t exit_state;
-	uint32_t flags;      /* PF_* */
-	uint32_t cpu;        /* on which it runs or ran last */
-	bool is_on_cpu;      /* running at this moment */
-	bool is_leader;      /* of its thread group: a process */
+	uint32_t flags; /* PF_* */
+	uint32_t cpu;   /* on which it runs or ran last */
+	bool is_on_cpu; /* running at this moment */
+	bool is_leader; /* of its thread group: a process */
 	bool is_kernel_thread;
-	bool is_idle;        /* a CPU's idle task: pid 0 */
-	bool has_memory;     /* an mm of its own; the five below are 0 else */
+	bool is_idle;    /* a CPU's idle task: pid 0 */
+	bool has_memory; /* an mm of its own; the five below are 0 else */
 	uint64_t rss_file_bytes, rss_anon_bytes, rss_shmem_bytes, swap_bytes;
 	uint64_t vsize_bytes;
 	uint32_t uid, gid, euid, egid; /* as the initial user namespace counts */
@@ -62,14 +62,14 @@ struct task {
 	uint64_t start_boottime_ns; /* since boot, suspended time included */
 	uint64_t stack;             /* lowest address of the kernel stack; 0: none */
 	uint64_t stack_size;
-	uint64_t sp;                /* saved stack pointer: of a task that is not running */
+	uint64_t sp; /* saved stack pointer: of a task that is not running */
 	uint64_t mm, files, fs, signal, real_parent, group_leader;
-	struct task_pid *pids;      /* initial namespace first, its own last. Owned */
+	struct task_pid *pids; /* initial namespace first, its own last. Owned */
 	size_t pid_count;
 	uint32_t namespaces[TASK_NS_COUNT]; /* inode numbers; 0: not known */
-	char *cgroup;     /* path in the unified hierarchy; NULL: not known. Owned */
-	char *cgroups_v1; /* "memory:/a cpu,cpuacct:/b"; NULL: no such hierarchies. Owned */
-	uint32_t missing; /* enum task_missing */
+	char *cgroup;                       /* path in the unified hierarchy; NULL: not known. Owned */
+	char *cgroups_v1;                   /* "memory:/a cpu,cpuacct:/b"; NULL: no such hierarchies. Owned */
+	uint32_t missing;                   /* enum task_missing */
 };
 
 /* All that was read in one pass. */
@@ -82,10 +82,10 @@ struct tasks {
 	/* What was wrong. */
 	enum list_damage damage; /* of the list of processes */
 	uint64_t damaged_node;
-	size_t damaged_groups;   /* processes whose list of threads is damaged */
-	size_t unreadable;       /* on a list, but can't be read */
-	size_t impossible;       /* on a list, but certainly no task: pid, stack, leader make no sense */
-	size_t incomplete;       /* tasks of which parts are missing */
+	size_t damaged_groups; /* processes whose list of threads is damaged */
+	size_t unreadable;     /* on a list, but can't be read */
+	size_t impossible;     /* on a list, but certainly no task: pid, stack, leader make no sense */
+	size_t incomplete;     /* tasks of which parts are missing */
 };
 
 enum tasks_flags {

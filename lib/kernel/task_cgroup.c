@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* Paths of the control groups that a css_set stands for: in the unified hierarchy and in those of version 1. */
+/* Paths of the control groups that a css_set stands for: in the unified hierarchy and in those of version 1.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@
 #define CONTROLLERS_MAX 64
 
 /* The path of a kernfs node within its file system; bounded by the buffer, as each step adds a byte. */
-static int read_kernfs_path(struct kernel *kernel, const struct task_layout *layout, uint64_t node, char **ret_path)
+static int read_kernfs_path(struct kernel *kernel, const struct task_layout *layout, uint64_t node,
+			    char **ret_path)
 {
 	char path[PATH_BYTES], name[NAME_BYTES];
 	size_t start = sizeof(path) - 1;
@@ -75,15 +77,16 @@ static void read_controllers(struct kernel *kernel, const struct task_layout *la
 	for (size_t i = 0; i < CONTROLLERS_MAX && (i + 1) * 8 <= subsys->size; i++) {
 		size_t length = strlen(text);
 
-		if (!(mask >> i & 1) || kernel_read_u64(kernel, cgroup + subsys->offset + i * 8, &css) || !css ||
-		    field_read(kernel, &layout->cgroup.css_ss, css, &ss) ||
+		if (!(mask >> i & 1) || kernel_read_u64(kernel, cgroup + subsys->offset + i * 8, &css) ||
+		    !css || field_read(kernel, &layout->cgroup.css_ss, css, &ss) ||
 		    field_read(kernel, &layout->cgroup.ss_legacy_name, ss, &at) ||
 		    kernel_read_string(kernel, at, name, sizeof(name)))
 			continue;
 		snprintf(text + length, size - length, "%s%s", length ? "," : "", name);
 	}
 	if (field_exists(&layout->cgroup.root_name) &&
-	    !kernel_read_string(kernel, root + layout->cgroup.root_name.offset, name, sizeof(name)) && name[0]) {
+	    !kernel_read_string(kernel, root + layout->cgroup.root_name.offset, name, sizeof(name)) &&
+	    name[0]) {
 		size_t length = strlen(text);
 
 		snprintf(text + length, size - length, "%sname=%s", length ? "," : "", name);
@@ -91,7 +94,8 @@ static void read_controllers(struct kernel *kernel, const struct task_layout *la
 }
 
 /* Add one hierarchy to *text. The unified one, number 0, is not meant here. */
-static int append_hierarchy(struct kernel *kernel, const struct task_layout *layout, uint64_t cgroup, char **text)
+static int append_hierarchy(struct kernel *kernel, const struct task_layout *layout, uint64_t cgroup,
+			    char **text)
 {
 	CLEANUP(free) char *path = NULL;
 	char controllers[512], *longer;

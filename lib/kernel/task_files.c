@@ -57,7 +57,8 @@ static int find_table(struct kernel *kernel, const struct task_files_layout *lay
 	if (!status)
 		status = field_read(kernel, &layout->open_fds, fdt, &table.open);
 	if (status)
-		return error_set(err, status, "the table of files at 0x%llx can't be read", (unsigned long long)files);
+		return error_set(err, status, "the table of files at 0x%llx can't be read",
+				 (unsigned long long)files);
 	if (table.count > FDS_MAX)
 		return error_set(err, -EBADMSG, "the table of files at 0x%llx claims %llu entries",
 				 (unsigned long long)files, (unsigned long long)table.count);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Where the members are that task.c reads, by this kernel's own types. Members that it hasn't got stay absent:
- * field_exists(). What only files, mappings and stacks need is in their own layouts.
+ * Where the members are that task.c reads, by this kernel's own types. Members that it hasn't got stay
+ * absent: field_exists(). What only files, mappings and stacks need is in their own layouts.
  */
 #ifndef DILL_TASK_LAYOUT_H
 #define DILL_TASK_LAYOUT_H

@@ -59,7 +59,8 @@ static int check_layout(const struct task_maps_layout *layout, struct error *err
 			       ? 0
 			       : error_set(err, -ENOENT, "struct mm_struct has neither mmap nor mm_mt");
 	for (size_t i = 0; i < 4; i++)
-		if (!field_exists(arrays[i]) || (size_t)arrays[i]->offset + arrays[i]->size > layout->maple.node_size)
+		if (!field_exists(arrays[i]) ||
+		    (size_t)arrays[i]->offset + arrays[i]->size > layout->maple.node_size)
 			return error_set(err, -ENOENT, "the nodes of maple trees are not as known");
 	return 0;
 }
@@ -105,8 +106,8 @@ static struct mm_bounds read_bounds(struct kernel *kernel, const struct task_map
 }
 
 /* A mapping whose operations have a name() is a special one: [vdso], [vvar], [uprobes]. */
-static bool read_special_name(struct kernel *kernel, const struct task_maps_layout *layout, const uint8_t *vma,
-			      char *name, size_t size)
+static bool read_special_name(struct kernel *kernel, const struct task_maps_layout *layout,
+			      const uint8_t *vma, char *name, size_t size)
 {
 	uint64_t ops = field_get(&layout->vma.ops, vma, layout->vma.read_size), function, text;
 	uint64_t special = field_get(&layout->vma.private_data, vma, layout->vma.read_size);
@@ -121,10 +122,12 @@ static bool read_anon_name(struct kernel *kernel, const struct task_maps_layout 
 {
 	uint64_t text = field_get(&layout->vma.anon_name, vma, layout->vma.read_size);
 
-	return text && layout->anon_name_text && !kernel_read_string(kernel, text + layout->anon_name_text, name, size);
+	return text && layout->anon_name_text &&
+	       !kernel_read_string(kernel, text + layout->anon_name_text, name, size);
 }
 
-/* vma->anon_name shares its place with the file's interval tree in some kernels: only asked without a file. */
+/* vma->anon_name shares its place with the file's interval tree in some kernels: only asked without a file.
+ */
 static int name_without_file(struct kernel *kernel, const struct task_maps_layout *layout, const uint8_t *vma,
 			     const struct mm_bounds *bounds, struct task_mapping *mapping)
 {
@@ -144,7 +147,8 @@ static int name_without_file(struct kernel *kernel, const struct task_maps_layou
 	return mapping->name ? 0 : -ENOMEM;
 }
 
-static int read_file(struct kernel *kernel, const struct task_maps_layout *layout, struct task_mapping *mapping)
+static int read_file(struct kernel *kernel, const struct task_maps_layout *layout,
+		     struct task_mapping *mapping)
 {
 	struct kernel_file file;
 	int status = kernel_file_read(kernel, &layout->path, mapping->file, &file);
@@ -196,8 +200,8 @@ static int decode_mapping(struct kernel *kernel, const struct task_maps_layout *
 	return 0;
 }
 
-static void prefetch_mappings(struct kernel *kernel, const struct task_maps_layout *layout, const uint64_t *list,
-			      size_t count)
+static void prefetch_mappings(struct kernel *kernel, const struct task_maps_layout *layout,
+			      const uint64_t *list, size_t count)
 {
 	struct memory_range ranges[BATCH];
 
@@ -288,8 +292,8 @@ int task_maps_read(struct kernel *kernel, const struct task_maps_layout *layout,
 	free(vmas.list);
 	if (status) {
 		task_maps_deinit(&maps);
-		return error_set(err, status, "the mappings of the mm at 0x%llx: %s", (unsigned long long)task->mm,
-				 strerror(-status));
+		return error_set(err, status, "the mappings of the mm at 0x%llx: %s",
+				 (unsigned long long)task->mm, strerror(-status));
 	}
 	*ret_maps = maps;
 	return 0;

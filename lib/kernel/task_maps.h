@@ -17,9 +17,9 @@ struct task_maps_layout {
 		struct field start, end, next, flags, pgoff, file, ops, private_data, anon_name;
 		size_t read_size;
 	} vma;
-	struct field ops_name;        /* vm_operations_struct */
-	struct field special_name;    /* vm_special_mapping */
-	uint32_t anon_name_text;      /* offset of anon_vma_name.name[]; 0: no such names */
+	struct field ops_name;     /* vm_operations_struct */
+	struct field special_name; /* vm_special_mapping */
+	uint32_t anon_name_text;   /* offset of anon_vma_name.name[]; 0: no such names */
 	struct {
 		struct field range_pivots, range_slots, arange_pivots, arange_slots;
 		size_t node_size;
@@ -29,8 +29,8 @@ struct task_maps_layout {
 struct task_mapping {
 	uint64_t vma; /* address of the vm_area_struct */
 	uint64_t start, end;
-	uint64_t flags;  /* VM_* */
-	uint64_t offset; /* into the file, bytes */
+	uint64_t flags;      /* VM_* */
+	uint64_t offset;     /* into the file, bytes */
 	char permissions[5]; /* "rw-p" */
 	uint64_t file;       /* struct file; 0: none */
 	uint32_t dev;        /* major << 20 | minor */
@@ -64,7 +64,7 @@ struct vma_list {
 };
 int vmas_of_list(struct kernel *kernel, const struct task_maps_layout *layout, uint64_t mm, size_t limit,
 		 struct vma_list *vmas);
-int vmas_of_maple_tree(struct kernel *kernel, const struct task_maps_layout *layout, uint64_t mm, size_t limit,
-		       struct vma_list *vmas);
+int vmas_of_maple_tree(struct kernel *kernel, const struct task_maps_layout *layout, uint64_t mm,
+		       size_t limit, struct vma_list *vmas);
 
 #endif

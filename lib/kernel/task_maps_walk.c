@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * From an mm_struct to its vm_area_structs: along the list of older kernels, down the maple tree of newer ones
- * (lib/maple_tree.c, include/linux/maple_tree.h).
+ * From an mm_struct to its vm_area_structs: along the list of older kernels, down the maple tree of newer
+ * ones (lib/maple_tree.c, include/linux/maple_tree.h).
  *
- * A maple tree's pointers to nodes carry the kind of node that they lead to; the root alone also has bit 1 set, by
- * which ma_root is told from a single entry:
+ * A maple tree's pointers to nodes carry the kind of node that they lead to; the root alone also has bit 1
+ * set, by which ma_root is told from a single entry:
  *
  *     63 .. 8            7      6 .. 3   2      1     0
  *     node address >> 8  0      kind     null   root  0
  *
- * An entry is a plain pointer to a vm_area_struct, or a reserved value below 4096. pivot[i] is the last index that
- * slot[i] covers; the last slot has no pivot.
+ * An entry is a plain pointer to a vm_area_struct, or a reserved value below 4096. pivot[i] is the last index
+ * that slot[i] covers; the last slot has no pivot.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -118,11 +118,14 @@ static int walk_node(struct maple_walk *walk, uint64_t entry, uint64_t min, uint
 	uint8_t bytes[MAPLE_NODE_BYTES];
 	unsigned kind = MAPLE_KIND(entry);
 	bool is_range = kind == MAPLE_LEAF_64 || kind == MAPLE_RANGE_64;
-	const struct field *pivots = is_range ? &walk->layout->maple.range_pivots : &walk->layout->maple.arange_pivots;
-	const struct field *slots = is_range ? &walk->layout->maple.range_slots : &walk->layout->maple.arange_slots;
+	const struct field *pivots =
+		is_range ? &walk->layout->maple.range_pivots : &walk->layout->maple.arange_pivots;
+	const struct field *slots =
+		is_range ? &walk->layout->maple.range_slots : &walk->layout->maple.arange_slots;
 	int status = 0;
 
-	if (depth > MAPLE_DEPTH_MAX || ++walk->nodes > walk->limit || (!is_range && kind != MAPLE_ARANGE_64) ||
+	if (depth > MAPLE_DEPTH_MAX || ++walk->nodes > walk->limit ||
+	    (!is_range && kind != MAPLE_ARANGE_64) ||
 	    kernel_read(walk->kernel, MAPLE_NODE(entry), bytes, walk->layout->maple.node_size)) {
 		walk->vmas->unreadable++;
 		return 0;
@@ -144,8 +147,8 @@ static int walk_node(struct maple_walk *walk, uint64_t entry, uint64_t min, uint
 	return status;
 }
 
-int vmas_of_maple_tree(struct kernel *kernel, const struct task_maps_layout *layout, uint64_t mm, size_t limit,
-		       struct vma_list *vmas)
+int vmas_of_maple_tree(struct kernel *kernel, const struct task_maps_layout *layout, uint64_t mm,
+		       size_t limit, struct vma_list *vmas)
 {
 	struct maple_walk walk = { .kernel = kernel, .layout = layout, .vmas = vmas, .limit = limit };
 	uint64_t root;

@@ -17,9 +17,9 @@ static const struct {
 	char letter;
 	const char *name;
 } states[] = {
-	{ 'R', "running" },	 { 'S', "sleeping" }, { 'D', "disk sleep" }, { 'T', "stopped" },
-	{ 't', "tracing stop" }, { 'X', "dead" },     { 'Z', "zombie" },     { 'P', "parked" },
-	{ 'I', "idle" },
+	{ 'R', "running" }, { 'S', "sleeping" },     { 'D', "disk sleep" },
+	{ 'T', "stopped" }, { 't', "tracing stop" }, { 'X', "dead" },
+	{ 'Z', "zombie" },  { 'P', "parked" },       { 'I', "idle" },
 };
 #define STATE_DISK_SLEEP 2
 #define STATE_IDLE 8
@@ -48,15 +48,17 @@ const char *task_state_name(const struct task *task)
 
 const char *task_policy_name(uint32_t policy)
 {
-	static const char *const names[] = { "normal", "fifo", "rr", "batch", NULL, "idle", "deadline", "ext" };
+	static const char *const names[] = {
+		"normal", "fifo", "rr", "batch", NULL, "idle", "deadline", "ext"
+	};
 
 	return policy < sizeof(names) / sizeof(*names) ? names[policy] : NULL;
 }
 
 /*
- * Without 0x8 and 0x4000 (PF_USED_ASYNC, then PF_USER_WORKER), 0x10000 (PF_FROZEN, then PF_KCOMPACTD), 0x800000
- * (PF_SWAPWRITE, then PF_MEMALLOC_NORECLAIM), 0x1000000, 0x2000000, 0x20000000, 0x40000000: they were given away
- * again, and nothing in a kernel says which meaning it has.
+ * Without 0x8 and 0x4000 (PF_USED_ASYNC, then PF_USER_WORKER), 0x10000 (PF_FROZEN, then PF_KCOMPACTD),
+ * 0x800000 (PF_SWAPWRITE, then PF_MEMALLOC_NORECLAIM), 0x1000000, 0x2000000, 0x20000000, 0x40000000: they
+ * were given away again, and nothing in a kernel says which meaning it has.
  */
 static const struct {
 	uint32_t bit;
@@ -119,7 +121,7 @@ void task_flags_text(uint32_t flags, char *text, size_t size)
 void task_missing_text(uint32_t missing, char *text, size_t size)
 {
 	static const char *const names[] = { "threads",    "credentials", "memory", "pids",
-					     "namespaces", "cgroup",	  "parent" };
+					     "namespaces", "cgroup",      "parent" };
 
 	text[0] = '\0';
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -129,8 +131,8 @@ void task_missing_text(uint32_t missing, char *text, size_t size)
 
 const char *task_namespace_name(enum task_namespace kind)
 {
-	static const char *const names[TASK_NS_COUNT] = { "pid", "user", "mnt",	   "uts",
-							  "ipc", "net",	 "cgroup", "time" };
+	static const char *const names[TASK_NS_COUNT] = { "pid", "user", "mnt",    "uts",
+							  "ipc", "net",  "cgroup", "time" };
 
 	return names[kind];
 }

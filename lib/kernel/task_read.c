@@ -24,14 +24,16 @@ static bool is_kernel_pointer(uint64_t value)
 /* What is read through a stale or broken pointer is hardly ever a task by these measures. */
 static bool is_possible(const struct task *task)
 {
-	return task->pid >= 0 && task->pid <= TASK_PID_LIMIT && task->tgid >= 0 && task->tgid <= TASK_PID_LIMIT &&
-	       (!task->signal || is_kernel_pointer(task->signal)) &&
+	return task->pid >= 0 && task->pid <= TASK_PID_LIMIT && task->tgid >= 0 &&
+	       task->tgid <= TASK_PID_LIMIT && (!task->signal || is_kernel_pointer(task->signal)) &&
 	       (!task->group_leader || is_kernel_pointer(task->group_leader)) &&
-	       (!task->stack || is_kernel_pointer(task->stack)) && (!task->mm || is_kernel_pointer(task->mm)) &&
+	       (!task->stack || is_kernel_pointer(task->stack)) &&
+	       (!task->mm || is_kernel_pointer(task->mm)) &&
 	       strnlen(task->comm, TASK_COMM_MAX) < TASK_COMM_MAX;
 }
 
-int task_decode(struct kernel *kernel, const struct task_layout *layout, uint64_t address, struct task *ret_task)
+int task_decode(struct kernel *kernel, const struct task_layout *layout, uint64_t address,
+		struct task *ret_task)
 {
 	size_t size = layout->task.read_size;
 	CLEANUP(free) uint8_t *bytes = malloc(size);
@@ -80,8 +82,8 @@ int task_decode(struct kernel *kernel, const struct task_layout *layout, uint64_
 }
 
 /* One of mm's counters in pages, exact: what CPUs have not yet added to the sum included. */
-static int read_rss_counter(struct kernel *kernel, const struct task_layout *layout, uint64_t mm, uint32_t index,
-			    uint64_t *ret_bytes)
+static int read_rss_counter(struct kernel *kernel, const struct task_layout *layout, uint64_t mm,
+			    uint32_t index, uint64_t *ret_bytes)
 {
 	bool is_atomic = field_exists(&layout->mm.rss_atomic);
 	const struct field *rss = is_atomic ? &layout->mm.rss_atomic : &layout->mm.rss_percpu;
@@ -125,7 +127,8 @@ static int read_memory(struct kernel *kernel, const struct task_layout *layout, 
 	if (!status)
 		status = read_rss_counter(kernel, layout, task->mm, layout->rss.anon, &task->rss_anon_bytes);
 	if (!status)
-		status = read_rss_counter(kernel, layout, task->mm, layout->rss.shmem, &task->rss_shmem_bytes);
+		status =
+			read_rss_counter(kernel, layout, task->mm, layout->rss.shmem, &task->rss_shmem_bytes);
 	if (!status)
 		status = read_rss_counter(kernel, layout, task->mm, layout->rss.swap, &task->swap_bytes);
 	return status;

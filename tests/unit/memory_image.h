@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * A kernel in a piece of memory that the test fills: virtual addresses from IMAGE_BASE on, nothing else is there.
- * Symbols and types are the test's to add.
+ * A kernel in a piece of memory that the test fills: virtual addresses from IMAGE_BASE on, nothing else is
+ * there. Symbols and types are the test's to add.
  */
 #ifndef DILL_TEST_MEMORY_IMAGE_H
 #define DILL_TEST_MEMORY_IMAGE_H
@@ -33,7 +33,10 @@ static int image_read(struct memory_source *source, enum address_space space, st
 	for (size_t i = 0; i < count; i++) {
 		uint64_t at = reads[i].address - IMAGE_BASE;
 
-		reads[i].result = space == SPACE_VIRTUAL && at < IMAGE_SIZE && reads[i].size <= IMAGE_SIZE - at ? 0 : -EFAULT;
+		reads[i].result =
+			space == SPACE_VIRTUAL && at < IMAGE_SIZE && reads[i].size <= IMAGE_SIZE - at
+				? 0
+				: -EFAULT;
 		if (!reads[i].result)
 			memcpy(reads[i].buffer, image->bytes + at, reads[i].size);
 	}
