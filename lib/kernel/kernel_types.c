@@ -255,6 +255,8 @@ void kernel_types_close(struct kernel_types *types)
 	btf__free(types->btf);
 	type_names_deinit(&types->type_index);
 	type_names_deinit(&types->enumerator_index);
+	free(types->alignments[0]);
+	free(types->alignments[1]);
 	free(types->origin);
 	free(types);
 }

@@ -34,6 +34,8 @@ struct kernel_types {
 	char *origin;
 	bool has_signed_enums; /* enums say whether they are signed (since pahole 1.24, Linux 6.0) */
 	struct type_names type_index, enumerator_index;
+	uint8_t *alignments[2]; /* by type id, made when first asked for: type_walk.c */
+	unsigned align_depth;
 };
 
 /* NULL: no such type. */
