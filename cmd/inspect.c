@@ -12,11 +12,20 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "kernel_types.h"
 #include "privileges.h"
 #include "source_file.h"
 #include "source_live.h"
 
-DEFINE_CLEANUP(kernel, struct kernel *, kernel_close(v));
+#define LIVE_BTF "/sys/kernel/btf/vmlinux"
+
+/* What a run opens. */
+static void close_inspection(struct inspection *inspection)
+{
+	kernel_close(inspection->kernel);
+	kernel_types_close(inspection->types);
+}
+DEFINE_CLEANUP(inspection, struct inspection, close_inspection(&v));
 
 #define AT(member) offsetof(struct inspect_settings, member)
 
@@ -76,6 +85,75 @@ int inspect_open_target(const struct inspect_settings *settings, struct kernel *
 	return status ? status : kernel_open(source, &settings->files, ret_kernel, err);
 }
 
+/* Whether the opened kernel can be read yet. */
+static bool can_read(void *context)
+{
+	const struct kernel *kernel = context;
+	uint64_t word;
+
+	return !memory_source_read(kernel->source, SPACE_VIRTUAL, kernel->layout.base.value, &word, sizeof(word),
+				   NULL);
+}
+
+int inspection_kernel(struct inspection *inspection, struct kernel **ret_kernel, struct error *err)
+{
+	int status;
+
+	if (!inspection->kernel) {
+		status = inspect_open_target(inspection->settings, &inspection->kernel, err);
+		if (status) /* only a command line can be a usage error */
+			return status == -EINVAL ? -EBADMSG : status;
+		if (inspection->kernel->source->is_this_machine &&
+		    privileges_reduce_to_reading(can_read, inspection->kernel, err))
+			inspect_notice(inspection, "%s", err->text);
+	}
+	*ret_kernel = inspection->kernel;
+	return 0;
+}
+
+static bool is_live(const char *target)
+{
+	return !target || !strcmp(target, "live") || !strncmp(target, "live:", 5);
+}
+
+/* -ENOENT: only the target has them. */
+static int open_types_alone(const struct inspect_settings *settings, struct kernel_types **ret_types,
+			    struct error *err)
+{
+	if (settings->files.btf)
+		return kernel_types_open_file(settings->files.btf, ret_types, err);
+	if (settings->files.vmlinux)
+		return kernel_types_open_elf(settings->files.vmlinux, ret_types, err);
+	if (!is_live(settings->target) || access(LIVE_BTF, R_OK))
+		return -ENOENT;
+	return kernel_types_open_file(LIVE_BTF, ret_types, err);
+}
+
+int inspection_types(struct inspection *inspection, struct kernel_types **ret_types, struct error *err)
+{
+	const struct inspect_settings *settings = inspection->settings;
+	bool has_file = settings->files.btf || settings->files.vmlinux;
+	struct kernel *kernel;
+	int status = 0;
+
+	if (!inspection->types && !inspection->kernel) {
+		status = open_types_alone(settings, &inspection->types, err);
+		if (status && (has_file || status != -ENOENT))
+			return status == -EINVAL ? -EBADMSG : status;
+	}
+	if (inspection->types) {
+		*ret_types = inspection->types;
+		return 0;
+	}
+	status = inspection_kernel(inspection, &kernel, err);
+	if (status)
+		return status;
+	if (!kernel->types)
+		return error_set(err, -ENOENT, "no types (BTF) in this kernel's memory: give them by --btf or --vmlinux");
+	*ret_types = kernel->types;
+	return 0;
+}
+
 static void say(const struct inspection *inspection, const char *format, va_list arguments)
 {
 	char text[1024];
@@ -124,38 +202,24 @@ static int judge(const struct inspection *inspection)
 	return inspection->has_findings ? EXIT_FINDINGS : EXIT_CLEAN;
 }
 
-/* Whether the opened kernel can be read yet. */
-static bool can_read(void *context)
-{
-	const struct kernel *kernel = context;
-	uint64_t word;
-
-	return !memory_source_read(kernel->source, SPACE_VIRTUAL, kernel->layout.base.value, &word, sizeof(word),
-				   NULL);
-}
-
 int run_inspector(struct invocation *invocation, struct inspect_settings *settings, struct error *err)
 {
 	const struct inspector *inspector = invocation->command->inspector;
-	CLEANUP(kernel) struct kernel *kernel = NULL;
-	struct inspection inspection = { .invocation = invocation,
+	CLEANUP(inspection) struct inspection inspection = { .invocation = invocation,
 					 .settings = settings,
 					 .options = invocation->settings,
 					 .view = invocation->view };
+	struct kernel *kernel;
 	int status = inspector->configure ? inspector->configure(&inspection, err) : 0;
 
-	if (status)
-		return status;
 	if (!invocation->output.is_verbose)
 		libbpf_set_print(NULL); /* what it tries in vain is not news */
-	status = inspect_open_target(settings, &kernel, err);
-	if (status) /* only a command line can be a usage error */
-		return status == -EINVAL ? -EBADMSG : status;
-	inspection.kernel = kernel;
-	if (kernel->source->is_this_machine && privileges_reduce_to_reading(can_read, kernel, err))
-		inspect_notice(&inspection, "%s", err->text);
+	if (!status && !inspector->opens_lazily)
+		status = inspection_kernel(&inspection, &kernel, err);
+	if (status)
+		return status;
 	status = inspector->show(&inspection, err);
-	if (!status && kernel->reader.code)
-		inspect_incomplete(&inspection, "%s", kernel->reader.text);
+	if (!status && inspection.kernel && inspection.kernel->reader.code)
+		inspect_incomplete(&inspection, "%s", inspection.kernel->reader.text);
 	return status == -EPIPE ? EXIT_CLEAN : status ? status : judge(&inspection);
 }

@@ -14,6 +14,7 @@
 #include "ladder.h"
 
 struct inspection;
+struct kernel_types;
 
 /* Values of the options that all inspecting commands have. */
 struct inspect_settings {
@@ -35,6 +36,8 @@ struct inspector {
 	 * to write are opened in configure().
 	 */
 	int (*show)(struct inspection *inspection, struct error *err);
+	/* The target is opened when inspection_kernel() first asks for it; inspection->kernel is NULL before. */
+	bool opens_lazily;
 };
 
 /* One run, as the command sees it. */
@@ -44,12 +47,21 @@ struct inspection {
 	const void *options; /* the command's own settings */
 	struct view *view;
 	struct kernel *kernel;
+	struct kernel_types *types; /* what inspection_types() opened without the target. Owned by the runner */
 	bool has_findings;
 	char incomplete[512]; /* the first reason; "" when nothing is missing */
 };
 
 /* Open what --target names. The message says what was tried. */
 int inspect_open_target(const struct inspect_settings *settings, struct kernel **ret_kernel, struct error *err);
+
+/* The target, opened now if it wasn't yet. */
+int inspection_kernel(struct inspection *inspection, struct kernel **ret_kernel, struct error *err);
+/*
+ * The target's types, without opening it where they can be had otherwise: --btf, --vmlinux, or the running
+ * kernel's own file, which needs no privileges. Borrowed.
+ */
+int inspection_types(struct inspection *inspection, struct kernel_types **ret_types, struct error *err);
 
 /* A line on stderr, escaped; not with -q. */
 void inspect_notice(const struct inspection *inspection, const char *format, ...)

@@ -76,6 +76,7 @@ struct view_record {
 	 *     {{  }}           literal braces
 	 */
 	const char *text;
+	const struct view_record *joins; /* rows go on in that record's table, under its heading; NULL: its own */
 	unsigned indent;     /* spaces before text lines; blocks stand 4 further right */
 	bool starts_section; /* text: an empty line before it, unless it comes first */
 	bool is_remark;      /* text: left out when the view is quiet */

@@ -219,13 +219,18 @@ static void write_heading(struct view *view, const struct view_record *record)
 	out_string(&view->out, "\n");
 }
 
+static const struct view_record *table_of(const struct view_record *record)
+{
+	return record->joins ? record->joins : record;
+}
+
 static bool is_heading_due(const struct view *view, const struct view_record *record)
 {
 	unsigned rows, columns;
 
 	if (view->is_quiet)
 		return false;
-	if (view->table != record)
+	if (view->table != table_of(record))
 		return true;
 	view_terminal_size(view, &rows, &columns);
 	/* Rows that the terminal wraps are not counted: then a heading comes a little late. */
@@ -234,16 +239,17 @@ static bool is_heading_due(const struct view *view, const struct view_record *re
 
 void table_write_row(struct view *view, const struct view_record *record, const struct view_value *values)
 {
+	const struct view_record *table = table_of(record);
 	const struct view_column *last = last_shown(record);
 	struct line line = { .gap = record->indent };
 
 	if (last && is_heading_due(view, record)) {
-		if (record->starts_section && view->table != record && view->out.lines)
+		if (table->starts_section && view->table != table && view->out.lines)
 			out_string(&view->out, "\n");
 		view->heading_line = view->out.lines;
-		write_heading(view, record);
+		write_heading(view, table);
 	}
-	view->table = record;
+	view->table = table;
 	for (size_t i = 0; i < record->column_count; i++) {
 		const struct view_column *column = &record->columns[i];
 		struct cell cell;

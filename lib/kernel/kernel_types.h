@@ -93,6 +93,20 @@ int field_read(struct kernel *kernel, const struct field *field, uint64_t addres
 /* An enumerator's value by its name, in any enum: "__SLAB_POISON". First lookup builds an index. -ENOENT. */
 int kernel_enumerator(struct kernel_types *types, const char *name, int64_t *ret_value);
 
+/* An enum's values. */
+struct kernel_enumeration {
+	const struct kernel_types *types;
+	const void *record; /* libbpf's */
+	uint32_t count;
+	unsigned size;
+	bool is_signed;
+};
+
+/* Through typedefs and qualifiers. -ENOENT when @id is no enum. */
+int kernel_enumeration(struct kernel_types *types, uint32_t id, struct kernel_enumeration *ret_enumeration);
+/* The value and name (borrowed) at @index < count; as unsigned where !is_signed. */
+int64_t kernel_enumerator_at(const struct kernel_enumeration *enumeration, uint32_t index, const char **ret_name);
+
 /* sizeof by name; 0 when there is no such type. */
 size_t kernel_sizeof(struct kernel_types *types, const char *name);
 

@@ -226,3 +226,27 @@ int kernel_enumerator(struct kernel_types *types, const char *name, int64_t *ret
 	*ret_value = type_enumerator(types, type_at(types, slot->id), slot->detail, &name);
 	return 0;
 }
+
+int kernel_enumeration(struct kernel_types *types, uint32_t id, struct kernel_enumeration *ret_enumeration)
+{
+	const struct btf_type *type = type_resolved(types, id);
+	bool is_negative = false;
+
+	if (!type || class_of(type) != NAME_ENUM)
+		return -ENOENT;
+	for (uint32_t i = 0; !types->has_signed_enums && btf_is_enum(type) && i < btf_vlen(type); i++)
+		is_negative |= btf_enum(type)[i].val < 0;
+	*ret_enumeration = (struct kernel_enumeration){
+		.types = types,
+		.record = type,
+		.count = btf_vlen(type),
+		.size = type->size,
+		.is_signed = btf_kflag(type) || is_negative,
+	};
+	return 0;
+}
+
+int64_t kernel_enumerator_at(const struct kernel_enumeration *enumeration, uint32_t index, const char **ret_name)
+{
+	return type_enumerator(enumeration->types, enumeration->record, index, ret_name);
+}

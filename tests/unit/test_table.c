@@ -466,6 +466,30 @@ static void json_knows_no_indents_and_no_composed_text(void **state)
 	sink_close(&sink);
 }
 
+static void rows_of_another_record_join_a_table_without_a_heading(void **state)
+{
+	static const struct view_column gap_columns[] = { { .name = "bits", .type = VIEW_U64, .width = 7 } };
+	static const struct view_record gaps = {
+		.type = "gap", .columns = gap_columns, .column_count = 1, .joins = &events
+	};
+	const struct view_value bits[] = { view_u64(3) };
+	struct sink sink;
+	struct view *view;
+
+	(void)state;
+	sink_to_memory(&sink);
+	view = open_view(&sink, (struct view_options){ 0 });
+	assert_int_equal(view_row(view, &gaps, bits), 0);
+	put_event(view, 1, "init", 512, NULL);
+	assert_int_equal(view_row(view, &gaps, bits), 0);
+	assert_string_equal(sink_text(&sink), "    PID  COMM            SIZE  PATH\n"
+					      "      3\n"
+					      "      1  init           512 B  -\n"
+					      "      3\n");
+	assert_int_equal(view_close(view), 0);
+	sink_close(&sink);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -484,6 +508,7 @@ int main(void)
 		cmocka_unit_test_setup(text_of_a_fixed_array_ends_at_its_size, use_utf8),
 		cmocka_unit_test_setup(levels_of_a_tree_are_indents_that_columns_line_up_behind, use_utf8),
 		cmocka_unit_test_setup(terminal_cuts_an_indented_text_to_its_column, use_utf8),
+		cmocka_unit_test_setup(rows_of_another_record_join_a_table_without_a_heading, use_utf8),
 		cmocka_unit_test_setup(json_knows_no_indents_and_no_composed_text, use_utf8),
 	};
 
