@@ -121,7 +121,7 @@ check-cli: $(O)/dill
 	tests/run $(wildcard tests/cli/*.test)
 check-live: $(O)/dill programs
 	tests/run -j 1 $(wildcard tests/live/*.test)
-check-vm: static programs
+check-vm: all static programs
 	tests/vm/run
 
 fuzz: $(lib_skeletons)
