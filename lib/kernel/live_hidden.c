@@ -232,6 +232,8 @@ void live_find_hidden(struct kernel *kernel)
 	    kernel->layout.vmemmap_base.origin)
 		return;
 	probe = live_probe_bpf__open_and_load();
-	if (probe)
-		find_all(kernel, probe);
+	if (!probe)
+		return;
+	kernel_forget(kernel); /* the map is newer than what was read before */
+	find_all(kernel, probe);
 }
