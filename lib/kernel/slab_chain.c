@@ -12,9 +12,10 @@
 /* Bytes read in one round at most: a machine with many CPUs has more lists than that, in several rounds. */
 #define ROUND_BYTES (8u << 20)
 
+/* A bad back link is no end, and gives way to what is one. */
 static void note_damage(struct slab_chain *chain, enum list_damage damage, uint64_t node, uint64_t value)
 {
-	if (chain->damage)
+	if (chain->damage && (chain->damage != LIST_BAD_BACK_LINK || damage == LIST_BAD_BACK_LINK))
 		return;
 	chain->damage = damage;
 	chain->damaged_node = node;
@@ -62,12 +63,8 @@ static int step(struct slab_chain *chain, const struct memory_read *read)
 			note_damage(chain, LIST_BAD_BACK_LINK, chain->head, chain->last);
 	} else if (goes_round(chain)) {
 		note_damage(chain, LIST_LOOP, here, links[0]);
-		if (chain->damage == LIST_BAD_BACK_LINK)
-			chain->damage = LIST_LOOP;
 	} else if (chain->count >= chain->limit) {
 		note_damage(chain, LIST_TOO_LONG, here, links[0]);
-		if (chain->damage == LIST_BAD_BACK_LINK)
-			chain->damage = LIST_TOO_LONG;
 	}
 	return 0;
 }

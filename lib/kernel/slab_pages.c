@@ -79,6 +79,14 @@ static int pass_piece(struct pass *pass, uint64_t first_page, size_t count)
 	return status ? status : pass_piece(pass, first_page + half * size, count - half);
 }
 
+/* An absent piece costs a walk of the page table instead of many failing reads, where there is one. */
+static bool is_unmapped(struct pass *pass, uint64_t page)
+{
+	uint64_t physical;
+
+	return kernel_translate(pass->heap->kernel, page, &physical, NULL) == -EFAULT;
+}
+
 static int pass_range(struct pass *pass, uint64_t first_pfn, uint64_t end_pfn)
 {
 	size_t per_piece = PIECE_BYTES / pass->heap->layout.page.size;
@@ -86,16 +94,14 @@ static int pass_range(struct pass *pass, uint64_t first_pfn, uint64_t end_pfn)
 
 	for (uint64_t pfn = first_pfn; pfn < end_pfn && !status;) {
 		/* Pieces are aligned, so that holes (of whole sections) fall between them. */
-		uint64_t end = (pfn / per_piece + 1) * per_piece, page, physical;
+		uint64_t end = (pfn / per_piece + 1) * per_piece, page;
 		size_t count = (size_t)((end < end_pfn ? end : end_pfn) - pfn);
 
 		status = kernel_pfn_to_page(pass->heap->kernel, pfn, &page);
 		if (status)
 			return status;
-		/* An absent piece costs one walk of the page table instead of many failing reads. */
-		if (kernel_translate(pass->heap->kernel, page, &physical, NULL) &&
-		    kernel_translate(pass->heap->kernel, page + (count - 1) * pass->heap->layout.page.size, &physical,
-				     NULL))
+		if (is_unmapped(pass, page) &&
+		    is_unmapped(pass, page + (count - 1) * pass->heap->layout.page.size))
 			pass->pages_absent += count;
 		else
 			status = pass_piece(pass, page, count);
