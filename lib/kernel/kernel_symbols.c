@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * All names that are known of a kernel. /proc/kallsyms is read when the first name is looked for that no other
- * table has: it alone takes the kernel some 100 ms to write.
+ * All names that are known of a kernel. /proc/kallsyms takes the kernel some 100 ms to write. It is read when the
+ * first address is looked for that no other table has, which then is a module's or a BPF program's; for a name
+ * only when there are no tables in memory: names that they lack are mostly those that the kernel lacks.
  */
 #include "kernel_symbols.h"
 
@@ -113,7 +114,7 @@ int kernel_symbols_find(struct kernel_symbols *symbols, const char *name, uint64
 		status = symbol_table_find(&symbols->table, name, ret_address);
 	if (status == -ENOENT && symbols->kallsyms)
 		status = kallsyms_find(symbols->kallsyms, name, ret_address);
-	if (status && load_running(symbols))
+	if (status && !symbols->kallsyms && load_running(symbols))
 		status = symbol_table_find(&symbols->table, name, ret_address);
 	return status;
 }

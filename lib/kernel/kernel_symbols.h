@@ -26,7 +26,10 @@ void kernel_symbols_destroy(struct kernel_symbols *symbols);
  * scripts/kallsyms.c; drift in the file. -ENOENT: none found.
  */
 int kernel_symbols_add_kallsyms(struct kernel_symbols *symbols, struct kernel *kernel, struct error *err);
-/* /proc/kallsyms of this machine, for what the tables in memory don't have (modules). Read when needed. */
+/*
+ * /proc/kallsyms of this machine, for what the tables in memory don't have: modules, by address. Read when
+ * needed.
+ */
 int kernel_symbols_add_running(struct kernel_symbols *symbols, struct error *err);
 /* Lines "address type name [module]" as in /proc/kallsyms and System.map. @slide is added to each address. */
 int kernel_symbols_add_text(struct kernel_symbols *symbols, const char *path, uint64_t slide,
