@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* Tells kinds of dumps apart; ELF and raw ones are read here. */
+/* Tells kinds of dumps apart; ELF and raw ones are read here, kdump-compressed ones in source_kdump.c. */
 #include "source_file.h"
 
 #include <elf.h>
@@ -17,6 +17,8 @@
 #include "cleanup.h"
 #include "elf_core.h"
 #include "file_extents.h"
+#include "kdump_file.h"
+#include "source_kdump.h"
 
 #define PAGE_BYTES 4096ULL
 #define RAW_BYTES_AT_LEAST (1ULL << 20)
@@ -89,6 +91,16 @@ static int open_elf(int fd, struct memory_source **ret_source, struct error *err
 	return status ? status : create_source(&elf_ops, fd, core, ret_source, err);
 }
 
+/* The child that reads it has a descriptor of its own. */
+static int open_kdump(int fd, bool is_flattened, struct memory_source **ret_source, struct error *err)
+{
+	int status = source_kdump_open(fd, is_flattened, ret_source, err);
+
+	if (!status)
+		close(fd);
+	return status;
+}
+
 static int file_size(int fd, uint64_t *ret_size, struct error *err)
 {
 	struct stat stat;
@@ -143,10 +155,13 @@ static bool begins_with(const char *head, const char *magic, size_t size)
 	return memcmp(head, magic, size) == 0;
 }
 
+/* Takes @fd over when it succeeds. */
 static int open_by_kind(int fd, const char *head, struct memory_source **ret_source, struct error *err)
 {
 	if (begins_with(head, ELFMAG, SELFMAG))
 		return open_elf(fd, ret_source, err);
+	if (kdump_file_is_kdump(head) || kdump_file_is_flattened(head))
+		return open_kdump(fd, kdump_file_is_flattened(head), ret_source, err);
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
 		if (begins_with(head, foreign[i].magic, foreign[i].size))
 			return error_set(err, -EOPNOTSUPP, "%s", foreign[i].what);
