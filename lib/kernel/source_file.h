@@ -21,7 +21,8 @@
  * All else of whole pages is taken for the RAM of a machine, physical address 0 at offset 0, as QEMU's pmemsave
  * writes it. Facts: ram, which is the whole file.
  *
- * What lies behind the end of a truncated file is unreadable (-EFAULT in a read); the rest can be read.
+ * What lies behind the end of a truncated file is unreadable (-EFAULT in a read); the rest can be read. In a
+ * truncated kdump the one page that the end cuts through may end in zeros: libkdumpfile 0.5.1 fills it up.
  * -ENOENT, -EPERM: it can't be opened; -EBADMSG: it is no dump, or one whose headers are beyond use; -EIO.
  */
 int source_file_open(const char *path, struct memory_source **ret_source, struct error *err);

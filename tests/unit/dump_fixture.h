@@ -23,7 +23,7 @@
 
 struct image {
 	uint8_t *bytes;
-	size_t size;
+	size_t size, capacity;
 };
 
 struct load_spec {
@@ -39,8 +39,11 @@ struct note_spec {
 
 static inline void image_append(struct image *image, const void *bytes, size_t size)
 {
-	image->bytes = realloc(image->bytes, image->size + size + 1);
-	assert_non_null(image->bytes);
+	if (image->capacity < image->size + size) {
+		image->capacity = 2 * (image->size + size);
+		image->bytes = realloc(image->bytes, image->capacity);
+		assert_non_null(image->bytes);
+	}
 	memcpy(image->bytes + image->size, bytes, size);
 	image->size += size;
 }

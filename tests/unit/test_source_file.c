@@ -254,18 +254,15 @@ static void more_headers_than_e_phnum_holds(void **state)
 	header.e_shoff = contents - sizeof(section);
 	header.e_shnum = 1;
 	image_append(&image, &header, sizeof(header));
-	image.bytes = realloc(image.bytes, contents);
 	for (uint32_t i = 0; i < count; i++) {
 		Elf64_Phdr load = { .p_type = PT_LOAD, .p_offset = contents + 8 * i, .p_filesz = 8, .p_memsz = 8 };
 
 		load.p_paddr = 16ULL * (count - i);
-		memcpy(image.bytes + image.size, &load, sizeof(load));
-		image.size += sizeof(load);
+		image_append(&image, &load, sizeof(load));
 	}
 	image_append(&image, &section, sizeof(section));
-	image.bytes = realloc(image.bytes, contents + 8 * count);
-	for (uint32_t i = 0; i < count; i++, image.size += 8)
-		memcpy(image.bytes + image.size, &(uint64_t){ WORD_MARK + 16ULL * (count - i) }, 8);
+	for (uint32_t i = 0; i < count; i++)
+		image_append(&image, &(uint64_t){ WORD_MARK + 16ULL * (count - i) }, 8);
 	assert_int_equal(image_open(&image, &source, NULL), 0);
 	assert_int_equal(source->ram_count, count);
 	assert_physical(source, 16, 8);

@@ -74,7 +74,7 @@ static void a_core_cut_off_anywhere_gives_what_is_left(void **state)
 	(void)state;
 	assert_true(whole > 30);
 	for (size_t cut = 0; cut < size; cut += cut < 0x800 ? 1 : 61) {
-		struct image rest = { malloc(cut + 1), cut };
+		struct image rest = { .bytes = malloc(cut + 1), .size = cut };
 		size_t readable;
 
 		memcpy(rest.bytes, image.bytes, cut);
@@ -156,7 +156,7 @@ static void random_damage_does_no_harm(void **state)
 
 	(void)state;
 	for (int round = 0; round < 3000; round++) {
-		struct image copy = { damaged, image.size };
+		struct image copy = { .bytes = damaged, .size = image.size };
 
 		memcpy(damaged, image.bytes, image.size);
 		for (int i = 0; i < 1 + round % 8; i++) {
