@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * The check of caches. Reading has found what is wrong with lists, sheaves and CPUs (slab_heap_load()); this
+ * adds what takes a look at every slab: its own freelist, whether it may be on no list, the books of slabs and
+ * objects, and the bytes around objects (slab_check_bytes.c).
+ */
+#include "slab_check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "kernel.h"
+#include "slab_check_bytes.h"
+#include "slab_freelist.h"
+#include "slab_pages.h"
+#include "slab_state.h"
+
+DEFINE_CLEANUP(slab_pages, struct slab_pages, slab_pages_deinit(&v));
+DEFINE_CLEANUP(slab_freelist, struct slab_freelist, slab_freelist_deinit(&v));
+
+struct check {
+	struct slab_heap *heap;
+	struct slab_check_extent extent;
+	struct slab_object *objects; /* room for one slab's */
+	struct error *err;
+};
+
+void slab_check_note(struct slab_heap *heap, const struct slab_finding *finding)
+{
+	for (size_t i = heap->finding_count; i > 0; i--) {
+		const struct slab_finding *known = &heap->findings[i - 1];
+
+		if (known->kind == finding->kind && known->slab == finding->slab &&
+		    known->object == finding->object && known->cache == finding->cache)
+			return;
+		if (heap->finding_count - i > 256) /* those of one slab stand together */
+			break;
+	}
+	slab_heap_note(heap, finding);
+}
+
+/* The slab's own freelist, and what it says about objects. */
+static int check_freelist(struct check *check, const struct slab *slab)
+{
+	CLEANUP(slab_freelist) struct slab_freelist freelist = { 0 };
+	int status = slab_freelist_read(check->heap, slab, &freelist, check->err);
+
+	if (status || freelist.damage == SLAB_INTACT)
+		return status;
+	slab_check_note(check->heap, &(struct slab_finding){ .kind = freelist.damage,
+							     .cache = slab->cache,
+							     .slab = slab->page,
+							     .object = freelist.damaged_object,
+							     .value = freelist.damage == SLAB_FREELIST_TOO_SHORT ?
+									      freelist.count :
+									      freelist.damaged_value,
+							     .expected = slab->objects - slab->inuse,
+							     .owner = slab->owner });
+	return 0;
+}
+
+static bool has_odd_count(const struct slab_cache *cache, const struct slab *slab)
+{
+	return slab->inuse > slab->objects ||
+	       (slab->objects != cache->objects && slab->objects != cache->min_objects);
+}
+
+static int check_slab(struct check *check, const struct slab *slab)
+{
+	const struct slab_cache *cache = &check->heap->caches[slab->cache];
+	struct slab_finding finding = { .cache = slab->cache, .slab = slab->page, .owner = slab->owner };
+	int status;
+
+	check->extent.slabs++;
+	if (slab->is_bad || has_odd_count(cache, slab)) {
+		finding.kind = SLAB_BAD_COUNTERS;
+		finding.value = (uint64_t)slab->inuse << 16 | slab->objects;
+		finding.expected = cache->objects;
+		slab_check_note(check->heap, &finding);
+		check->extent.slabs_skipped++;
+		return 0;
+	}
+	status = check_freelist(check, slab);
+	if (status)
+		return status;
+	/* A slab that failed the kernel's own check is frozen and kept off the lists: mm/slub.c, alloc_debug_processing(). */
+	if (slab->place == SLAB_UNLISTED && slab->inuse < slab->objects && !slab->is_frozen) {
+		finding.kind = SLAB_NOT_LISTED;
+		finding.value = slab->inuse;
+		finding.expected = slab->objects;
+		slab_check_note(check->heap, &finding);
+	}
+	status = slab_objects_of(check->heap, slab, check->objects, NULL, check->err);
+	if (status)
+		return status == -EBADMSG ? 0 : status;
+	check->extent.objects += slab->objects;
+	return slab_check_bytes(check->heap, slab, check->objects, &check->extent);
+}
+
+/* nr_slabs and total_objects of all nodes against what the pass found. */
+static void check_books(struct check *check, uint32_t cache, uint64_t slabs, uint64_t objects)
+{
+	const struct slab_contents *contents = check->heap->contents[cache];
+	uint64_t nr_slabs = 0, total_objects = 0;
+	bool has_books = false;
+
+	for (size_t i = 0; contents && i < contents->node_count; i++) {
+		has_books |= contents->nodes[i].has_books;
+		nr_slabs += contents->nodes[i].nr_slabs;
+		total_objects += contents->nodes[i].total_objects;
+	}
+	if (!has_books)
+		return;
+	if (nr_slabs != slabs)
+		slab_check_note(check->heap, &(struct slab_finding){ .kind = SLAB_BOOKS_SLABS,
+								     .cache = cache,
+								     .value = nr_slabs,
+								     .expected = slabs,
+								     .owner = SLAB_NO_OWNER });
+	if (total_objects != objects)
+		slab_check_note(check->heap, &(struct slab_finding){ .kind = SLAB_BOOKS_OBJECTS,
+								     .cache = cache,
+								     .value = total_objects,
+								     .expected = objects,
+								     .owner = SLAB_NO_OWNER });
+}
+
+static int check_cache(struct check *check, const struct slab_pages *pages, uint32_t cache)
+{
+	uint64_t objects = 0;
+	size_t first = pages->first[cache], end = pages->first[cache + 1];
+
+	check->extent.caches++;
+	for (size_t i = first; i < end; i++) {
+		int status = check_slab(check, &pages->slabs[i]);
+
+		if (status)
+			return status;
+		objects += pages->slabs[i].objects;
+	}
+	check_books(check, cache, end - first, objects);
+	return 0;
+}
+
+/* Pages marked as slabs whose slab_cache is no cache: that pointer was written over, or the cache is gone. */
+static void check_strays(struct check *check, const struct slab_pages *pages)
+{
+	for (size_t i = pages->first[check->heap->cache_count]; i < pages->count; i++)
+		slab_check_note(check->heap, &(struct slab_finding){ .kind = SLAB_WRONG_CACHE,
+								     .cache = SLAB_NO_CACHE,
+								     .slab = pages->slabs[i].page,
+								     .owner = SLAB_NO_OWNER });
+}
+
+int slab_check(struct slab_heap *heap, uint32_t cache, struct slab_check_extent *ret_extent, struct error *err)
+{
+	struct check check = { .heap = heap, .err = err };
+	CLEANUP(slab_pages) struct slab_pages pages = { 0 };
+	CLEANUP(free) struct slab_object *objects = calloc(SLAB_OBJECTS_MAX + 1, sizeof(*objects));
+	int status;
+
+	if (!objects)
+		return error_set(err, -ENOMEM, "out of memory");
+	check.objects = objects;
+	status = slab_heap_load(heap, cache == SLAB_NO_CACHE ? NULL : &cache, cache != SLAB_NO_CACHE, err);
+	if (!status)
+		status = slab_pages_read(heap, cache, &pages, err);
+	if (status)
+		return status;
+	for (uint32_t i = 0; i < heap->cache_count && !status; i++)
+		if (cache == SLAB_NO_CACHE || cache == i)
+			status = check_cache(&check, &pages, i);
+	if (!status && cache == SLAB_NO_CACHE)
+		check_strays(&check, &pages);
+	if (!status)
+		*ret_extent = check.extent;
+	return status;
+}
