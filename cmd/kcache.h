@@ -4,6 +4,7 @@
 #define DILL_KCACHE_H
 
 #include "inspect.h"
+#include "kcache_views.h"
 #include "slab_heap.h"
 
 struct kcache_settings {
@@ -13,6 +14,11 @@ struct kcache_settings {
 	uint64_t interval_ns; /* 0: once */
 	uint64_t repeat; /* lists to show at most with an interval; 0: until interrupted */
 	bool has_aliases;
+	struct kcache_scope scope;
+	struct kcache_object_options objects;
+	const char *slab; /* an address in it */
+	uint64_t next;
+	bool is_check;
 };
 
 /* The order of kcache_sorts. */

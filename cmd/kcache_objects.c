@@ -18,7 +18,8 @@
 
 static const char *const place_names[] = { "full", "cpu", "cpu_partial", "node_partial", "node_full", NULL };
 
-enum { OBJ_ADDR, OBJ_STATE, OBJ_CACHE, OBJ_INDEX, OBJ_SLAB, OBJ_PLACE, OBJ_CPU, OBJ_NODE, OBJ_POSITION, OBJ_COLUMNS };
+enum { OBJ_ADDR, OBJ_STATE, OBJ_CACHE, OBJ_INDEX, OBJ_SLAB, OBJ_PLACE, OBJ_CPU, OBJ_NODE, OBJ_POSITION,
+       OBJ_WHERE, OBJ_COLUMNS };
 static const struct view_column object_columns[OBJ_COLUMNS] = {
 	[OBJ_ADDR] = { .name = "addr", .type = VIEW_HEX, .width = 18 },
 	[OBJ_STATE] = { .name = "state", .type = VIEW_ENUM, .names = slab_object_state_names, .width = 12 },
@@ -29,12 +30,13 @@ static const struct view_column object_columns[OBJ_COLUMNS] = {
 	[OBJ_CPU] = { .name = "cpu", .type = VIEW_U64, .width = 4, .is_optional = true },
 	[OBJ_NODE] = { .name = "node", .type = VIEW_U64, .width = 4, .is_optional = true },
 	[OBJ_POSITION] = { .name = "position", .title = "POS", .type = VIEW_U64, .width = 5, .is_optional = true },
+	[OBJ_WHERE] = { .name = "where", .title = "", .type = VIEW_TEXT, .is_optional = true, .is_text_only = true },
 };
 const struct view_record kcache_object_record = {
 	.type = "object",
 	.columns = object_columns,
 	.column_count = OBJ_COLUMNS,
-	.text = "{addr} {state}{?, cpu {cpu:raw}?}{?, position {position:raw}?}, object {index} of slab {slab}",
+	.text = "{addr} {state}{?, {where}?}, object {index} of slab {slab}",
 };
 
 enum { MAP_SLAB, MAP_INDEX, MAP_ADDR, MAP_STATES, MAP_COLUMNS };
@@ -210,8 +212,14 @@ static int show_object(struct listing *listing, const struct slab_object *object
 		[OBJ_NODE] = is_listed && is_on_node ? view_u64(object->owner) : view_absent(),
 		[OBJ_POSITION] = object->state > SLAB_OBJECT_ALLOCATED ? view_u64(object->position) : view_absent(),
 	};
+	char where[64];
 	int status;
 
+	if (object->state > SLAB_OBJECT_ALLOCATED && is_listed) {
+		snprintf(where, sizeof(where), "%s %u, position %u", is_on_node ? "node" : "cpu", object->owner,
+			 object->position);
+		values[OBJ_WHERE] = view_text(where);
+	}
 	listing->unknown += object->state == SLAB_OBJECT_UNKNOWN;
 	if (is_plain)
 		return view_row(listing->inspection->view, &kcache_object_record, values);

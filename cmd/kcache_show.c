@@ -122,7 +122,7 @@ const struct view_record kcache_sheaves_record = {
 	.column_count = SHEAVES_COLUMNS,
 	.starts_section = true,
 	.text = "cpu {cpu} sheaves {sheaves} of {capacity}: main {main} holds {main_size}"
-		"{?, spare {spare} holds {spare_size:raw}?}{?, rcu_free {rcu_free} holds {rcu_free_size:raw}?}",
+		"{?, spare {spare}?}{? holds {spare_size}?}{?, rcu_free {rcu_free}?}{? holds {rcu_free_size}?}",
 };
 
 enum {
@@ -144,7 +144,8 @@ const struct view_record kcache_node_record = {
 	.column_count = NODE_COLUMNS,
 	.starts_section = true,
 	.text = "node {node} kmem_cache_node {kmem_cache_node}: {nr_partial} partial {nr_partial:slab|slabs}"
-		"{? of {nr_slabs}?}{?, barn {barn}: {full_sheaves:raw} full and {empty_sheaves:raw} empty sheaves?}",
+		"{? of {nr_slabs}?}{?, barn {barn}?}{?: {full_sheaves} full {full_sheaves:sheaf|sheaves}?}"
+		"{?, {empty_sheaves} empty?}",
 };
 
 enum {
@@ -258,10 +259,10 @@ static int show_facts(const struct showing *showing)
 	values[FACT_NUM_OBJS] = view_u64(totals.num_objs);
 	values[FACT_ACTIVE] = view_u64(totals.active_objs);
 	values[FACT_ALLOCATED] = view_u64(totals.allocated);
-	values[FACT_FREE_SLAB] = view_u64(totals.free_slab);
+	values[FACT_FREE_SLAB] = view_u64(totals.free_slab + totals.free_cpu_partial);
 	values[FACT_FREE_CPU] = view_u64(totals.free_cpu);
 	values[FACT_FREE_CPU_PARTIAL] = view_u64(totals.free_cpu_partial);
-	values[FACT_FREE_SHEAF] = view_u64(totals.free_sheaf);
+	values[FACT_FREE_SHEAF] = view_u64(totals.free_sheaf + totals.free_barn);
 	values[FACT_FREE_BARN] = view_u64(totals.free_barn);
 	values[FACT_PENDING] = view_u64(totals.pending);
 	values[FACT_BYTES] = view_u64(totals.bytes);

@@ -24,9 +24,10 @@ extern const struct view_record kcache_facts_record, kcache_cpu_record, kcache_s
 	kcache_slab_record, kcache_free_record;
 
 /* kcache_objects.c */
+/* The order of kcache_object_choices. */
 enum kcache_objects { KCACHE_OBJECTS_NONE, KCACHE_OBJECTS_ALLOCATED, KCACHE_OBJECTS_FREE, KCACHE_OBJECTS_ALL };
 struct kcache_object_options {
-	enum kcache_objects which;
+	unsigned which; /* enum kcache_objects */
 	bool has_hexdump, has_tracks;
 };
 int kcache_show_objects(struct inspection *inspection, struct slab_heap *heap, uint32_t cache,

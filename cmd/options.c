@@ -166,27 +166,41 @@ static int parse_letters(const struct option_group *groups, size_t count, int ar
 	return 0;
 }
 
+/* Move the option that ends at @at, of @count words, in front of the words from *@first on. */
+static void move_forward(char **argv, int *first, int at, int count)
+{
+	char *option[2] = { argv[at - count + 1], argv[at] };
+
+	memmove(&argv[*first + count], &argv[*first], (size_t)(at - count + 1 - *first) * sizeof(*argv));
+	memcpy(&argv[*first], &option[2 - count], (size_t)count * sizeof(*argv));
+	*first += count;
+}
+
 int options_parse(const struct option_group *groups, size_t count, int argc, char **argv, int *ret_rest,
 		  bool *ret_has_dashes, struct error *err)
 {
-	int status, at;
+	int status, at, first = 1; /* of the words so far, which end before @at */
 
 	for (at = 1; at < argc; at++) {
 		const char *word = argv[at];
+		int begin = at;
 
 		if (!strcmp(word, "--")) {
+			if (first != at)
+				return error_set(err, -EINVAL, "'%s' before -- is no option", argv[first]);
 			*ret_rest = at + 1;
 			*ret_has_dashes = true;
 			return 0;
 		}
 		if (word[0] != '-' || !word[1])
-			break;
+			continue;
 		status = word[1] == '-' ? parse_long(groups, count, argc, argv, &at, err)
 					: parse_letters(groups, count, argc, argv, &at, err);
 		if (status)
 			return status;
+		move_forward(argv, &first, at, at - begin + 1);
 	}
-	*ret_rest = at;
+	*ret_rest = first;
 	*ret_has_dashes = false;
 	return 0;
 }

@@ -46,9 +46,9 @@ struct option_group {
 };
 
 /*
- * Parse @argv from 1 on. Stops at "--", and at the first word that is no option. *ret_rest is the index of
- * what follows (the "--"
- * skipped), *ret_has_dashes whether it was there. -EINVAL with a message that names the option.
+ * Parse @argv from 1 on, up to "--". Options may stand before, between and behind words; @argv is reordered so that
+ * the words, from *ret_rest on, come last. *ret_has_dashes: "--" was there, and what follows it is the rest.
+ * -EINVAL with a message that names the option.
  */
 int options_parse(const struct option_group *groups, size_t count, int argc, char **argv, int *ret_rest,
 		  bool *ret_has_dashes, struct error *err);

@@ -292,7 +292,8 @@ int kallsyms_at(struct kallsyms *kallsyms, uint64_t address, char *name, size_t 
 	status = kallsyms_address(kallsyms, low - 1, &start);
 	if (!status && low < kallsyms->count)
 		status = kallsyms_address(kallsyms, low, &end);
-	if (!status && !end && start != address) /* behind the last symbol, which is an end itself */
+	/* Behind the last symbol, which is an end itself; or in data, whose own symbol may be missing. */
+	if (!status && start != address && (!end || (kallsyms->text_end && address >= kallsyms->text_end)))
 		return -ENOENT;
 	if (!status)
 		status = kallsyms_name(kallsyms, best_alias(kallsyms, low, start), found, &type);

@@ -36,6 +36,7 @@ struct kallsyms {
 	uint64_t seqs; /* 0: this kernel keeps none */
 	uint32_t count;
 	enum kallsyms_encoding encoding;
+	uint64_t text_end; /* where the kernel hides data symbols (no KALLSYMS_ALL): names end here; else 0 */
 	uint32_t *markers;
 	uint8_t *tokens; /* the table, and where each token begins */
 	uint16_t token_start[256];

@@ -132,7 +132,7 @@ int kallsyms_open(struct kernel *kernel, struct kallsyms **ret_kallsyms, struct 
 {
 	CLEANUP(kallsyms) struct kallsyms *kallsyms = calloc(1, sizeof(*kallsyms));
 	struct kallsyms_places places;
-	uint64_t markers_end;
+	uint64_t markers_end, banner;
 	int status;
 
 	if (!kallsyms)
@@ -150,6 +150,9 @@ int kallsyms_open(struct kernel *kernel, struct kallsyms **ret_kallsyms, struct 
 	if (!kallsyms->seqs && places.offsets)
 		find_order(kallsyms, markers_end, places.offsets + 4ULL * places.count);
 	status = find_offsets(kallsyms, &places);
+	if (!status && kallsyms_find(kallsyms, "linux_banner", &banner) &&
+	    kallsyms_find(kallsyms, "_etext", &kallsyms->text_end))
+		kallsyms->text_end = 0;
 	if (status)
 		return error_set(err, status, "kallsyms: %u names, but no offsets that lead to linux_banner",
 				 places.count);

@@ -5,10 +5,14 @@
 
 #include "kernel.h"
 #include "kernel_symbols.h"
+#include "vmcoreinfo.h"
 
 int kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret_address)
 {
-	return kernel_symbols_find(kernel->symbols, name, ret_address);
+	int status = kernel_symbols_find(kernel->symbols, name, ret_address);
+
+	/* VMCOREINFO names a few that kallsyms may hide: node_data, mem_section … */
+	return status == -ENOENT && kernel->vmcoreinfo ? vmcoreinfo_symbol(kernel->vmcoreinfo, name, ret_address) : status;
 }
 
 int kernel_symbol_at(struct kernel *kernel, uint64_t address, char *name, size_t size, uint64_t *ret_offset)

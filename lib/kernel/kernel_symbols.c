@@ -138,13 +138,24 @@ static int table_at(struct symbol_table *table, uint64_t address, char *name, si
 int kernel_symbols_at(struct kernel_symbols *symbols, uint64_t address, char *name, size_t size,
 		      uint64_t *ret_start, uint64_t *ret_end)
 {
-	int status = -ENOENT;
+	uint64_t start, last;
+	int status;
 
-	if (symbols->kallsyms)
+	/* One by one are known places, not ranges. */
+	if (!table_at(&symbols->named, address, name, size, &start, ret_end) && start == address) {
+		*ret_start = start;
+		return 0;
+	}
+	if (symbols->kallsyms) {
 		status = kallsyms_at(symbols->kallsyms, address, name, size, ret_start, ret_end);
-	if (status)
-		load_running(symbols);
-	return status ? table_at(&symbols->table, address, name, size, ret_start, ret_end) : 0;
+		if (status != -ENOENT)
+			return status;
+		/* Inside of the image the running kernel's list knows no more; behind it are modules. */
+		if (!kallsyms_address(symbols->kallsyms, symbols->kallsyms->count - 1, &last) && address <= last)
+			return -ENOENT;
+	}
+	load_running(symbols);
+	return table_at(&symbols->table, address, name, size, ret_start, ret_end);
 }
 
 const char *kernel_symbols_origin(const struct kernel_symbols *symbols)

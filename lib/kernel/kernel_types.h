@@ -4,6 +4,8 @@
  *
  * Members of members that have no name are found as if they were the outer type's, whether the type of the
  * nameless one has a name (-fms-extensions: struct slab since 6.19) or not.
+ *
+ * Lookups by name take NULL for a kernel whose types are not known, and find nothing.
  */
 #ifndef DILL_KERNEL_TYPES_H
 #define DILL_KERNEL_TYPES_H

@@ -174,6 +174,8 @@ int kernel_type_find(struct kernel_types *types, const char *name, uint32_t *ret
 	enum name_class asked;
 	size_t length;
 
+	if (!types)
+		return -ENOENT;
 	name += strspn(name, " ");
 	asked = take_class(&name);
 	length = strlen(name);
@@ -216,7 +218,7 @@ int kernel_enumerator(struct kernel_types *types, const char *name, int64_t *ret
 {
 	const struct type_name *slot;
 
-	if (!*name)
+	if (!types || !*name)
 		return -ENOENT;
 	if (!types->enumerator_index.is_built && build_enumerators(types))
 		return -ENOMEM;
