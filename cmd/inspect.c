@@ -15,6 +15,7 @@
 #include "kernel_types.h"
 #include "privileges.h"
 #include "source_file.h"
+#include "source_gdb.h"
 #include "source_live.h"
 
 #define LIVE_BTF "/sys/kernel/btf/vmlinux"
@@ -63,6 +64,7 @@ static const struct {
 } target_kinds[] = {
 	{ "live", open_live },
 	{ "live:", open_live },
+	{ "gdb:", source_gdb_open },
 };
 
 static int open_source(const char *target, struct memory_source **ret_source, struct error *err)

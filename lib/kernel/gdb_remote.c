@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* Requests by meaning, as series for gdb_rounds.c. Doesn't decide when a target may run. */
+#include "gdb_remote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "gdb_remote_private.h"
+#include "target_socket.h"
+
+/* What a stub takes that doesn't say: gdb's own assumption. */
+#define LEAST_PACKET_BYTES 400
+#define MOST_PACKET_BYTES 65536
+#define DECODER_BYTES 16384
+#define MOST_TEXT_BYTES (4u << 20)
+#define CHUNKS 256
+
+#define CONTAINER(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+
+DEFINE_CLEANUP(gdb_remote, struct gdb_remote *, gdb_remote_close(v));
+
+/* One request, one answer -------------------------------------------------------------------------------------- */
+
+struct question {
+	struct gdb_round round;
+	const char *request;
+	char *reply;
+	size_t capacity, size;
+};
+
+static size_t question_make(struct gdb_round *round, size_t index, char *payload, size_t capacity)
+{
+	const struct question *question = CONTAINER(round, struct question, round);
+	size_t size = strlen(question->request);
+
+	(void)index;
+	size = size < capacity ? size : capacity;
+	memcpy(payload, question->request, size);
+	return size;
+}
+
+static enum gdb_taken question_take(struct gdb_round *round, size_t index, char *packet, size_t size)
+{
+	struct question *question = CONTAINER(round, struct question, round);
+	size_t kept = size < question->capacity ? size : question->capacity - 1;
+
+	(void)index;
+	memcpy(question->reply, packet, kept);
+	question->reply[kept] = '\0';
+	question->size = size;
+	return GDB_TAKEN;
+}
+
+static int ask(struct gdb_remote *remote, const char *request, bool expects_stop, char *reply, size_t capacity,
+	       size_t *ret_size, struct error *err)
+{
+	struct question question = {
+		.round = { .count = 1, .expects_stop = expects_stop, .make = question_make, .take = question_take },
+		.request = request,
+		.reply = reply,
+		.capacity = capacity,
+	};
+	int status = gdb_round_run(remote, &question.round, err);
+
+	if (!status && ret_size)
+		*ret_size = question.size;
+	return status;
+}
+
+int gdb_remote_ask(struct gdb_remote *remote, const char *request, char *reply, size_t capacity,
+		   size_t *ret_size, struct error *err)
+{
+	return ask(remote, request, request[0] == '?', reply, capacity, ret_size, err);
+}
+
+/* The stub's monitor: any number of O packets, then OK ------------------------------------------------------------ */
+
+struct monitor_command {
+	struct gdb_round round;
+	char payload[GDB_REQUEST_BYTES];
+	FILE *text;
+	char *bytes;
+	size_t size;
+	bool is_unknown;
+};
+
+static void monitor_start(struct gdb_round *round)
+{
+	struct monitor_command *command = CONTAINER(round, struct monitor_command, round);
+
+	rewind(command->text);
+}
+
+static size_t monitor_make(struct gdb_round *round, size_t index, char *payload, size_t capacity)
+{
+	const struct monitor_command *command = CONTAINER(round, struct monitor_command, round);
+	size_t size = strlen(command->payload);
+
+	(void)index;
+	if (size > capacity)
+		return 0;
+	memcpy(payload, command->payload, size);
+	return size;
+}
+
+static enum gdb_taken monitor_take(struct gdb_round *round, size_t index, char *packet, size_t size)
+{
+	struct monitor_command *command = CONTAINER(round, struct monitor_command, round);
+
+	(void)index;
+	if (packet[0] == 'O' && size % 2 && size > 1) {
+		if (!gdb_hex_decode(packet + 1, size - 1, packet) || ftell(command->text) > MOST_TEXT_BYTES)
+			return GDB_NONSENSE;
+		fwrite(packet, 1, (size - 1) / 2, command->text);
+		return GDB_TAKEN_PART;
+	}
+	command->is_unknown = strcmp(packet, "OK") != 0;
+	return GDB_TAKEN;
+}
+
+int gdb_remote_monitor(struct gdb_remote *remote, const char *line, char **ret_text, struct error *err)
+{
+	struct monitor_command command = {
+		.round = { .count = 1, .make = monitor_make, .take = monitor_take, .start = monitor_start },
+		.payload = "qRcmd,",
+	};
+	size_t length = strlen(line);
+	int status;
+
+	if (length > (sizeof(command.payload) - 8) / 2)
+		return error_set(err, -EINVAL, "gdb stub: the command is too long");
+	gdb_hex_encode(line, length, command.payload + strlen(command.payload));
+	command.text = open_memstream(&command.bytes, &command.size);
+	if (!command.text)
+		return error_set(err, -ENOMEM, "gdb stub: out of memory");
+	status = gdb_round_run(remote, &command.round, err);
+	if (fclose(command.text) && !status)
+		status = error_set(err, -ENOMEM, "gdb stub: out of memory");
+	if (!status && command.is_unknown)
+		status = error_set(err, -EOPNOTSUPP, "gdb stub: it has no monitor");
+	if (status)
+		free(command.bytes);
+	else
+		*ret_text = command.bytes;
+	return status;
+}
+
+/* Objects of qXfer ------------------------------------------------------------------------------------------------ */
+
+int gdb_remote_transfer(struct gdb_remote *remote, const char *object, const char *annex, char **ret_text,
+			struct error *err)
+{
+	size_t piece = remote->traits.packet_size - 16, size = 0, got, most = DECODER_BYTES + MOST_PACKET_BYTES;
+	CLEANUP(free) char *reply = malloc(most);
+	CLEANUP(free) char *text = NULL;
+
+	if (!reply)
+		return error_set(err, -ENOMEM, "gdb stub: out of memory");
+	for (;;) {
+		char request[GDB_REQUEST_BYTES];
+		char *grown;
+		int status;
+
+		if (snprintf(request, sizeof(request), "qXfer:%s:read:%s:%zx,%zx", object, annex, size, piece) >=
+		    (int)sizeof(request))
+			return error_set(err, -EINVAL, "gdb stub: a name is too long");
+		status = gdb_remote_ask(remote, request, reply, most, &got, err);
+		if (status)
+			return status;
+		if (got == 0 || (reply[0] != 'm' && reply[0] != 'l'))
+			return error_set(err, -ENOENT, "gdb stub: it has no %s %s", object, annex);
+		if (got >= most || size + got > MOST_TEXT_BYTES || (reply[0] == 'm' && got == 1))
+			return error_set(err, -EBADMSG, "gdb stub: %s %s has no end", object, annex);
+		got = gdb_unescape(reply + 1, got - 1);
+		grown = realloc(text, size + got + 1);
+		if (!grown)
+			return error_set(err, -ENOMEM, "gdb stub: out of memory");
+		text = grown;
+		memcpy(text + size, reply + 1, got);
+		size += got;
+		text[size] = '\0';
+		if (reply[0] == 'l')
+			break;
+	}
+	*ret_text = TAKE_PTR(text);
+	return 0;
+}
+
+/* Memory ---------------------------------------------------------------------------------------------------------- */
+
+struct chunk {
+	struct memory_read *read;
+	size_t offset, size;
+	size_t got; /* the stub may bring less than it was asked for */
+};
+
+struct read_round {
+	struct gdb_round round;
+	struct gdb_remote *remote;
+	struct chunk chunks[CHUNKS];
+};
+
+static size_t read_make(struct gdb_round *round, size_t index, char *payload, size_t capacity)
+{
+	const struct read_round *reading = CONTAINER(round, struct read_round, round);
+	const struct chunk *chunk = &reading->chunks[index];
+
+	return (size_t)snprintf(payload, capacity, "%c%llx,%zx", reading->remote->traits.has_binary_read ? 'x' : 'm',
+				(unsigned long long)(chunk->read->address + chunk->offset), chunk->size);
+}
+
+static void read_start(struct gdb_round *round)
+{
+	struct read_round *reading = CONTAINER(round, struct read_round, round);
+
+	for (size_t i = 0; i < round->count; i++) {
+		reading->chunks[i].got = 0;
+		reading->chunks[i].read->result = 0;
+	}
+}
+
+static enum gdb_taken read_take(struct gdb_round *round, size_t index, char *packet, size_t size)
+{
+	struct read_round *reading = CONTAINER(round, struct read_round, round);
+	struct chunk *chunk = &reading->chunks[index];
+	char *to = (char *)chunk->read->buffer + chunk->offset;
+
+	if (gdb_is_error(packet, size) || size == 0) {
+		chunk->read->result = -EFAULT;
+		return GDB_TAKEN;
+	}
+	if (reading->remote->traits.has_binary_read) {
+		if (packet[0] != 'b')
+			return GDB_NONSENSE;
+		size = gdb_unescape(packet + 1, size - 1);
+		if (size > chunk->size)
+			return GDB_NONSENSE;
+		memcpy(to, packet + 1, size);
+	} else {
+		if (size / 2 > chunk->size || !gdb_hex_decode(packet, size, to))
+			return GDB_NONSENSE;
+		size /= 2;
+	}
+	chunk->got = size;
+	if (size == 0)
+		chunk->read->result = -EFAULT;
+	reading->remote->counts.memory_bytes += size;
+	return GDB_TAKEN;
+}
+
+static size_t chunk_size(const struct gdb_remote *remote)
+{
+	size_t size = remote->traits.packet_size / 2;
+
+	return size >= 2048 ? size & ~(size_t)2047 : size & ~(size_t)63;
+}
+
+/* Fill the round from read *@index, byte *@offset on. */
+static void plan_chunks(struct read_round *reading, struct memory_read *reads, size_t count, size_t *index,
+			size_t *offset)
+{
+	size_t most = chunk_size(reading->remote);
+
+	reading->round.count = 0;
+	while (*index < count && reading->round.count < CHUNKS) {
+		struct memory_read *read = &reads[*index];
+		size_t left = read->size - *offset;
+
+		if (left == 0 || read->result) {
+			(*index)++;
+			*offset = 0;
+			continue;
+		}
+		left = left < most ? left : most;
+		reading->chunks[reading->round.count++] =
+			(struct chunk){ .read = read, .offset = *offset, .size = left };
+		*offset += left;
+	}
+	reading->remote->counts.memory_reads += reading->round.count;
+}
+
+/* What the stub left out. It brought one byte at least each time, so this ends. */
+static int read_rest(struct read_round *reading, struct error *err)
+{
+	size_t count = reading->round.count;
+
+	for (size_t i = 0; i < count; i++) {
+		struct chunk rest = reading->chunks[i];
+
+		while (!rest.read->result && rest.got < rest.size) {
+			int status;
+
+			rest.offset += rest.got;
+			rest.size -= rest.got;
+			reading->chunks[0] = rest;
+			reading->round.count = 1;
+			status = gdb_round_run(reading->remote, &reading->round, err);
+			if (status)
+				return status;
+			rest = reading->chunks[0];
+		}
+	}
+	return 0;
+}
+
+int gdb_remote_read(struct gdb_remote *remote, struct memory_read *reads, size_t count, struct error *err)
+{
+	CLEANUP(free) struct read_round *reading = malloc(sizeof(*reading));
+	size_t index = 0, offset = 0;
+
+	if (!reading)
+		return error_set(err, -ENOMEM, "gdb stub: out of memory");
+	reading->round = (struct gdb_round){ .make = read_make, .take = read_take, .start = read_start };
+	reading->remote = remote;
+	for (size_t i = 0; i < count; i++)
+		reads[i].result = reads[i].size && reads[i].address + (reads[i].size - 1) < reads[i].address ?
+					  -EFAULT : 0;
+	for (;;) {
+		int status;
+
+		plan_chunks(reading, reads, count, &index, &offset);
+		if (reading->round.count == 0)
+			return 0;
+		status = gdb_round_run(remote, &reading->round, err);
+		if (!status)
+			status = read_rest(reading, err);
+		if (status)
+			return status;
+	}
+}
+
+int gdb_remote_write(struct gdb_remote *remote, uint64_t address, const void *bytes, size_t size,
+		     struct error *err)
+{
+	const size_t most = 192; /* what fits the least packet, and GDB_REQUEST_BYTES */
+	char request[GDB_REQUEST_BYTES], reply[64];
+
+	while (size) {
+		size_t part = size < most ? size : most;
+		int length = snprintf(request, sizeof(request), "M%llx,%zx:", (unsigned long long)address, part);
+		int status;
+
+		gdb_hex_encode(bytes, part, request + length);
+		status = gdb_remote_ask(remote, request, reply, sizeof(reply), NULL, err);
+		if (status)
+			return status;
+		if (strcmp(reply, "OK") != 0)
+			return error_set(err, -EFAULT, "gdb stub: it doesn't write to %#llx",
+					 (unsigned long long)address);
+		address += part;
+		bytes = (const char *)bytes + part;
+		size -= part;
+	}
+	return 0;
+}
+
+int gdb_remote_set_physical(struct gdb_remote *remote, bool is_physical, struct error *err)
+{
+	char reply[16];
+	int status = gdb_remote_ask(remote, is_physical ? "Qqemu.PhyMemMode:1" : "Qqemu.PhyMemMode:0", reply,
+				    sizeof(reply), NULL, err);
+
+	if (!status && strcmp(reply, "OK") != 0)
+		status = error_set(err, -EOPNOTSUPP, "gdb stub: it doesn't read physical memory");
+	return status;
+}
+
+/* Running ---------------------------------------------------------------------------------------------------------- */
+
+/* A request without an answer. */
+static int say(struct gdb_remote *remote, const char *bytes, size_t size, struct error *err)
+{
+	ssize_t sent = write(remote->fd, bytes, size);
+
+	if (sent != (ssize_t)size) { /* some bytes on an idle connection always fit */
+		remote->is_lost = true;
+		return error_set(err, -ECONNRESET, "gdb stub: cannot send");
+	}
+	remote->counts.requests++;
+	remote->counts.bytes_sent += size;
+	return 0;
+}
+
+int gdb_remote_continue(struct gdb_remote *remote, struct error *err)
+{
+	remote->generation++;
+	return say(remote, "$c#63", 5, err);
+}
+
+int gdb_remote_interrupt(struct gdb_remote *remote, struct error *err)
+{
+	char reply[64];
+	int status = say(remote, "\003", 1, err);
+
+	if (status)
+		return status;
+	remote->expects_stop = true;
+	status = gdb_remote_ask(remote, "qSupported", reply, sizeof(reply), NULL, err);
+	remote->expects_stop = false;
+	remote->generation++;
+	return status;
+}
+
+int gdb_remote_detach(struct gdb_remote *remote, struct error *err)
+{
+	char reply[64];
+	int status = gdb_remote_ask(remote, "D", reply, sizeof(reply), NULL, err);
+
+	if (!status && strcmp(reply, "OK") != 0)
+		status = error_set(err, -EOPNOTSUPP, "gdb stub: it doesn't let the target go");
+	return status;
+}
+
+/* Connection ------------------------------------------------------------------------------------------------------- */
+
+/* PacketSize=HEX and NAME+ of a qSupported answer. */
+static void take_features(struct gdb_remote *remote, char *text)
+{
+	char *rest = NULL;
+
+	for (char *word = strtok_r(text, ";", &rest); word; word = strtok_r(NULL, ";", &rest)) {
+		if (strncmp(word, "PacketSize=", 11) == 0) {
+			unsigned long size = strtoul(word + 11, NULL, 16);
+
+			size = size > MOST_PACKET_BYTES ? MOST_PACKET_BYTES : size;
+			remote->traits.packet_size = size < LEAST_PACKET_BYTES ? LEAST_PACKET_BYTES : size;
+		}
+		remote->traits.has_no_ack |= strcmp(word, "QStartNoAckMode+") == 0;
+		remote->traits.has_binary_read |= strcmp(word, "binary-upload+") == 0;
+		remote->traits.has_features |= strcmp(word, "qXfer:features:read+") == 0;
+	}
+}
+
+static int greet(struct gdb_remote *remote, struct error *err)
+{
+	char reply[4096];
+	bool has_no_ack, has_binary_read;
+	int status = gdb_remote_ask(remote, "qSupported:xmlRegisters=i386", reply, sizeof(reply), NULL, err);
+
+	if (status == -ETIMEDOUT)
+		return error_set(err, status, "the gdb stub doesn't answer (does it serve another debugger? is its "
+					      "target in the debugger?)");
+	if (status)
+		return status;
+	remote->traits.packet_size = LEAST_PACKET_BYTES;
+	take_features(remote, reply);
+	has_no_ack = remote->traits.has_no_ack;
+	has_binary_read = remote->traits.has_binary_read;
+	remote->traits.has_no_ack = remote->traits.has_binary_read = false;
+	if (has_no_ack) {
+		status = gdb_remote_ask(remote, "QStartNoAckMode", reply, sizeof(reply), NULL, err);
+		if (status)
+			return status;
+		remote->traits.has_no_ack = strcmp(reply, "OK") == 0;
+	}
+	remote->traits.has_binary_read = has_binary_read;
+	status = gdb_remote_ask(remote, "qC", reply, sizeof(reply), NULL, err);
+	if (status)
+		return status;
+	remote->has_fence = strncmp(reply, "QC", 2) == 0;
+	status = gdb_remote_ask(remote, "qqemu.PhyMemMode", reply, sizeof(reply), NULL, err);
+	remote->traits.is_qemu = !status && (strcmp(reply, "0") == 0 || strcmp(reply, "1") == 0);
+	remote->traits.is_pipelined = remote->has_fence && (remote->traits.has_no_ack || remote->traits.is_qemu);
+	return status;
+}
+
+/* The decoder must take the largest answer. */
+static int grow_decoder(struct gdb_remote *remote, struct error *err)
+{
+	if (remote->traits.packet_size <= remote->decoder.capacity)
+		return 0;
+	gdb_decoder_deinit(&remote->decoder);
+	return gdb_decoder_init(&remote->decoder, remote->traits.packet_size) ?
+		       error_set(err, -ENOMEM, "gdb stub: out of memory") : 0;
+}
+
+int gdb_remote_open_fd(int fd, int timeout_ms, struct gdb_remote **ret_remote, struct error *err)
+{
+	CLEANUP(gdb_remote) struct gdb_remote *remote = calloc(1, sizeof(*remote));
+	int status;
+
+	if (!remote) {
+		close(fd);
+		return error_set(err, -ENOMEM, "gdb stub: out of memory");
+	}
+	remote->fd = fd;
+	remote->timeout_ms = timeout_ms;
+	remote->out_capacity = (size_t)(GDB_WINDOW + 1) * 2 * GDB_REQUEST_BYTES;
+	remote->out = malloc(remote->out_capacity);
+	remote->in = malloc(GDB_IN_BYTES);
+	if (!remote->out || !remote->in || gdb_decoder_init(&remote->decoder, DECODER_BYTES))
+		return error_set(err, -ENOMEM, "gdb stub: out of memory");
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+		return error_set(err, -errno, "gdb stub: %s", strerror(errno));
+	remote->expects_stop = true;
+	status = greet(remote, err);
+	if (!status)
+		status = grow_decoder(remote, err);
+	if (status)
+		return status;
+	remote->traits.was_running = remote->counts.stops_seen > 0;
+	remote->expects_stop = false;
+	*ret_remote = TAKE_PTR(remote);
+	return 0;
+}
+
+int gdb_remote_open(const char *address, int timeout_ms, struct gdb_remote **ret_remote, struct error *err)
+{
+	int fd, status = target_connect(address, timeout_ms, &fd, err);
+
+	if (!status)
+		status = gdb_remote_open_fd(fd, timeout_ms, ret_remote, err);
+	return status;
+}
+
+void gdb_remote_close(struct gdb_remote *remote)
+{
+	if (!remote)
+		return;
+	close(remote->fd);
+	gdb_decoder_deinit(&remote->decoder);
+	free(remote->in);
+	free(remote->out);
+	free(remote);
+}
+
+const struct gdb_remote_counts *gdb_remote_counts(const struct gdb_remote *remote)
+{
+	return &remote->counts;
+}
+
+const struct gdb_remote_traits *gdb_remote_traits(const struct gdb_remote *remote)
+{
+	return &remote->traits;
+}
+
+int gdb_remote_fd(const struct gdb_remote *remote)
+{
+	return remote->fd;
+}
+
+uint64_t gdb_remote_generation(const struct gdb_remote *remote)
+{
+	return remote->generation;
+}

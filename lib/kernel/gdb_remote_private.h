@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/* What gdb_remote.c (requests by meaning) and gdb_rounds.c (requests and answers as such) share. */
+#ifndef DILL_GDB_REMOTE_PRIVATE_H
+#define DILL_GDB_REMOTE_PRIVATE_H
+
+#include "gdb_packet.h"
+#include "gdb_remote.h"
+
+struct gdb_remote {
+	int fd;
+	int timeout_ms;
+	struct gdb_decoder decoder;
+	uint8_t *in;
+	size_t in_at, in_size;
+	char *out;
+	size_t out_at, out_size, out_capacity;
+	bool has_fence;    /* the stub knows qC */
+	bool expects_stop; /* a stop reply in between is no surprise, and cost no request */
+	bool is_lost;
+	uint64_t generation;
+	struct gdb_remote_traits traits;
+	struct gdb_remote_counts counts;
+};
+
+enum gdb_taken {
+	GDB_TAKEN,      /* the answer is complete */
+	GDB_TAKEN_PART, /* another packet of the same answer follows */
+	GDB_NONSENSE,   /* no answer to this request */
+};
+
+/*
+ * A series of requests. make() writes the payload of request @index and returns its size; it may be called
+ * again for the same. take() gets its answer, which it may change. start() is called before each try.
+ */
+struct gdb_round {
+	size_t count;
+	bool expects_stop; /* the answer is a stop reply */
+	size_t (*make)(struct gdb_round *round, size_t index, char *payload, size_t capacity);
+	enum gdb_taken (*take)(struct gdb_round *round, size_t index, char *packet, size_t size);
+	void (*start)(struct gdb_round *round);
+};
+
+#define GDB_IN_BYTES 65536
+/* Payloads of requests, apart from memory to be written. */
+#define GDB_REQUEST_BYTES 512
+/* Requests ahead of their answers: QEMU gains nothing above 8, and 16 answers fit into a socket's buffer. */
+#define GDB_WINDOW 16
+
+int gdb_round_run(struct gdb_remote *remote, struct gdb_round *round, struct error *err);
+
+#endif

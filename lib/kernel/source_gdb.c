@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * A memory source over gdb_remote.h: which address space a read is of, and how the target is left. The
+ * protocol is not here.
+ */
+#include "source_gdb.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "gdb_registers.h"
+#include "gdb_remote.h"
+#include "qemu_monitor.h"
+#include "target_guard.h"
+
+#define TIMEOUT_MS 5000
+
+/* Bring the parser of QEMU's stub back from wherever it is: a wrong sum ends a packet, a second one its digits. */
+#define RESYNCHRONISE "#00#00"
+#define VIRTUAL_READS "$Qqemu.PhyMemMode:0#82"
+#define PHYSICAL_READS "$Qqemu.PhyMemMode:1#83"
+#define DETACH "$D#44"
+
+struct source_gdb {
+	struct memory_source source;
+	struct gdb_remote *remote;
+	struct target_guard guard;
+	enum target_state found;
+	bool resumes;       /* the target is to run afterwards */
+	bool is_physical;   /* what the stub reads now */
+	bool was_physical;  /* and did before */
+	struct cpu_registers *cpus;
+	struct memory_range *ram;
+};
+
+static void gdb_close(struct memory_source *source)
+{
+	struct source_gdb *gdb = (struct source_gdb *)source;
+
+	if (gdb->remote) {
+		if (gdb->is_physical != gdb->was_physical)
+			gdb_remote_set_physical(gdb->remote, gdb->was_physical, NULL);
+		if (gdb->resumes)
+			gdb_remote_detach(gdb->remote, NULL);
+		gdb_remote_close(gdb->remote);
+	}
+	target_guard_end(&gdb->guard);
+	free(gdb->cpus);
+	free(gdb->ram);
+	free(gdb);
+}
+
+DEFINE_CLEANUP(gdb, struct source_gdb *, if (v) gdb_close(&v->source));
+
+/* Physical addresses outside of RAM are devices, which a read may disturb. */
+static bool is_ram(const struct memory_source *source, const struct memory_read *read)
+{
+	if (!source->ram_count)
+		return true;
+	for (size_t i = 0; i < source->ram_count; i++) {
+		const struct memory_range *range = &source->ram[i];
+
+		if (read->address - range->start < range->size &&
+		    read->size <= range->size - (read->address - range->start))
+			return true;
+	}
+	return false;
+}
+
+static int read_physical(struct source_gdb *gdb, struct memory_read *reads, size_t count, struct error *err)
+{
+	for (size_t from = 0, to; from < count; from = to) {
+		int status;
+
+		for (to = from; to < count && is_ram(&gdb->source, &reads[to]); to++)
+			;
+		status = gdb_remote_read(gdb->remote, reads + from, to - from, err);
+		if (status)
+			return status;
+		for (; to < count && !is_ram(&gdb->source, &reads[to]); to++)
+			reads[to].result = -EFAULT;
+	}
+	return 0;
+}
+
+static int gdb_read(struct memory_source *source, enum address_space space, struct memory_read *reads, size_t count,
+		    struct error *err)
+{
+	struct source_gdb *gdb = (struct source_gdb *)source;
+	bool is_physical = space == SPACE_PHYSICAL;
+	int status = 0;
+
+	if (!source->has_space[space]) {
+		for (size_t i = 0; i < count; i++)
+			reads[i].result = -EFAULT;
+		return 0;
+	}
+	if (gdb->is_physical != is_physical) {
+		status = gdb_remote_set_physical(gdb->remote, is_physical, err);
+		if (!status)
+			gdb->is_physical = is_physical;
+	}
+	if (!status)
+		status = is_physical ? read_physical(gdb, reads, count, err) :
+				       gdb_remote_read(gdb->remote, reads, count, err);
+	source->generation = gdb_remote_generation(gdb->remote);
+	return status;
+}
+
+static const struct memory_source_ops gdb_ops = { .name = "gdb", .read = gdb_read, .close = gdb_close };
+
+/* Whether QEMU would have said that it stopped its guest for us: up to 8.0 it does. */
+static bool tells_of_stops(struct gdb_remote *remote)
+{
+	CLEANUP(free) char *text = NULL;
+	unsigned int major, minor;
+
+	return !gdb_remote_monitor(remote, "info version", &text, NULL) &&
+	       sscanf(text, "%u.%u", &major, &minor) == 2 && (major < 8 || (major == 8 && minor == 0));
+}
+
+static enum target_state state_before(struct gdb_remote *remote)
+{
+	CLEANUP(free) char *text = NULL;
+
+	if (gdb_remote_traits(remote)->was_running)
+		return TARGET_RUNNING;
+	/* Other stubs answer only while their target is stopped. */
+	if (!gdb_remote_traits(remote)->is_qemu || tells_of_stops(remote))
+		return TARGET_STOPPED;
+	/* A guest that stopped for a reason of its own keeps that: "paused (panicked)". */
+	if (!gdb_remote_monitor(remote, "info status", &text, NULL) && strchr(text, '('))
+		return TARGET_STOPPED;
+	return TARGET_UNKNOWN;
+}
+
+/* Facts that only QEMU's monitor has. Whatever it doesn't say is found out from memory later. */
+static void ask_monitor(struct source_gdb *gdb)
+{
+	CLEANUP(free) char *text = NULL;
+	CLEANUP(free) char *registers = NULL;
+	CLEANUP(free) struct qemu_ram *ram = NULL;
+	CLEANUP(free) struct cpu_registers *cpus = NULL;
+	size_t count;
+
+	if (!gdb_remote_monitor(gdb->remote, QEMU_COMMAND_MEMORY, &text, NULL) &&
+	    !qemu_parse_memory(text, &ram, &count) &&
+	    !qemu_ram_ranges(ram, count, &gdb->ram, &gdb->source.ram_count))
+		gdb->source.ram = gdb->ram;
+	if (gdb_remote_monitor(gdb->remote, QEMU_COMMAND_REGISTERS, &registers, NULL) ||
+	    qemu_parse_registers(registers, &cpus, &count))
+		return;
+	for (size_t i = 0; i < count && i < gdb->source.cpu_count; i++)
+		gdb->cpus[i].idt_base = cpus[i].idt_base;
+}
+
+static int start_guard(struct source_gdb *gdb, struct error *err)
+{
+	char farewell[128];
+
+	snprintf(farewell, sizeof(farewell), RESYNCHRONISE "%s%s", gdb->was_physical ? PHYSICAL_READS : VIRTUAL_READS,
+		 gdb->resumes ? DETACH : "");
+	return target_guard_start(gdb_remote_fd(gdb->remote), farewell, &gdb->guard, err);
+}
+
+static int find_out(struct source_gdb *gdb, struct error *err)
+{
+	const struct gdb_remote_traits *traits = gdb_remote_traits(gdb->remote);
+	char reply[16];
+	int status = 0;
+
+	gdb->source.has_space[SPACE_VIRTUAL] = true;
+	gdb->source.has_space[SPACE_PHYSICAL] = traits->is_qemu;
+	if (traits->is_qemu) {
+		status = gdb_remote_ask(gdb->remote, "qqemu.PhyMemMode", reply, sizeof(reply), NULL, err);
+		gdb->was_physical = gdb->is_physical = !status && reply[0] == '1';
+		if (!status)
+			status = start_guard(gdb, err);
+	}
+	if (!status)
+		status = gdb_registers_read(gdb->remote, traits->is_qemu, &gdb->cpus, &gdb->source.cpu_count, err);
+	if (status)
+		return status;
+	gdb->source.cpus = gdb->cpus;
+	if (traits->is_qemu)
+		ask_monitor(gdb);
+	return 0;
+}
+
+/* "…,resume": cuts it off. */
+static bool take_suffix(char *target, const char *suffix)
+{
+	size_t length = strlen(target), suffix_length = strlen(suffix);
+
+	if (length <= suffix_length || strcmp(target + length - suffix_length, suffix) != 0)
+		return false;
+	target[length - suffix_length] = '\0';
+	return true;
+}
+
+int source_gdb_open(const char *target, struct memory_source **ret_source, struct error *err)
+{
+	CLEANUP(gdb) struct source_gdb *gdb = calloc(1, sizeof(*gdb));
+	CLEANUP(free) char *address = strdup(target);
+	bool stays, resumes;
+	int status;
+
+	if (!gdb || !address)
+		return error_set(err, -ENOMEM, "gdb stub: out of memory");
+	gdb->source.ops = &gdb_ops;
+	stays = take_suffix(address, ",stay-stopped");
+	resumes = take_suffix(address, ",resume");
+	status = gdb_remote_open(address, TIMEOUT_MS, &gdb->remote, err);
+	if (status)
+		return status;
+	gdb->found = state_before(gdb->remote);
+	gdb->resumes = !stays && (resumes || gdb->found != TARGET_STOPPED);
+	status = find_out(gdb, err);
+	if (status)
+		return status;
+	gdb->source.generation = gdb_remote_generation(gdb->remote);
+	*ret_source = &TAKE_PTR(gdb)->source;
+	return 0;
+}
+
+enum target_state source_gdb_found(const struct memory_source *source)
+{
+	return ((const struct source_gdb *)source)->found;
+}
+
+struct gdb_remote *source_gdb_remote(struct memory_source *source)
+{
+	return ((struct source_gdb *)source)->remote;
+}

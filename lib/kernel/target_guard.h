@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * A child process that outlives this one by a moment, should it be killed: it then says a farewell on the
+ * connection to the target ("run on"), so that an interrupted look leaves no guest stopped.
+ */
+#ifndef DILL_TARGET_GUARD_H
+#define DILL_TARGET_GUARD_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+struct target_guard {
+	pid_t pid; /* 0: none */
+	int alarm; /* the pipe whose end tells the child of our death */
+};
+
+/*
+ * Start the guard of the connection @fd. @farewell (at most 255 bytes) is sent when this process dies before
+ * target_guard_end(), whatever was half sent or half read then: it must begin with what brings the peer's
+ * parser back. The child holds nothing open but the connection, and is in a session of its own, so that
+ * signals of the terminal miss it.
+ */
+int target_guard_start(int fd, const char *farewell, struct target_guard *ret_guard, struct error *err);
+/* No farewell is due any more. Fine on a guard that is all zeros. */
+void target_guard_end(struct target_guard *guard);
+
+#endif
