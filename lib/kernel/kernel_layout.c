@@ -206,6 +206,7 @@ static void find_release(struct kernel *kernel)
 void kernel_find_layout(struct kernel *kernel)
 {
 	find_bases(kernel);
+	kernel_find_regions(kernel);
 	if (!copy_percpu_offsets(kernel) && !read_percpu_offsets(kernel))
 		take_gs_bases(kernel);
 	find_nodes(kernel);

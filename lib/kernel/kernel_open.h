@@ -48,6 +48,9 @@ void kernel_find_banner(struct kernel *kernel);
 /* kernel_layout.c: memory bases, CPUs, nodes, banner; from symbols, VMCOREINFO, page tables. */
 void kernel_find_layout(struct kernel *kernel);
 
+/* kernel_regions.c: memory bases that are not known yet, by the page tables alone. */
+void kernel_find_regions(struct kernel *kernel);
+
 /* kernel_files.c: symbols and types out of what the user gave, checked; -EBADMSG for another kernel's. */
 int kernel_use_files(struct kernel *kernel, const struct kernel_files *files, struct error *err);
 

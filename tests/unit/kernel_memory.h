@@ -26,7 +26,11 @@ struct memory {
 	uint64_t hole; /* virtual or physical page that can't be read; 0: none */
 	size_t calls, reads, largest;
 	bool is_gone;
+	uint64_t next_table; /* physical page that memory_map() takes next for a table */
 };
+
+#define TABLE_PRESENT 0x63ULL
+#define TABLE_HUGE 0x80ULL
 
 static inline int memory_read_all(struct memory_source *source, enum address_space space,
 				  struct memory_read *reads, size_t count, struct error *err)
@@ -84,6 +88,48 @@ static inline struct memory *memory_create(size_t physical_size, size_t virtual_
 static inline void memory_put(struct memory *memory, uint64_t physical, uint64_t value)
 {
 	memcpy(memory->bytes[SPACE_PHYSICAL] + physical, &value, sizeof(value));
+}
+
+static inline uint64_t memory_get(const struct memory *memory, uint64_t physical)
+{
+	uint64_t value;
+
+	memcpy(&value, memory->bytes[SPACE_PHYSICAL] + physical, sizeof(value));
+	return value;
+}
+
+/* Where the page table entry of @level for @address is; tables on the way are made. */
+static inline uint64_t memory_entry(struct memory *memory, uint64_t root, unsigned levels, uint64_t address,
+				    unsigned level)
+{
+	uint64_t at = root;
+
+	for (unsigned l = levels;; l--) {
+		uint64_t entry = at + 8 * (address >> (12 + 9 * (l - 1)) & 511);
+		uint64_t value;
+
+		if (l == level)
+			return entry;
+		if (memory->next_table + PAGE > memory->size[SPACE_PHYSICAL])
+			abort();
+		memcpy(&value, memory->bytes[SPACE_PHYSICAL] + entry, sizeof(value));
+		if (!value) {
+			value = memory->next_table | TABLE_PRESENT;
+			memcpy(memory->bytes[SPACE_PHYSICAL] + entry, &value, sizeof(value));
+			memory->next_table += PAGE;
+		}
+		at = value & 0x000ffffffffff000;
+	}
+}
+
+/* One page of 4 KiB, 2 MiB or 1 GiB: levels 1, 2 and 3. */
+static inline void memory_map(struct memory *memory, uint64_t root, unsigned levels, uint64_t address,
+			      uint64_t physical, unsigned level)
+{
+	uint64_t value = physical | TABLE_PRESENT | (level > 1 ? TABLE_HUGE : 0);
+
+	memcpy(memory->bytes[SPACE_PHYSICAL] + memory_entry(memory, root, levels, address, level), &value,
+	       sizeof(value));
 }
 
 static inline void memory_put_virtual(struct memory *memory, uint64_t address, uint64_t value)

@@ -10,7 +10,6 @@
 
 #define ROOT 0x1000ULL
 #define BASE 0xffffc90000000000ULL
-#define PRESENT 0x63ULL
 
 static struct memory *memory;
 static struct kernel *kernel;
@@ -42,11 +41,11 @@ static int set_up_translated(void **state)
 	memory = memory_create(40 * PAGE, 0);
 	fill(SPACE_PHYSICAL);
 	memset(memory->bytes[SPACE_PHYSICAL] + ROOT, 0, 4 * PAGE);
-	memory_put(memory, ROOT + 8 * (BASE >> 39 & 511), (ROOT + PAGE) | PRESENT);
-	memory_put(memory, ROOT + PAGE, (ROOT + 2 * PAGE) | PRESENT);
-	memory_put(memory, ROOT + 2 * PAGE, (ROOT + 3 * PAGE) | PRESENT);
+	memory_put(memory, ROOT + 8 * (BASE >> 39 & 511), (ROOT + PAGE) | TABLE_PRESENT);
+	memory_put(memory, ROOT + PAGE, (ROOT + 2 * PAGE) | TABLE_PRESENT);
+	memory_put(memory, ROOT + 2 * PAGE, (ROOT + 3 * PAGE) | TABLE_PRESENT);
 	for (uint64_t i = 0; i < 16; i++)
-		memory_put(memory, ROOT + 3 * PAGE + 8 * i, (31 - i) * PAGE | PRESENT);
+		memory_put(memory, ROOT + 3 * PAGE + 8 * i, (31 - i) * PAGE | TABLE_PRESENT);
 	kernel = memory_kernel(memory, ROOT, 4);
 	return 0;
 }

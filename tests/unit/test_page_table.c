@@ -8,8 +8,6 @@
 
 #include "kernel_memory.h"
 
-#define PRESENT 0x63ULL
-#define HUGE 0x80ULL
 #define NO_EXECUTE (1ULL << 63)
 #define ROOT 0x1000ULL
 #define TABLES 64
@@ -19,7 +17,6 @@
 
 static struct memory *memory;
 static struct page_table table;
-static uint64_t next_table;
 static size_t table_reads;
 
 static int read_physical(void *context, uint64_t address, void *buffer, size_t size)
@@ -34,7 +31,7 @@ static int read_physical(void *context, uint64_t address, void *buffer, size_t s
 static void start(unsigned levels)
 {
 	memory = memory_create(SIZE, 0);
-	next_table = ROOT + PAGE;
+	memory->next_table = ROOT + PAGE;
 	table_reads = 0;
 	page_table_init(&table, ROOT | 0xfff, levels, read_physical, memory);
 }
@@ -60,36 +57,14 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static uint64_t get(uint64_t physical)
-{
-	uint64_t value;
-
-	memcpy(&value, memory->bytes[SPACE_PHYSICAL] + physical, sizeof(value));
-	return value;
-}
-
-/* Place of the entry of @level for @address, whose tables are made on the way. */
 static uint64_t entry_of(uint64_t address, unsigned level)
 {
-	uint64_t at = ROOT;
-
-	for (unsigned l = table.levels;; l--) {
-		uint64_t entry = at + 8 * (address >> (12 + 9 * (l - 1)) & 511);
-
-		if (l == level)
-			return entry;
-		if (!get(entry)) {
-			assert_true(next_table < SIZE);
-			memory_put(memory, entry, next_table | PRESENT);
-			next_table += PAGE;
-		}
-		at = get(entry) & 0x000ffffffffff000;
-	}
+	return memory_entry(memory, ROOT, table.levels, address, level);
 }
 
 static void map(uint64_t address, uint64_t physical, unsigned level)
 {
-	memory_put(memory, entry_of(address, level), physical | PRESENT | (level > 1 ? HUGE : 0) | NO_EXECUTE);
+	memory_put(memory, entry_of(address, level), physical | TABLE_PRESENT | (level > 1 ? TABLE_HUGE : 0) | NO_EXECUTE);
 }
 
 static void expect(uint64_t address, uint64_t physical, uint64_t page_size)
@@ -153,7 +128,7 @@ static void bits_above_and_below_the_address_do_not_count(void **state)
 	map(0xffffc90000001000, 0x123000, 1);
 	entry = entry_of(0xffffc90000001000, 1);
 	/* PAT is where huge pages have their size bit; protection keys are above. */
-	memory_put(memory, entry, get(entry) | HUGE | 0x7fULL << 52 | 0xe00);
+	memory_put(memory, entry, memory_get(memory, entry) | TABLE_HUGE | 0x7fULL << 52 | 0xe00);
 	expect(0xffffc90000001010, 0x123010, 4096);
 	map(IMAGE, 0x17a00000 | 0x1000, 2);
 	expect(IMAGE, 0x17a00000, 2 << 20);
@@ -162,7 +137,7 @@ static void bits_above_and_below_the_address_do_not_count(void **state)
 static void a_table_beyond_memory_maps_nothing(void **state)
 {
 	(void)state;
-	memory_put(memory, entry_of(DIRECT, 3), 0x7ffffffff000 | PRESENT);
+	memory_put(memory, entry_of(DIRECT, 3), 0x7ffffffff000 | TABLE_PRESENT);
 	expect_unmapped(DIRECT);
 }
 
@@ -170,7 +145,7 @@ static void a_table_that_leads_to_itself_ends_after_one_read_a_level(void **stat
 {
 	(void)state;
 	for (uint64_t i = 0; i < 512; i++)
-		memory_put(memory, ROOT + 8 * i, ROOT | PRESENT);
+		memory_put(memory, ROOT + 8 * i, ROOT | TABLE_PRESENT);
 	expect(DIRECT + 0x10, ROOT + 0x10, 4096);
 	assert_int_equal(table_reads, 4);
 }
@@ -248,7 +223,7 @@ static void hostile_tables_are_bounded_by_the_budget(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < 512; i++)
-		memory_put(memory, ROOT + 8 * i, ROOT | PRESENT);
+		memory_put(memory, ROOT + 8 * i, ROOT | TABLE_PRESENT);
 	assert_int_equal(page_table_iterate_begin(&iterator, &table, 0xffff800000000000, UINT64_MAX, 50), 0);
 	while (page_table_iterate(&iterator, &range))
 		assert_true(table_reads <= 50);
