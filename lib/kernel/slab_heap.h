@@ -161,6 +161,12 @@ struct slab_node {
 	size_t full_sheaf_count;
 };
 
+/* An object that was freed, but waits on @cpu for its way back to its slab. */
+struct slab_deferred {
+	uint64_t object;
+	uint32_t cpu;
+};
+
 /* Where an object that no slab's freelist shows as free is: see slab_state.h. */
 struct slab_parked;
 
@@ -170,6 +176,8 @@ struct slab_contents {
 	size_t cpu_count;
 	struct slab_node *nodes; /* owned; by node number */
 	size_t node_count;
+	struct slab_deferred *deferred; /* owned; in no order */
+	size_t deferred_count;
 	struct slab_parked *parked; /* owned; sorted by object: duplicates stand side by side */
 	size_t parked_count;
 	const struct slab **listed; /* owned; all slabs of CPUs and lists, sorted by page */
@@ -229,6 +237,12 @@ int slab_read(struct slab_heap *heap, uint64_t page, struct slab *ret_slab);
 void slab_decode(const struct slab_heap *heap, uint64_t page, const void *bytes, struct slab *ret_slab);
 /* The listed slab at @page, with its place, or NULL. */
 const struct slab *slab_contents_find(const struct slab_contents *contents, uint64_t page);
+
+/*
+ * The slab that covers @address of the direct map: through its struct page, without a place. -ENOENT: none does
+ * (or KFENCE's pool does); -EFAULT: the struct page can't be read.
+ */
+int slab_locate(struct slab_heap *heap, uint64_t address, struct slab *ret_slab, struct error *err);
 
 /* Objects and addresses within a slab. The address handed out for object @index. */
 static inline uint64_t slab_object_address(const struct slab_cache *cache, const struct slab *slab,

@@ -36,7 +36,7 @@ static void park_sheaf(struct slab_contents *contents, const struct slab_sheaf *
 
 static size_t count_parked(const struct slab_contents *contents)
 {
-	size_t count = 0;
+	size_t count = contents->deferred_count;
 
 	for (size_t c = 0; c < contents->cpu_count; c++) {
 		const struct slab_cpu *cpu = &contents->cpus[c];
@@ -85,6 +85,9 @@ static int index_parked(struct slab_contents *contents)
 			before += sheaf->size;
 		}
 	}
+	for (size_t i = 0; i < contents->deferred_count; i++)
+		park(contents, contents->deferred[i].object, SLAB_OBJECT_DEFERRED, contents->deferred[i].cpu,
+		     (uint32_t)i);
 	if (contents->parked_count)
 		qsort(contents->parked, contents->parked_count, sizeof(*contents->parked), compare_parked);
 	return 0;

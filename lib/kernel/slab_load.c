@@ -392,6 +392,8 @@ static int run(struct slab_load *load, struct error *err)
 		status = prove_encoding(load);
 	if (!status)
 		status = load_cpu_freelists(load, records, err);
+	if (!status)
+		status = slab_load_deferred(load, err);
 	for (size_t i = 0; i < load->count && !status; i++)
 		status = slab_contents_index(load->heap, load->caches[i].index, load->caches[i].contents);
 	return status;
@@ -466,6 +468,7 @@ void slab_contents_destroy(struct slab_contents *contents)
 	}
 	free(contents->cpus);
 	free(contents->nodes);
+	free(contents->deferred);
 	free(contents->parked);
 	free(contents->listed);
 	free(contents);

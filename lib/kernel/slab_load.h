@@ -52,6 +52,9 @@ int slab_records_read(struct slab_load *load, const struct slab_record *records,
 int slab_load_sheaves(struct slab_load *load);
 int slab_load_barns(struct slab_load *load);
 
+/* Objects on their way back to slabs. slab_deferred.c. */
+int slab_load_deferred(struct slab_load *load, struct error *err);
+
 /* The sorted sets that answer "where is it", and what is wrong in them. slab_index.c. */
 int slab_contents_index(struct slab_heap *heap, uint32_t cache, struct slab_contents *contents);
 

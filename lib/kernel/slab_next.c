@@ -8,6 +8,9 @@
 #include "kernel.h"
 #include "slab_freelist.h"
 
+/* Beyond any cache's capacity. */
+#define FORECAST_SHEAF_MAX 4096
+
 struct forecast {
 	struct slab_heap *heap;
 	uint32_t cache;
@@ -82,6 +85,42 @@ static void add_sheaves(struct forecast *forecast, const struct slab_cpu *cpu, c
 		add_sheaf(forecast, &node->full_sheaves[s], SLAB_OBJECT_BARN, false);
 }
 
+/*
+ * An empty sheaf is filled up with objects in the order of the slabs' freelists, and then emptied from its end
+ * (refill_objects()): capacity objects at a time come out in reverse.
+ */
+static void reverse_by_sheaf(struct slab_next *objects, size_t count, size_t capacity)
+{
+	for (size_t at = 0; at < count; at += capacity) {
+		size_t size = count - at < capacity ? count - at : capacity;
+
+		for (size_t i = 0; i < size / 2; i++) {
+			struct slab_next other = objects[at + i];
+
+			objects[at + i] = objects[at + size - 1 - i];
+			objects[at + size - 1 - i] = other;
+		}
+	}
+}
+
+static int add_node_partial(struct forecast *forecast, const struct slab_node *node, struct error *err)
+{
+	size_t capacity = forecast->heap->caches[forecast->cache].sheaf_capacity, before = forecast->count;
+	size_t limit = forecast->limit;
+	int status;
+
+	/* A whole last sheaf, since its end comes first. */
+	if (capacity && capacity <= FORECAST_SHEAF_MAX)
+		forecast->limit = before + (limit - before + capacity - 1) / capacity * capacity;
+	status = add_list(forecast, &node->partial, SLAB_OBJECT_FREE, false, err);
+	if (capacity && capacity <= FORECAST_SHEAF_MAX)
+		reverse_by_sheaf(forecast->objects + before, forecast->count - before, capacity);
+	forecast->limit = limit;
+	if (forecast->count > limit)
+		forecast->count = limit;
+	return status;
+}
+
 static int fill(struct forecast *forecast, const struct slab_contents *contents, uint32_t cpu_number,
 		struct error *err)
 {
@@ -97,7 +136,7 @@ static int fill(struct forecast *forecast, const struct slab_contents *contents,
 	if (!status)
 		status = add_list(forecast, &cpu->partial, SLAB_OBJECT_CPU_PARTIAL, true, err);
 	if (!status && node)
-		status = add_list(forecast, &node->partial, SLAB_OBJECT_FREE, false, err);
+		status = add_node_partial(forecast, node, err);
 	return status;
 }
 
@@ -112,7 +151,7 @@ int slab_next_objects(struct slab_heap *heap, uint32_t cache, uint32_t cpu, size
 		return err ? err->code : -EFAULT;
 	if (cpu >= contents->cpu_count)
 		return error_set(err, -ENOENT, "there is no CPU %u", cpu);
-	forecast.objects = calloc(count + 1, sizeof(*forecast.objects));
+	forecast.objects = calloc(count + FORECAST_SHEAF_MAX, sizeof(*forecast.objects));
 	if (!forecast.objects)
 		return error_set(err, -ENOMEM, "no memory for %zu objects", count);
 	status = fill(&forecast, contents, cpu, err);

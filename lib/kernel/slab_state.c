@@ -188,14 +188,11 @@ static bool is_in(const struct memory_range *range, uint64_t address)
 	return range->size && address >= range->start && address - range->start < range->size;
 }
 
-int slab_at(struct slab_heap *heap, uint64_t address, struct slab *ret_slab, struct error *err)
+int slab_locate(struct slab_heap *heap, uint64_t address, struct slab *ret_slab, struct error *err)
 {
 	const struct slab_layout *layout = &heap->layout;
 	char bytes[SLAB_PAGE_BYTES_MAX];
-	const struct slab_contents *contents;
-	const struct slab *listed;
 	uint64_t physical, page, head;
-	struct slab slab;
 
 	if (is_in(&heap->kfence_pool, address) || kernel_direct_to_physical(heap->kernel, address, &physical) ||
 	    kernel_pfn_to_page(heap->kernel, physical >> 12, &page))
@@ -209,12 +206,24 @@ int slab_at(struct slab_heap *heap, uint64_t address, struct slab *ret_slab, str
 				 (unsigned long long)address);
 	if (!slab_layout_is_slab(layout, bytes))
 		return error_set(err, -ENOENT, "0x%llx is in no slab", (unsigned long long)address);
-	slab_decode(heap, head, bytes, &slab);
+	slab_decode(heap, head, bytes, ret_slab);
+	return 0;
+}
+
+int slab_at(struct slab_heap *heap, uint64_t address, struct slab *ret_slab, struct error *err)
+{
+	const struct slab_contents *contents;
+	const struct slab *listed;
+	struct slab slab;
+	int status = slab_locate(heap, address, &slab, err);
+
+	if (status)
+		return status;
 	if (slab.cache != SLAB_NO_CACHE) {
 		contents = slab_heap_contents(heap, slab.cache, err);
 		if (!contents)
 			return err ? err->code : -EFAULT;
-		listed = slab_contents_find(contents, head);
+		listed = slab_contents_find(contents, slab.page);
 		slab.place = listed ? listed->place : SLAB_UNLISTED;
 		slab.owner = listed ? listed->owner : SLAB_NO_OWNER;
 	}

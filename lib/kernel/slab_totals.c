@@ -104,6 +104,7 @@ int slab_totals_count(struct slab_heap *heap, uint32_t cache, struct slab_totals
 	if (!contents)
 		return err ? err->code : -EFAULT;
 	of = &heap->caches[cache];
+	totals.pending = contents->deferred_count;
 	for (size_t c = 0; c < contents->cpu_count; c++)
 		add_cpu(&contents->cpus[c], &totals);
 	for (size_t n = 0; n < contents->node_count; n++)

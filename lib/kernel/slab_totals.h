@@ -18,7 +18,7 @@ struct slab_totals {
 	uint64_t free_cpu;         /* in lockless freelists */
 	uint64_t free_sheaf;       /* in sheaves main and spare, and in barns */
 	uint64_t free_barn;        /* those of them in barns */
-	uint64_t pending;          /* in rcu_free sheaves */
+	uint64_t pending;          /* in rcu_free sheaves, or waiting on CPUs for a lock */
 	uint64_t slabs_cpu, slabs_cpu_partial, slabs_node_partial, slabs_full;
 	uint64_t bytes;            /* of all slabs, those of the smaller order counted as such */
 	uint64_t waste;            /* bytes − allocated × object_size */

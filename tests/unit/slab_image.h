@@ -185,6 +185,10 @@ static inline void add_cpu_types(struct btf *btf, const struct image_types *t, e
 	add_field(btf, "sheaves_empty", t->list, BARN_EMPTY);
 	add_field(btf, "nr_full", t->u32, BARN_NR_FULL);
 	add_field(btf, "nr_empty", t->u32, BARN_NR_EMPTY);
+	btf__add_struct(btf, "llist_head", 8);
+	add_field(btf, "first", t->u64, 0);
+	btf__add_struct(btf, "defer_free", 16);
+	add_field(btf, "objects", btf__type_cnt(btf) - 2, 8);
 }
 
 static inline struct kernel_types *image_types(enum shape shape)
@@ -225,6 +229,7 @@ static inline struct kernel_types *image_types(enum shape shape)
 #define SLAB_CACHES AT_PFN(1)
 #define NODE_ADDRESS(cache, node) (AT_PFN(8) + 0x80 * ((cache) * NODES + (node)))
 #define BARN_ADDRESS(cache, node) (AT_PFN(9) + 0x40 * ((cache) * NODES + (node)))
+#define DEFERRED_POINTER 0x800ULL
 #define PERCPU_POINTER(cache) (0x40 * ((cache) + 1))
 
 static inline void ring_init(struct slab_image *image, uint64_t head)
@@ -263,6 +268,7 @@ static inline struct slab_image *image_create(enum shape shape, enum slab_encodi
 	image->kernel->percpu_offsets = malloc(sizeof(image->percpu));
 	memcpy((void *)image->kernel->percpu_offsets, image->percpu, sizeof(image->percpu));
 	assert(!kernel_symbols_add(image->kernel->symbols, "slab_caches", SLAB_CACHES));
+	assert(!kernel_symbols_add(image->kernel->symbols, "defer_free_objects", DEFERRED_POINTER));
 	ring_init(image, SLAB_CACHES);
 	image->next_sheaf = AT_PFN(24);
 	if (shape >= SHAPE_TYPED)
@@ -443,6 +449,17 @@ static inline void image_add_full_sheaf(struct slab_image *image, size_t cache, 
 	ring_add(image, barn + BARN_FULL, sheaf + SHEAF_LIST);
 	memcpy(&count, image_at(image, barn + BARN_NR_FULL), 4);
 	put32(image, barn + BARN_NR_FULL, count + 1);
+}
+
+/* Put an object in front of those that wait on @cpu for their way back. */
+static inline void image_defer(struct slab_image *image, size_t cache, unsigned cpu, uint64_t object)
+{
+	uint64_t head = image->percpu[cpu] + DEFERRED_POINTER + 8;
+	uint32_t offset;
+
+	memcpy(&offset, image_at(image, image->caches[cache] + C_OFFSET), 4);
+	put64(image, object + offset, get64(image, head));
+	put64(image, head, object + offset);
 }
 
 #define FREE(...) ((const int[]){ __VA_ARGS__ __VA_OPT__(,) -1 })

@@ -154,6 +154,22 @@ static void totals_are_counted_with_sheaves(void **state)
 	image_destroy(image);
 }
 
+static void objects_on_their_way_back_are_pending(void **state)
+{
+	(void)state;
+	build_with_sheaves();
+	image_defer(image, 0, 1, image_object(image, 0, 65, 4));
+	image_defer(image, 0, 1, image_object(image, 0, 65, 5));
+	open_heap();
+	count(0);
+	assert_int_equal(totals.pending, 1 + 2);
+	assert_int_equal(totals.allocated, 3);
+	count_states(0);
+	assert_int_equal(states[SLAB_OBJECT_DEFERRED], 2);
+	assert_int_equal(states[SLAB_OBJECT_ALLOCATED], 3);
+	image_destroy(image);
+}
+
 static void slabs_of_the_smaller_order_are_counted_as_such(void **state)
 {
 	(void)state;
@@ -330,6 +346,8 @@ static void sheaves_are_emptied_from_their_end(void **state)
 	} wanted[] = {
 		{ 65, 7, SLAB_OBJECT_SHEAF_MAIN },  { 64, 2, SLAB_OBJECT_SHEAF_MAIN }, { 64, 0, SLAB_OBJECT_SHEAF_MAIN },
 		{ 64, 4, SLAB_OBJECT_SHEAF_SPARE }, { 64, 6, SLAB_OBJECT_BARN },       { 64, 5, SLAB_OBJECT_BARN },
+		{ 64, 3, SLAB_OBJECT_BARN },        { 64, 1, SLAB_OBJECT_BARN },       { 65, 1, SLAB_OBJECT_FREE },
+		{ 65, 3, SLAB_OBJECT_FREE },
 	};
 	struct slab_next *next;
 	size_t got;
@@ -389,6 +407,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(totals_are_counted_with_cpu_slabs_in_every_shape),
 		cmocka_unit_test(totals_are_counted_with_sheaves),
+		cmocka_unit_test(objects_on_their_way_back_are_pending),
 		cmocka_unit_test(slabs_of_the_smaller_order_are_counted_as_such),
 		cmocka_unit_test(an_address_leads_to_its_object_and_state),
 		cmocka_unit_test(tail_pages_lead_to_their_slab_in_both_ways),
