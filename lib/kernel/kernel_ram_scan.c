@@ -15,6 +15,8 @@
 #define PROBE_SIZE 16
 /* Where the source doesn't say what RAM there is: look this far, and on as long as there is something. */
 #define UNKNOWN_RAM (4ULL << 30)
+#define UNKNOWN_RAM_MAX (1ULL << 46)
+#define LOW_MEMORY (64ULL << 20)
 
 struct probe {
 	struct kernel *kernel;
@@ -52,45 +54,65 @@ static bool scan_batch(struct probe *probe, uint64_t start, size_t count, uint64
 	return false;
 }
 
-static bool scan_range(struct probe *probe, uint64_t start, uint64_t size, uint64_t *ret_present)
+/* Batches from the end to the start. */
+static bool scan_range(struct probe *probe, uint64_t start, uint64_t end, uint64_t *ret_present)
 {
-	uint64_t page = (start + PAGE - 1) & ~(PAGE - 1);
-	uint64_t end = (start + size) & ~(PAGE - 1);
+	uint64_t first = (start + PAGE - 1) & ~(PAGE - 1);
+	uint64_t after = end & ~(PAGE - 1);
 
-	while (page < end && !probe->kernel->reader.code) {
-		uint64_t pages = (end - page) / PAGE;
+	while (first < after && !probe->kernel->reader.code) {
+		uint64_t pages = (after - first) / PAGE;
 		size_t count = pages < BATCH ? pages : BATCH;
 
-		if (scan_batch(probe, page, count, ret_present))
+		after -= count * PAGE;
+		if (scan_batch(probe, after, count, ret_present))
 			return true;
-		page += count * PAGE;
 	}
 	return false;
 }
 
+/* What lies in [@from, @to) of what the source has. */
+static bool scan_known(struct probe *probe, uint64_t from, uint64_t to)
+{
+	const struct memory_source *source = probe->kernel->source;
+	uint64_t present = 0;
+
+	for (size_t i = source->ram_count; i--;) {
+		uint64_t start = source->ram[i].start, end = start + source->ram[i].size;
+
+		if (scan_range(probe, start > from ? start : from, end < to ? end : to, &present))
+			return true;
+	}
+	return false;
+}
+
+static bool scan_unknown(struct probe *probe)
+{
+	uint64_t present = 0, before = 1;
+
+	for (uint64_t at = 0; present != before && at < UNKNOWN_RAM_MAX; at += UNKNOWN_RAM) {
+		before = present;
+		if (scan_range(probe, at, at + UNKNOWN_RAM, &present))
+			return true;
+	}
+	return false;
+}
+
+/* What is allocated at boot lies low or at the very top: look there first. */
 static bool scan(struct kernel *kernel, uint64_t page_offset,
 		 bool (*judge)(struct kernel *kernel, uint64_t page, const uint8_t *bytes))
 {
-	const struct memory_source *source = kernel->source;
 	struct probe *probe = malloc(sizeof(*probe));
-	uint64_t present = 0;
-	bool is_found = false;
+	bool is_found;
 
 	if (!probe)
 		return false;
 	probe->kernel = kernel;
 	probe->page_offset = page_offset;
 	probe->judge = judge;
-	for (size_t i = 0; i < source->ram_count && !is_found; i++)
-		is_found = scan_range(probe, source->ram[i].start, source->ram[i].size, &present);
-	if (!source->ram_count) {
-		uint64_t before = 1;
-
-		for (uint64_t at = 0; present != before && !is_found && at < 1ULL << 46; at += UNKNOWN_RAM) {
-			before = present;
-			is_found = scan_range(probe, at, UNKNOWN_RAM, &present);
-		}
-	}
+	is_found = kernel->source->ram_count ? scan_known(probe, 0, LOW_MEMORY) ||
+						       scan_known(probe, LOW_MEMORY, UINT64_MAX)
+					     : scan_unknown(probe);
 	free(probe);
 	return is_found;
 }
