@@ -7,12 +7,14 @@
 #include "ktask.h"
 #include "task_files.h"
 #include "task_maps.h"
+#include "task_stack.h"
 
 struct ktask_parts {
 	struct inspection *inspection;
 	const struct ktask_settings *settings;
 	struct task_files_layout files;
 	struct task_maps_layout maps;
+	struct stack_unwinder *unwinder;
 };
 
 enum {
@@ -81,9 +83,10 @@ const struct view_record ktask_mapping_record = {
 	.starts_section = true,
 };
 
-enum { STACK_PID, STACK_METHOD, STACK_FRAMES, STACK_COLUMNS };
+enum { STACK_PID, STACK_COMM, STACK_METHOD, STACK_FRAMES, STACK_COLUMNS };
 static const struct view_column stack_columns[STACK_COLUMNS] = {
 	[STACK_PID] = { .name = "pid", .type = VIEW_I64 },
+	[STACK_COMM] = { .name = "comm", .type = VIEW_TEXT },
 	[STACK_METHOD] = { .name = "method", .type = VIEW_TEXT },
 	[STACK_FRAMES] = { .name = "frames", .type = VIEW_STACK },
 };
@@ -91,7 +94,7 @@ const struct view_record ktask_stack_record = {
 	.type = "stack",
 	.columns = stack_columns,
 	.column_count = STACK_COLUMNS,
-	.text = "kernel stack of {pid}, by {method}",
+	.text = "kernel stack of {comm} ({pid}), {method}",
 	.starts_section = true,
 };
 
@@ -109,6 +112,8 @@ int ktask_parts_open(struct inspection *inspection, const struct ktask_settings 
 		status = task_files_layout_load(inspection->kernel, &parts->files, err);
 	if (!status && settings->wants_maps)
 		status = task_maps_layout_load(inspection->kernel, &parts->maps, err);
+	if (!status && settings->wants_stack)
+		status = stack_unwinder_open(inspection->kernel, &parts->unwinder, err);
 	if (status) {
 		ktask_parts_close(parts);
 		return status;
@@ -119,6 +124,8 @@ int ktask_parts_open(struct inspection *inspection, const struct ktask_settings 
 
 void ktask_parts_close(struct ktask_parts *parts)
 {
+	if (parts)
+		stack_unwinder_close(parts->unwinder);
 	free(parts);
 }
 
@@ -210,11 +217,58 @@ static int show_maps(struct ktask_parts *parts, const struct task *task)
 	return status;
 }
 
+static int show_frames(struct view *view, const struct task *task, const struct task_stack *stack)
+{
+	struct view_frame *frames = calloc(stack->count + 1, sizeof(*frames));
+	const struct view_stack shown = { frames, stack->count, stack->is_truncated };
+	const struct view_value values[STACK_COLUMNS] = {
+		[STACK_PID] = view_i64(task->pid),
+		[STACK_COMM] = view_text(task->comm),
+		[STACK_METHOD] = view_text(stack_method_name(stack->method)),
+		[STACK_FRAMES] = view_frames(&shown),
+	};
+	int status;
+
+	if (!frames)
+		return -ENOMEM;
+	for (size_t i = 0; i < stack->count; i++) {
+		const struct stack_frame *frame = &stack->frames[i];
+
+		frames[i] = (struct view_frame){
+			.symbol = frame->symbol[0] ? frame->symbol : NULL,
+			.offset = frame->offset,
+			.object = frame->module[0] ? frame->module : NULL,
+			.address = frame->address,
+		};
+	}
+	status = view_object(view, &ktask_stack_record, values);
+	free(frames);
+	return status;
+}
+
+static int show_stack(struct ktask_parts *parts, const struct task *task)
+{
+	struct inspection *inspection = parts->inspection;
+	struct error error = { 0 };
+	struct task_stack stack;
+	int status = task_stack_read(parts->unwinder, task, &stack, &error);
+
+	if (status) {
+		inspect_incomplete(inspection, "%s", error.text);
+		return 0;
+	}
+	status = show_frames(inspection->view, task, &stack);
+	task_stack_deinit(&stack);
+	return status;
+}
+
 int ktask_parts_show(struct ktask_parts *parts, const struct task *task)
 {
 	int status = 0;
 
-	if (parts->settings->wants_files)
+	if (parts->settings->wants_stack)
+		status = show_stack(parts, task);
+	if (!status && parts->settings->wants_files)
 		status = show_files(parts, task);
 	if (!status && parts->settings->wants_maps)
 		status = show_maps(parts, task);
