@@ -7,11 +7,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "kstruct_values.h"
 #include "type_search.h"
 
 #define NEAR_MAX 4
@@ -23,6 +24,10 @@ static const struct option_spec options[] = {
 	{ 0, "with-size", "N", OPTION_SIZE, AT(with_size), NULL, "list the types of N bytes" },
 	{ 0, "containing", "TYPE", OPTION_TEXT, AT(containing), NULL,
 	  "list the structures with a member of this type, or 'TYPE *'" },
+	{ 0, "cpu", "N", OPTION_NUMBER, AT(cpu), NULL, "ADDR is a per-CPU pointer or symbol: take this CPU's" },
+	{ 's', "strings", NULL, OPTION_FLAG, AT(shows_strings), NULL, "show the text that char pointers point to" },
+	{ 0, "elements", "N", OPTION_NUMBER, AT(limit), NULL,
+	  "lines for the elements of one array (default: 32; equal ones share a line)" },
 };
 
 static const struct kstruct_options defaults = {
@@ -126,15 +131,6 @@ static int find_member(struct kstruct_query *query, struct error *err)
 	return status ? no_member(query, query->path, err) : 0;
 }
 
-static int show_query(struct inspection *inspection, struct kstruct_query *query, struct error *err)
-{
-	int status = find_member(query, err);
-
-	if (!status && !*query->path)
-		status = kstruct_show_head(inspection, query, 0, err);
-	return status ? status : kstruct_show_layout(inspection, query, err);
-}
-
 /* "struct page" may be one word or two. Returns how many it took. */
 static int join_words(char **words, char *to, size_t size)
 {
@@ -144,30 +140,163 @@ static int join_words(char **words, char *to, size_t size)
 	return is_kind && words[1] ? 2 : 1;
 }
 
+/* What the words are: NAME[.MEMBER] [MEMBER] [ADDR]. */
+struct kstruct_words {
+	char name[600];
+	const char *member, *address;
+};
+
+/* A digit first, or as many hexadecimal ones as an address has: "dead" may be a symbol. */
+static bool is_number(const char *word)
+{
+	size_t digits = strspn(word, "0123456789abcdefABCDEF");
+
+	return isdigit((unsigned char)*word) || (digits >= 12 && !word[digits]);
+}
+
+static bool looks_like_address(const char *word)
+{
+	return is_number(word) || *word == '&' || *word == '*' || strpbrk(word, "+-");
+}
+
+static int sort_words(struct inspection *inspection, struct kstruct_words *words, struct error *err)
+{
+	char **rest = inspection->invocation->words;
+
+	*words = (struct kstruct_words){ 0 };
+	rest += join_words(rest, words->name, sizeof(words->name));
+	if (*rest && looks_like_address(*rest))
+		words->address = *rest++;
+	else if (*rest)
+		words->member = *rest++;
+	if (*rest && words->member && !words->address)
+		words->address = *rest++;
+	if (*rest)
+		return error_set(err, -EINVAL, "one member and one address at a time: '%s'", *rest);
+	return 0;
+}
+
+/* "0xffff…", "init_task", "init_task+0x40"; "*slab_caches-0x68" is near to where the pointer there points. */
+static int parse_address(struct kernel *kernel, const char *word, uint64_t *ret_address, struct error *err)
+{
+	bool is_pointer = *word == '*';
+	uint64_t address, offset = 0;
+	char name[256], *end;
+
+	word += is_pointer || *word == '&';
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "+-"), word);
+	errno = 0;
+	address = strtoull(name, &end, 16);
+	if ((!is_number(name) || *end || errno) && kernel_symbol(kernel, name, &address))
+		return error_set(err, -ENOENT, "'%s' is neither an address nor a symbol that this kernel tells", name);
+	if (is_pointer && kernel_read_u64(kernel, address, &address))
+		return error_set(err, -EFAULT, "the pointer at '%s' can't be read", name);
+	if (word[strlen(name)]) {
+		offset = strtoull(word + strlen(name) + 1, &end, 0);
+		if (*end || end == word + strlen(name) + 1)
+			return error_set(err, -EINVAL, "'%s': a number must follow the sign", word);
+		address += word[strlen(name)] == '-' ? -offset : offset;
+	}
+	*ret_address = address;
+	return 0;
+}
+
+static int find_address(struct inspection *inspection, const char *word, uint64_t *ret_address, struct error *err)
+{
+	const struct kstruct_options *chosen = inspection->options;
+	struct kernel *kernel;
+	uint64_t address;
+	int status = inspection_kernel(inspection, &kernel, err);
+
+	if (!status)
+		status = parse_address(kernel, word, &address, err);
+	if (status)
+		return status;
+	if (chosen->cpu != KSTRUCT_NO_NUMBER && kernel_percpu(kernel, address, chosen->cpu, &address))
+		return error_set(err, -ENOENT, "no CPU %" PRIu64 " among %zu", chosen->cpu, kernel->cpu_count);
+	*ret_address = address;
+	return 0;
+}
+
+static int show_at(struct inspection *inspection, const struct kstruct_query *query, uint64_t address,
+		   struct error *err)
+{
+	int status = 0;
+
+	if (!*query->path)
+		status = kstruct_show_head(inspection, query, address, err);
+	return status ? status : kstruct_show_values(inspection, query, inspection->kernel, address, err);
+}
+
+static int show_layout(struct inspection *inspection, const struct kstruct_query *query, bool wants_offset,
+		       struct error *err)
+{
+	int status = 0;
+
+	if (wants_offset)
+		return kstruct_show_offset(inspection, query, err);
+	if (!*query->path)
+		status = kstruct_show_head(inspection, query, 0, err);
+	return status ? status : kstruct_show_layout(inspection, query, err);
+}
+
+/* A second word that is no member may be a symbol: that is tried before giving up. @err: why it is no member. */
+static int try_symbol(struct inspection *inspection, const char *word, uint64_t *ret_address, struct error *err)
+{
+	struct error why = { 0 };
+	char text[sizeof(err->text)];
+
+	if (strpbrk(word, ".["))
+		return err->code;
+	if (!find_address(inspection, word, ret_address, &why))
+		return 0;
+	snprintf(text, sizeof(text), "%s", err->text);
+	if (inspection->kernel)
+		return error_set(err, -ENOENT, "%s; nor is it a symbol", text);
+	/* Probably a slip, then: why the target can't be opened would be beside the point. */
+	if (strstr(text, "; near: "))
+		return err->code;
+	return error_set(err, -ENOENT, "%.300s; as a symbol: %.180s", text, why.text);
+}
+
 static int kstruct_show(struct inspection *inspection, struct error *err)
 {
-	char **words = inspection->invocation->words;
 	struct kernel_types *types;
 	struct kstruct_query query;
-	char name[600];
-	int status = inspection_types(inspection, &types, err);
+	struct kstruct_words words;
+	uint64_t address = 0;
+	size_t length;
+	int status = 0;
 
+	if (!is_search(inspection->options))
+		status = sort_words(inspection, &words, err);
+	if (!status && !is_search(inspection->options) && words.address)
+		status = find_address(inspection, words.address, &address, err);
+	if (!status)
+		status = inspection_types(inspection, &types, err);
 	if (status)
 		return status;
 	if (is_search(inspection->options))
 		return kstruct_show_matches(inspection, types, err);
-	words += join_words(words, name, sizeof(name));
-	status = resolve_name(types, name, &query, err);
+	status = resolve_name(types, words.name, &query, err);
 	if (status)
 		return status;
-	if (!words[0])
-		return show_query(inspection, &query, err);
-	if (words[1])
-		return error_set(err, -EINVAL, "one member or address at a time: '%s'", words[1]);
-	snprintf(query.path + strlen(query.path), sizeof(query.path) - strlen(query.path), "%s%s",
-		 *query.path ? "." : "", words[0]);
+	length = strlen(query.path);
+	if (words.member)
+		snprintf(query.path + length, sizeof(query.path) - length, "%s%s", length ? "." : "", words.member);
 	status = find_member(&query, err);
-	return status ? status : kstruct_show_offset(inspection, &query, err);
+	if (status && words.member && !words.address) {
+		status = try_symbol(inspection, words.member, &address, err);
+		if (status)
+			return status;
+		words.address = words.member;
+		query.path[length] = '\0';
+		status = find_member(&query, err);
+	}
+	if (status)
+		return status;
+	return words.address ? show_at(inspection, &query, address, err)
+			     : show_layout(inspection, &query, words.member, err);
 }
 
 static const struct inspector kstruct_inspector = {
@@ -181,9 +310,11 @@ const struct command kstruct_command = {
 	.summary = "how a structure of the kernel is laid out, and what stands in one",
 	.usage = "[OPTIONS] NAME[.MEMBER…]\n"
 		 "[OPTIONS] NAME MEMBER[.MEMBER…]\n"
+		 "[OPTIONS] NAME[.MEMBER…] ADDRESS|SYMBOL\n"
 		 "[OPTIONS] --search REGEX | --with-size N | --containing TYPE",
 	.description = "Shows a structure, union, enum or typedef of the kernel with the offset and size of every\n"
-		       "member, members of members too, and the holes between them. NAME MEMBER tells one offset.\n"
+		       "member, members of members too, and the holes between them. NAME MEMBER tells one offset. With an\n"
+		       "address or symbol it shows what stands there.\n"
 		       "Layouts come from BTF, of the running kernel, of a dump, or from --btf or --vmlinux, and\n"
 		       "need neither privileges nor debug files.",
 	.options = options,

@@ -165,19 +165,24 @@ static const struct view_record offset_record = {
 	.text = "{path} in {struct}'s offset: {offset_text}",
 };
 
-extern const struct view_record kstruct_match_record, kstruct_containing_record;
+extern const struct view_record kstruct_match_record, kstruct_containing_record, kstruct_more_record;
 const struct view_record *const kstruct_records[] = {
 	&kstruct_head_record,  &kstruct_member_record, &kstruct_hole_record,
 	&kstruct_padding_record, &enumerator_record,   &offset_record,
-	&kstruct_match_record, &kstruct_containing_record, NULL,
+	&kstruct_match_record, &kstruct_containing_record, &kstruct_more_record, NULL,
 };
 
-/* "4 bytes", "3 bits". */
+/* "4 bytes", "3 bits", "2 bytes 3 bits". */
 static const char *put_bits(uint64_t bits, char *to, size_t size)
 {
-	uint64_t count = bits % 8 ? bits : bits / 8;
+	const char *bytes_plural = bits / 8 == 1 ? "" : "s", *bits_plural = bits % 8 == 1 ? "" : "s";
 
-	snprintf(to, size, "%" PRIu64 " %s%s", count, bits % 8 ? "bit" : "byte", count == 1 ? "" : "s");
+	if (!(bits % 8))
+		snprintf(to, size, "%" PRIu64 " byte%s", bits / 8, bytes_plural);
+	else if (bits < 8)
+		snprintf(to, size, "%" PRIu64 " bit%s", bits, bits_plural);
+	else
+		snprintf(to, size, "%" PRIu64 " byte%s %" PRIu64 " bit%s", bits / 8, bytes_plural, bits % 8, bits_plural);
 	return to;
 }
 
@@ -223,9 +228,11 @@ int kstruct_show_step(struct inspection *inspection, const struct kstruct_query 
 
 	if (step->kind != STEP_MEMBER)
 		return show_gap(inspection, query, step, level);
-	status = type_declaration(query->types, step->type_id, step->name, &declaration);
-	if (!status)
-		status = type_declaration(query->types, step->type_id, "", &type);
+	status = type_declaration(query->types, step->type_id, "", &type);
+	if (!status && *step->name == '[') /* an element: the array has said the type */
+		status = (declaration = strdup(step->name)) ? 0 : -ENOMEM;
+	else if (!status)
+		status = type_declaration(query->types, step->type_id, step->name, &declaration);
 	if (status)
 		return status;
 	snprintf(offset, sizeof(offset), "0x%" PRIx64, step->bit_offset / 8);

@@ -50,6 +50,19 @@ bool type_has_members(const struct kernel_types *types, uint32_t id, uint32_t *r
 	return true;
 }
 
+bool type_is_array(const struct kernel_types *types, uint32_t id, uint32_t *ret_element, uint64_t *ret_count)
+{
+	const struct btf_type *type = type_resolved(types, id);
+
+	if (!type || !btf_is_array(type))
+		return false;
+	if (ret_element)
+		*ret_element = btf_array(type)->type;
+	if (ret_count)
+		*ret_count = btf_array(type)->nelems;
+	return true;
+}
+
 /* "path.name", and "[0]" for each dimension of an array of structures. False: too long. */
 static bool path_append(struct walk *walk, size_t length, const char *name, size_t *ret_length)
 {

@@ -51,6 +51,9 @@ int type_walk(struct kernel_types *types, uint32_t id, const char *path, uint64_
 /* True for a structure or union, or an array of them: what a walk opens. @ret_id (may be NULL): that one. */
 bool type_has_members(const struct kernel_types *types, uint32_t id, uint32_t *ret_id);
 
+/* Through typedefs and qualifiers. @ret_element, @ret_count may be NULL. */
+bool type_is_array(const struct kernel_types *types, uint32_t id, uint32_t *ret_element, uint64_t *ret_count);
+
 /*
  * Alignment in bytes, 1 for void. BTF doesn't tell: it is the members' own, made larger where a gap tells of
  * an attribute, and 1 for what is packed. @natural: as a compiler would have it without attributes, but packed.
