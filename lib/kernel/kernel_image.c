@@ -238,7 +238,7 @@ int kernel_find_image(struct kernel *kernel, struct error *err)
 	const struct memory_source *source = kernel->source;
 	bool is_physical = source->has_space[SPACE_PHYSICAL];
 
-	if (source->vmcoreinfo && kernel_try_vmcoreinfo(kernel, source->vmcoreinfo, "VMCOREINFO note"))
+	if (source->vmcoreinfo && kernel_try_vmcoreinfo(kernel, source->vmcoreinfo, "VMCOREINFO"))
 		return 0;
 	if (is_physical && try_registers(kernel))
 		return 0;
@@ -253,30 +253,49 @@ int kernel_find_image(struct kernel *kernel, struct error *err)
 				     : "for VMCOREINFO and for the address of _text");
 }
 
-/* The kernel's own table maps what a process's does, and stays when the process ends. */
+/* Where the kernel's own top-level table is, and who says so. */
+static const char *find_own_root(struct kernel *kernel, uint64_t *ret_root)
+{
+	const struct kernel_layout *layout = &kernel->layout;
+	uint64_t symbol;
+
+	if (layout->phys_base.origin && !kernel_symbol(kernel, "init_top_pgt", &symbol)) {
+		*ret_root = symbol - START_KERNEL_MAP + layout->phys_base.value;
+		return "symbol init_top_pgt";
+	}
+	*ret_root = layout->page_table.value;
+	return layout->page_table.origin;
+}
+
+static unsigned own_levels(struct kernel *kernel)
+{
+	uint64_t l5 = 0;
+
+	if (kernel->layout.paging_levels.origin)
+		return kernel->layout.paging_levels.value;
+	kernel_read_variable(kernel, "__pgtable_l5_enabled", 4, &l5);
+	return l5 ? 5 : 4;
+}
+
+/* It maps what a process's does, and stays when the process ends. */
 static void use_own_table(struct kernel *kernel)
 {
 	struct kernel_layout *layout = &kernel->layout;
-	uint64_t symbol, root, l5 = 0;
 	struct page_table *table;
-	unsigned levels = layout->paging_levels.origin ? layout->paging_levels.value : 0;
+	uint64_t root;
+	const char *origin = find_own_root(kernel, &root);
 
-	if (!layout->phys_base.origin || kernel_symbol(kernel, "init_top_pgt", &symbol))
+	if (!origin || !layout->phys_base.origin || (kernel->page_table && kernel->page_table->root == root))
 		return;
-	root = symbol - START_KERNEL_MAP + layout->phys_base.value;
-	if (kernel->page_table && kernel->page_table->root == root)
+	/* Without physical memory, tables are read through the direct map. */
+	kernel_find_direct_map(kernel);
+	if (!kernel->source->has_space[SPACE_PHYSICAL] && !layout->page_offset_base.origin)
 		return;
-	if (!levels) {
-		if (!kernel_read_variable(kernel, "__pgtable_l5_enabled", 4, &l5) && l5)
-			levels = 5;
-		else
-			levels = 4;
-	}
-	table = new_table(kernel, root, levels);
+	table = new_table(kernel, root, own_levels(kernel));
 	if (!table)
 		return;
 	if (maps_image(table, layout->base.value, layout->phys_base.value))
-		take_table(kernel, table, "symbol init_top_pgt");
+		take_table(kernel, table, origin);
 	else
 		free(table);
 }

@@ -28,6 +28,12 @@ static void take_variable(struct kernel *kernel, struct kernel_fact *fact, const
 	fact_set(fact, value, kernel_symbol(kernel, name, &address) ? "source" : origin);
 }
 
+void kernel_find_direct_map(struct kernel *kernel)
+{
+	take_variable(kernel, &kernel->layout.page_offset_base, "page_offset_base",
+		      "variable page_offset_base");
+}
+
 static void take_vmcoreinfo(struct kernel *kernel)
 {
 	struct kernel_layout *layout = &kernel->layout;
@@ -51,7 +57,7 @@ static void find_bases(struct kernel *kernel)
 	const struct memory_source *source = kernel->source;
 	uint64_t end = 0;
 
-	take_variable(kernel, &layout->page_offset_base, "page_offset_base", "variable page_offset_base");
+	kernel_find_direct_map(kernel);
 	take_variable(kernel, &layout->vmalloc_base, "vmalloc_base", "variable vmalloc_base");
 	take_variable(kernel, &layout->vmemmap_base, "vmemmap_base", "variable vmemmap_base");
 	take_variable(kernel, &layout->max_pfn, "max_pfn", "variable max_pfn");

@@ -47,6 +47,8 @@ void kernel_find_banner(struct kernel *kernel);
 
 /* kernel_layout.c: memory bases, CPUs, nodes, banner; from symbols, VMCOREINFO, page tables. */
 void kernel_find_layout(struct kernel *kernel);
+/* Of these, what the variable page_offset_base says. */
+void kernel_find_direct_map(struct kernel *kernel);
 
 /* kernel_regions.c: memory bases that are not known yet, by the page tables alone. */
 void kernel_find_regions(struct kernel *kernel);

@@ -94,3 +94,33 @@ class KernelImage:
             for name, address in sorted(self.symbols.items(), key=lambda item: item[1]):
                 file.write(f"{address - slide + moved.get(name, 0):016x} D {name}\n")
         return path
+
+    def write_vmlinux(self, path, build_id=b"\0" * 20, banner=BANNER):
+        """An ELF executable as linked: the banner, a symbol table, and unless it is None, a build ID."""
+        slide = self.base - LINK_BASE
+        names, symbols = b"\0", bytes(24)
+        for name, address in self.symbols.items():
+            symbols += struct.pack("<IBBHQQ", len(names), 0x11, 0, 1, address - slide, 8)
+            names += name.encode() + b"\0"
+        note = b"" if build_id is None else struct.pack("<3I4s", 4, len(build_id), 3, b"GNU\0") + build_id
+        section_names = b"\0.rodata\0.notes\0.symtab\0.strtab\0.shstrtab\0"
+        parts, at = [], 64 + 2 * 56
+        for part in (banner + b"\0", note, symbols, names, section_names):
+            parts.append((at, part))
+            at += len(part) + -len(part) % 8
+        address = self.symbols["linux_banner"] - slide
+        headers = [struct.pack("<IIQQQQQQ", 1, 4, parts[0][0], address, address, len(parts[0][1]), len(parts[0][1]), 1),
+                   struct.pack("<IIQQQQQQ", 4, 4, parts[1][0], 0, 0, len(note), len(note), 4)]
+        sections = [bytes(64)]
+        for name, kind, (offset, part), link, entry in zip((1, 9, 16, 24, 32), (1, 7, 2, 3, 3), parts, (0, 0, 4, 0, 0),
+                                                           (0, 0, 24, 0, 0)):
+            sections.append(struct.pack("<IIQQQQIIQQ", name, kind, 2 if name == 1 else 0, address if name == 1 else 0,
+                                        offset, len(part), link, 1, 8 if kind == 2 else 1, entry))
+        with open(path, "wb") as file:
+            file.write(b"\x7fELF\2\1\1" + bytes(9))
+            file.write(struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 64, at, 0, 64, 56, 2, 64, len(sections), 5))
+            file.write(b"".join(headers))
+            for _, part in parts:
+                file.write(part + bytes(-len(part) % 8))
+            file.write(b"".join(sections))
+        return path

@@ -269,6 +269,32 @@ static void a_source_of_virtual_memory_can_tell_values_itself(void **state)
 	assert_int_equal(kernel->percpu_offsets[2], 9);
 }
 
+/* Its page tables can be walked all the same: they lie in the direct map. */
+static void page_tables_are_read_through_the_direct_map_where_there_is_no_other_way(void **state)
+{
+	const struct named_address symbols[] = { { "_text", BASE }, { "init_top_pgt", BASE + ROOT - IMAGE } };
+	const struct named_address values[] = { { "page_offset_base", MEMORY_VIRTUAL },
+						{ "phys_base", PHYS_BASE } };
+	uint64_t physical;
+	uint8_t *tables;
+
+	(void)state;
+	tables = memory->bytes[SPACE_PHYSICAL];
+	memory->bytes[SPACE_PHYSICAL] = NULL;
+	memory_close(&memory->source);
+	memory = memory_create(0, SIZE);
+	memcpy(memory->bytes[SPACE_VIRTUAL], tables, SIZE);
+	free(tables);
+	memory->source.symbols = symbols;
+	memory->source.symbol_count = 2;
+	memory->source.values = values;
+	memory->source.value_count = 2;
+	open_kernel();
+	expect_origin(&kernel->layout.page_table, ROOT, "symbol init_top_pgt");
+	assert_int_equal(kernel_translate(kernel, DIRECT_4 + 0x1234, &physical, NULL), 0);
+	assert_int_equal(physical, 0x1234);
+}
+
 static void memory_without_a_kernel_is_refused(void **state)
 {
 	(void)state;
@@ -304,6 +330,7 @@ int main(void)
 		TEST(variables_give_what_they_hold),
 		TEST(the_banner_is_searched_for_where_its_name_is_hidden),
 		TEST(a_source_of_virtual_memory_can_tell_values_itself),
+		TEST(page_tables_are_read_through_the_direct_map_where_there_is_no_other_way),
 		TEST(memory_without_a_kernel_is_refused),
 		TEST(a_source_that_fails_is_told_as_such),
 	};
