@@ -127,6 +127,27 @@ static void check_books(struct check *check, uint32_t cache, uint64_t slabs, uin
 								     .owner = SLAB_NO_OWNER });
 }
 
+/* What is parked must be an object of this cache. Freelists were checked by their walk; sheaves are just arrays. */
+static void check_parked(struct check *check, uint32_t cache)
+{
+	const struct slab_contents *contents = check->heap->contents[cache];
+
+	for (size_t i = 0; contents && i < contents->parked_count; i++) {
+		const struct slab_parked *parked = &contents->parked[i];
+		struct slab_object object;
+
+		if (parked->state < SLAB_OBJECT_SHEAF_MAIN ||
+		    (!slab_object_at(check->heap, parked->object, &object, NULL) && object.cache == cache &&
+		     object.offset == 0))
+			continue;
+		slab_check_note(check->heap, &(struct slab_finding){ .kind = SLAB_SHEAF_BAD_OBJECT,
+								     .cache = cache,
+								     .object = parked->object,
+								     .value = parked->position,
+								     .owner = parked->owner });
+	}
+}
+
 static int check_cache(struct check *check, const struct slab_pages *pages, uint32_t cache)
 {
 	uint64_t objects = 0;
@@ -141,6 +162,7 @@ static int check_cache(struct check *check, const struct slab_pages *pages, uint
 		objects += pages->slabs[i].objects;
 	}
 	check_books(check, cache, end - first, objects);
+	check_parked(check, cache);
 	return 0;
 }
 
