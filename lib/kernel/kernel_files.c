@@ -196,19 +196,29 @@ static int check_btf(struct kernel *kernel, const char *path, struct error *err)
 	return 0;
 }
 
+/* A stripped one has types only, one without BTF symbols only; one with neither is of no use. */
+static int use_vmlinux(struct kernel *kernel, const char *path, bool wants_types, struct error *err)
+{
+	struct error types_error = { 0 };
+	int status = check_vmlinux(kernel, path, err), types = -ENOENT;
+
+	if (status)
+		return status;
+	if (wants_types)
+		types = kernel_types_open_elf(path, &kernel->types, &types_error);
+	status = kernel_symbols_add_elf(kernel->symbols, path, kernel->layout.kaslr_offset.value, err);
+	if (types == -ENOMEM)
+		return error_set(err, types, "%s", types_error.text);
+	return status == -ENOENT && (!types || kernel_symbols_origin(kernel->symbols)) ? 0 : status;
+}
+
 int kernel_use_files(struct kernel *kernel, const struct kernel_files *files, struct error *err)
 {
 	uint64_t slide = 0;
 	int status = 0;
 
-	if (files->vmlinux) {
-		status = check_vmlinux(kernel, files->vmlinux, err);
-		if (!status)
-			status = kernel_symbols_add_elf(kernel->symbols, files->vmlinux,
-							kernel->layout.kaslr_offset.value, err);
-		if (!status && !files->btf && kernel_types_open_elf(files->vmlinux, &kernel->types, err) == -ENOMEM)
-			return -ENOMEM;
-	}
+	if (files->vmlinux)
+		status = use_vmlinux(kernel, files->vmlinux, !files->btf, err);
 	if (!status && files->symbols) {
 		status = check_symbols(kernel, files->symbols, &slide, err);
 		if (!status)
