@@ -51,18 +51,16 @@ static int kcache_configure(struct inspection *inspection, struct error *err)
 	const struct kcache_settings *settings = inspection->options;
 	const struct invocation *invocation = inspection->invocation;
 	bool shows_objects = settings->objects.which || settings->slab;
-	int views = (settings->objects.which != 0) + (settings->slab != NULL) + (settings->next != 0) + settings->is_check;
+	int views = shows_objects + (settings->next != 0) + settings->is_check;
 
 	if (settings->repeat && !settings->interval_ns)
 		return error_set(err, -EINVAL, "--repeat needs -i");
 	if (views > 1)
-		return error_set(err, -EINVAL, "--check, --objects, --slab and --next are different views: take one");
+		return error_set(err, -EINVAL, "--check, --next and --objects or --slab are different views: take one");
 	if (views && invocation->word_count && !is_name(invocation))
 		return error_set(err, -EINVAL, "one cache at a time");
 	if (settings->next && !invocation->word_count)
 		return error_set(err, -EINVAL, "--next needs the name of a cache");
-	if (settings->slab && invocation->word_count)
-		return error_set(err, -EINVAL, "--slab finds the cache by itself: no name is needed");
 	if ((settings->objects.has_hexdump || settings->objects.has_tracks) && !shows_objects)
 		return error_set(err, -EINVAL, "--hexdump and --track go with --objects or --slab");
 	return 0;
@@ -121,14 +119,14 @@ static int show_one(struct inspection *inspection, const struct kcache_settings 
 		return status;
 	if (settings->is_check)
 		return kcache_show_check(inspection, &heap, cache, err);
-	if (settings->objects.which)
+	if (settings->objects.which && !settings->slab)
 		return kcache_show_objects(inspection, heap, cache, &settings->objects, err);
 	if (settings->next)
 		return kcache_show_next(inspection, heap, cache, &settings->scope, settings->next, err);
 	if (!settings->slab)
 		return kcache_show_cache(inspection, heap, cache, &settings->scope, err);
 	status = parse_address(settings->slab, &address, err);
-	return status ? status : kcache_show_slab(inspection, heap, address, &settings->objects, err);
+	return status ? status : kcache_show_slab(inspection, heap, cache, address, &settings->objects, err);
 }
 
 static int kcache_show(struct inspection *inspection, struct error *err)
@@ -152,7 +150,8 @@ static const struct view_record *const kcache_records[] = { &kcache_cache_record
 							    &kcache_facts_record, &kcache_cpu_record,
 							    &kcache_sheaves_record, &kcache_node_record,
 							    &kcache_slab_record, &kcache_free_record,
-							    &kcache_object_record, &kcache_map_record,
+							    &kcache_object_record, &kcache_object_line_record,
+							    &kcache_map_record,
 							    &kcache_next_record, &kcache_bytes_record,
 							    &kcache_track_record, &kcache_finding_record,
 							    &kcache_checked_record, NULL };
@@ -160,7 +159,7 @@ static const struct view_record *const kcache_records[] = { &kcache_cache_record
 const struct command kcache_command = {
 	.name = "kcache",
 	.summary = "slab caches: who holds what, counted to the last object",
-	.usage = "[OPTIONS] [GLOB...]\n[OPTIONS] NAME\n--check|--objects WHICH [OPTIONS] [NAME]\n--next N NAME\n--slab ADDR",
+	.usage = "[OPTIONS] [GLOB...]\n[OPTIONS] NAME\n--check|--objects WHICH [OPTIONS] [NAME]\n--next N NAME\n--slab ADDR [NAME]",
 	.description = "Lists the kernel's slab caches with what /proc/slabinfo counts and with the truth beneath: "
 		       "objects that\n"
 		       "are truly allocated, free in slabs, on CPU freelists, in sheaves, or pending.\n"

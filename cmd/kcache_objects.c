@@ -32,7 +32,12 @@ static const struct view_column object_columns[OBJ_COLUMNS] = {
 	[OBJ_POSITION] = { .name = "position", .title = "POS", .type = VIEW_U64, .width = 5, .is_optional = true },
 	[OBJ_WHERE] = { .name = "where", .title = "", .type = VIEW_TEXT, .is_optional = true, .is_text_only = true },
 };
-const struct view_record kcache_object_record = {
+const struct view_record kcache_object_record = { /* rows have it all in columns */
+	.type = "object",
+	.columns = object_columns,
+	.column_count = OBJ_WHERE,
+};
+const struct view_record kcache_object_line_record = {
 	.type = "object",
 	.columns = object_columns,
 	.column_count = OBJ_COLUMNS,
@@ -223,7 +228,7 @@ static int show_object(struct listing *listing, const struct slab_object *object
 	listing->unknown += object->state == SLAB_OBJECT_UNKNOWN;
 	if (is_plain)
 		return view_row(listing->inspection->view, &kcache_object_record, values);
-	status = view_object(listing->inspection->view, &kcache_object_record, values);
+	status = view_object(listing->inspection->view, &kcache_object_line_record, values);
 	if (!status && listing->options->has_hexdump)
 		status = show_bytes(listing, object);
 	return !status && listing->options->has_tracks ? show_tracks(listing, object) : status;
@@ -309,7 +314,7 @@ static int show_slab_head(const struct listing *listing, const struct slab *slab
 			   });
 }
 
-int kcache_show_slab(struct inspection *inspection, struct slab_heap *heap, uint64_t address,
+int kcache_show_slab(struct inspection *inspection, struct slab_heap *heap, uint32_t cache, uint64_t address,
 		     const struct kcache_object_options *options, struct error *err)
 {
 	struct kcache_object_options every = *options;
@@ -323,6 +328,9 @@ int kcache_show_slab(struct inspection *inspection, struct slab_heap *heap, uint
 		return status;
 	if (slab.cache == SLAB_NO_CACHE)
 		return error_set(err, -EBADMSG, "the slab of %#lx belongs to no cache", (long)address);
+	if (cache != SLAB_NO_CACHE && cache != slab.cache)
+		return error_set(err, -ENOENT, "%#lx is in a slab of %s, not of %s", (long)address,
+				 heap->caches[slab.cache].name, heap->caches[cache].name);
 	objects = calloc((size_t)slab.objects + 1, sizeof(*objects));
 	if (!objects)
 		return -ENOMEM;

@@ -32,12 +32,12 @@ struct kcache_object_options {
 };
 int kcache_show_objects(struct inspection *inspection, struct slab_heap *heap, uint32_t cache,
 			const struct kcache_object_options *options, struct error *err);
-/* The slab that covers @address, whatever its cache: a map of its objects, then each. */
-int kcache_show_slab(struct inspection *inspection, struct slab_heap *heap, uint64_t address,
+/* The slab that covers @address: a map of its objects, then each. -ENOENT when it isn't @cache's, if that is given. */
+int kcache_show_slab(struct inspection *inspection, struct slab_heap *heap, uint32_t cache, uint64_t address,
 		     const struct kcache_object_options *options, struct error *err);
 int kcache_show_next(struct inspection *inspection, struct slab_heap *heap, uint32_t cache,
 		     const struct kcache_scope *scope, size_t count, struct error *err);
-extern const struct view_record kcache_object_record, kcache_map_record, kcache_next_record, kcache_bytes_record,
+extern const struct view_record kcache_object_record, kcache_object_line_record, kcache_map_record, kcache_next_record, kcache_bytes_record,
 	kcache_track_record;
 
 /* kcache_check.c: @cache SLAB_NO_CACHE: all. Exit code by inspect_found(). */

@@ -18,6 +18,8 @@
 #define NESTING_MAX 8
 #define ARRAY_MAX 32
 #define LEAST_EVIDENCE 3
+#define LEAST_CONFIDENCE 20 /* percent */
+#define TELLING 4 /* points of a word that hardly fits by chance */
 
 /* What a word of the object is. */
 enum word_kind { WORD_OTHER, WORD_ZERO, WORD_FUNCTION, WORD_TABLE, WORD_OBJECT, WORD_POINTER };
@@ -256,7 +258,7 @@ static void try_type(struct guessing *guessing, uint32_t id, struct slab_guess *
 	const struct btf_type *type = btf__type_by_id(guessing->btf, id);
 	struct slab_guess guess = { .size = type->size };
 	size_t words = type->size / 8;
-	int score = 0, best = 0;
+	int score = 0, best = 0, telling = 0;
 
 	memset(guessing->slots, 0, sizeof(guessing->slots));
 	lay_type(guessing, id, 0, 0);
@@ -268,12 +270,17 @@ static void try_type(struct guessing *guessing, uint32_t id, struct slab_guess *
 			point = -1;
 		score += point;
 		best += point > 0 ? point : -point;
+		telling += point >= TELLING;
 		guess.matches += point > 0;
 		guess.contradictions += point < 0;
 	}
-	if (score < LEAST_EVIDENCE || guess.matches < 2)
+	/* Just pointers where there may be pointers would make every array of pointers a match. */
+	if (score < LEAST_EVIDENCE || guess.matches < 2 || !telling)
 		return;
-	guess.confidence = (uint32_t)(80 * score / (best + 4));
+	guess.confidence = (uint32_t)(80 * score / (best + 4)) * guess.matches /
+			   (guess.matches + 2 * guess.contradictions);
+	if (guess.confidence < LEAST_CONFIDENCE)
+		return;
 	snprintf(guess.type, sizeof(guess.type), "%s", btf__name_by_offset(guessing->btf, type->name_off));
 	keep_best(guesses, scores, count, &guess, score);
 }
