@@ -196,6 +196,8 @@ struct slab_heap {
 	struct slab_finding *findings;   /* owned */
 	size_t finding_count, finding_capacity;
 	uint64_t findings_dropped; /* beyond SLAB_FINDINGS_MAX */
+	/* Not the same in two readings of a running kernel: races, left out of findings. */
+	uint64_t findings_unsettled;
 	struct memory_range kfence_pool; /* size 0: none. Its pages look like slabs and belong to no list */
 };
 
@@ -210,7 +212,8 @@ void slab_heap_close(struct slab_heap *heap);
 
 /*
  * Read what @count caches hold, all together in few rounds, unless it was read before: fills heap->contents.
- * @caches NULL: all caches. -ENOMEM, or what kernel_read_many() says when the source is gone.
+ * @caches NULL: all caches. Of a running kernel, caches in which damage was met are read again, up to a dozen
+ * times, to tell it from changes on the way. -ENOMEM, or what kernel_read_many() says when the source is gone.
  */
 int slab_heap_load(struct slab_heap *heap, const uint32_t *caches, size_t count, struct error *err);
 /* The same for one. NULL only on failure. */

@@ -399,7 +399,7 @@ static int run(struct slab_load *load, struct error *err)
 	return status;
 }
 
-int slab_heap_load(struct slab_heap *heap, const uint32_t *caches, size_t count, struct error *err)
+int slab_load_once(struct slab_heap *heap, const uint32_t *caches, size_t count, struct error *err)
 {
 	size_t wanted = caches ? count : heap->cache_count;
 	struct slab_load load = { .heap = heap };

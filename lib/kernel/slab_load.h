@@ -33,6 +33,9 @@ struct slab_load {
 	size_t chain_count;
 };
 
+/* As slab_heap_load(), with all that is met on the way; slab_settle.c tells races from damage. */
+int slab_load_once(struct slab_heap *heap, const uint32_t *caches, size_t count, struct error *err);
+
 /* A structure to be read, and what it belongs to. */
 struct slab_record {
 	uint64_t address;

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Loading contents of caches that change while they are read. What a race leaves behind looks like damage: a list
+ * followed into a slab that was given back meanwhile, a freelist whose objects were handed out. Such a cache is
+ * read again, with the others left out, which takes a small part of the time; damage is what is met there again,
+ * the same in each detail. So is a cache whose sums can't be: a slab that went from a CPU to a node in between is
+ * counted twice. Memory that stands still is read once.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "kernel.h"
+#include "slab_load.h"
+#include "slab_totals.h"
+
+#define READINGS_MAX 12
+
+static bool is_same(const struct slab_finding *a, const struct slab_finding *b)
+{
+	return a->kind == b->kind && a->cache == b->cache && a->slab == b->slab && a->object == b->object &&
+	       a->value == b->value && a->expected == b->expected && a->owner == b->owner;
+}
+
+static bool is_among(const struct slab_finding *finding, const struct slab_finding *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_same(finding, &list[i]))
+			return true;
+	return false;
+}
+
+static bool adds_up(struct slab_heap *heap, uint32_t cache)
+{
+	struct slab_totals totals;
+
+	return !heap->contents[cache] || slab_totals_count(heap, cache, &totals, NULL) || !totals.is_damaged;
+}
+
+/* Caches to be read again, each once: those of findings [from, …), and of @candidates those that don't add up. */
+static size_t collect_suspects(struct slab_heap *heap, size_t from, const uint32_t *candidates, size_t count,
+			       uint32_t *suspects)
+{
+	CLEANUP(free) bool *is_suspect = calloc(heap->cache_count + 1, sizeof(*is_suspect));
+	size_t found = 0;
+
+	for (size_t i = from; is_suspect && i < heap->finding_count; i++)
+		if (heap->findings[i].cache < heap->cache_count)
+			is_suspect[heap->findings[i].cache] = true;
+	for (size_t i = 0; is_suspect && i < count; i++)
+		if (candidates[i] < heap->cache_count && !adds_up(heap, candidates[i]))
+			is_suspect[candidates[i]] = true;
+	for (uint32_t i = 0; is_suspect && i < heap->cache_count; i++)
+		if (is_suspect[i])
+			suspects[found++] = i;
+	return found;
+}
+
+/* Findings that two readings in a row have in common are settled; the caches of the others go on moving. */
+static void keep_settled(struct slab_heap *heap, size_t from, const struct slab_finding *before, size_t before_count)
+{
+	size_t kept = from;
+
+	for (size_t i = from; i < heap->finding_count; i++) {
+		const struct slab_finding finding = heap->findings[i];
+
+		if (is_among(&finding, before, before_count))
+			heap->findings[kept++] = finding;
+		else
+			heap->findings_unsettled++;
+	}
+	heap->finding_count = kept;
+}
+
+/* Every finding of this reading was there in the one before: reading on would tell nothing new. */
+static bool has_settled(const struct slab_heap *heap, size_t from, const struct slab_finding *before,
+			size_t before_count)
+{
+	for (size_t i = from; i < heap->finding_count; i++)
+		if (!is_among(&heap->findings[i], before, before_count))
+			return false;
+	return true;
+}
+
+/* Move the findings from @from on out of the heap. */
+static int take_findings(struct slab_heap *heap, size_t from, struct slab_finding **before, size_t *before_count)
+{
+	size_t count = heap->finding_count - from;
+	struct slab_finding *copy = malloc((count + 1) * sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, heap->findings + from, count * sizeof(*copy));
+	free(*before);
+	*before = copy;
+	*before_count = count;
+	heap->finding_count = from;
+	return 0;
+}
+
+/* Read again @suspects of the heap, with a free list of findings. */
+static int read_again(struct slab_heap *heap, const uint32_t *suspects, size_t count, struct error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		slab_contents_destroy(heap->contents[suspects[i]]);
+		heap->contents[suspects[i]] = NULL;
+	}
+	kernel_forget(heap->kernel);
+	return slab_load_once(heap, suspects, count, err);
+}
+
+/* @suspects has room for all caches and begins with the @count that were loaded. */
+static int settle(struct slab_heap *heap, size_t from, uint32_t *suspects, size_t count, struct error *err)
+{
+	CLEANUP(free) struct slab_finding *before = NULL;
+	size_t before_count = 0;
+	int status = 0;
+
+	for (size_t reading = 1; !status && reading < READINGS_MAX; reading++) {
+		count = collect_suspects(heap, from, suspects, count, suspects);
+		if (!count || (heap->finding_count > from && has_settled(heap, from, before, before_count)))
+			break;
+		status = take_findings(heap, from, &before, &before_count);
+		if (!status)
+			status = read_again(heap, suspects, count, err);
+	}
+	if (!status)
+		keep_settled(heap, from, before, before_count);
+	return status;
+}
+
+int slab_heap_load(struct slab_heap *heap, const uint32_t *caches, size_t count, struct error *err)
+{
+	CLEANUP(free) uint32_t *suspects = calloc(heap->cache_count + 1, sizeof(*suspects));
+	size_t from = heap->finding_count, loaded = 0;
+	int status = -ENOMEM;
+
+	if (suspects) {
+		/* What was loaded before has been settled then. */
+		for (size_t i = 0; i < (caches ? count : heap->cache_count); i++) {
+			uint32_t cache = caches ? caches[i] : (uint32_t)i;
+
+			if (cache < heap->cache_count && !heap->contents[cache] && loaded < heap->cache_count)
+				suspects[loaded++] = cache;
+		}
+		status = slab_load_once(heap, caches, count, err);
+	}
+	if (!status && heap->kernel->source->is_live)
+		status = settle(heap, from, suspects, loaded, err);
+	return status == -ENOMEM ? error_set(err, status, "no memory for the caches' contents") : status;
+}
