@@ -219,8 +219,9 @@ static int show_row(struct inspection *inspection, const struct slab_heap *heap,
 	char flags[512], aliases[1024];
 
 	join_aliases(row->cache, aliases, sizeof(aliases));
-	return view_row(inspection->view, settings->interval_ns ? &kcache_change_record : &kcache_cache_record,
-			(struct view_value[CACHE_COLUMNS]){
+	return view_row(inspection->view,
+			settings->interval_ns ? &kcache_change_record : &kcache_cache_record,
+			(struct view_value[CACHE_COLUMNS]) {
 				[CACHE_NAME] = view_text(row->cache->name),
 				[CACHE_ADDR] = view_u64(row->cache->address),
 				[CACHE_OBJECT_SIZE] = view_u64(row->cache->object_size),
@@ -244,8 +245,8 @@ static int show_row(struct inspection *inspection, const struct slab_heap *heap,
 				[CACHE_SLABS_FULL] = view_u64(totals->slabs_full),
 				[CACHE_BYTES] = view_u64(totals->bytes),
 				[CACHE_WASTE] = view_u64(totals->waste),
-				[CACHE_FLAGS] = view_text(slab_cache_flag_names(&heap->layout, row->cache->flags,
-										flags, sizeof(flags))),
+				[CACHE_FLAGS] = view_text(slab_cache_flag_names(
+					&heap->layout, row->cache->flags, flags, sizeof(flags))),
 				[CACHE_HARDENED] = view_bool(heap->encoding != SLAB_ENCODING_PLAIN),
 				[CACHE_REFCOUNT] = view_i64(row->cache->refcount),
 				[CACHE_ALIASES] = aliases[0] ? view_text(aliases) : view_absent(),
@@ -324,7 +325,8 @@ static void judge(struct inspection *inspection, const struct slab_heap *heap, c
 		damaged += rows[i].totals.is_damaged;
 	if (inspection->kernel->source->is_live) {
 		if (damaged)
-			inspect_notice(inspection, "%zu caches changed while they were read, or are damaged", damaged);
+			inspect_notice(inspection, "%zu caches changed while they were read, or are damaged",
+				       damaged);
 		return;
 	}
 	if (heap->finding_count) {
@@ -376,10 +378,11 @@ static int show_time(struct inspection *inspection)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return view_object(inspection->view, &kcache_time_record,
-			   (struct view_value[TIME_COLUMNS]){
-				   [TIME_AT] = view_u64((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec),
-			   });
+	return view_object(
+		inspection->view, &kcache_time_record,
+		(struct view_value[TIME_COLUMNS]) {
+			[TIME_AT] = view_u64((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec),
+		});
 }
 
 int kcache_show_list(struct inspection *inspection, char **words, struct error *err)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Names of merged caches. The kernel keeps them nowhere but in sysfs: as links in /sys/kernel/slab to the cache
- * that took them in (mm/slub.c, sysfs_slab_alias()). kernfs holds a folder's entries in a red-black tree; it is
- * read level by level, each in one batch.
+ * Names of merged caches. The kernel keeps them nowhere but in sysfs: as links in /sys/kernel/slab to the
+ * cache that took them in (mm/slub.c, sysfs_slab_alias()). kernfs holds a folder's entries in a red-black
+ * tree; it is read level by level, each in one batch.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -59,8 +59,8 @@ static int root_of(struct slab_heap *heap, const struct alias_layout *layout, ui
 	int status = kernel_read_variable(heap->kernel, "slab_kset", sizeof(kset), &kset);
 
 	if (!status)
-		status = kernel_read_u64(heap->kernel, kset + layout->kset_kobj.offset + layout->kobject_sd.offset,
-					 &folder);
+		status = kernel_read_u64(
+			heap->kernel, kset + layout->kset_kobj.offset + layout->kobject_sd.offset, &folder);
 	if (!status)
 		status = kernel_read_u64(heap->kernel, folder + layout->children.offset, ret_root);
 	return status;
@@ -158,7 +158,8 @@ static int name_caches(struct tree_walk *walk)
 	}
 	for (size_t i = 0; i < heap->cache_count && !status; i++)
 		if (heap->caches[i].alias_count)
-			qsort(heap->caches[i].aliases, heap->caches[i].alias_count, sizeof(char *), compare_names);
+			qsort(heap->caches[i].aliases, heap->caches[i].alias_count, sizeof(char *),
+			      compare_names);
 	return status;
 }
 

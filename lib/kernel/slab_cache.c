@@ -17,10 +17,10 @@ static bool is_plausible(const struct slab_cache *cache)
 {
 	uint64_t bytes = slab_cache_slab_bytes(cache);
 
-	return cache->size && cache->object_size && cache->object_size <= cache->size && cache->inuse <= cache->size &&
-	       (uint64_t)cache->offset + sizeof(uint64_t) <= cache->size &&
-	       cache->red_left_pad < cache->size && cache->objects &&
-	       cache->objects <= SLAB_OBJECTS_MAX && cache->min_objects && cache->min_objects <= SLAB_OBJECTS_MAX &&
+	return cache->size && cache->object_size && cache->object_size <= cache->size &&
+	       cache->inuse <= cache->size && (uint64_t)cache->offset + sizeof(uint64_t) <= cache->size &&
+	       cache->red_left_pad < cache->size && cache->objects && cache->objects <= SLAB_OBJECTS_MAX &&
+	       cache->min_objects && cache->min_objects <= SLAB_OBJECTS_MAX &&
 	       (uint64_t)cache->objects * cache->size <= bytes &&
 	       (uint64_t)cache->min_objects * cache->size <= UINT64_C(4096) << cache->min_order;
 }

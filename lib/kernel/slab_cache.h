@@ -32,7 +32,7 @@ struct slab_cache {
 	uint32_t offset;       /* of the free pointer in the object */
 	uint32_t align;
 	uint32_t red_left_pad; /* from the slot's start to the object's; 0 without red zones */
-	uint8_t order, min_order;         /* pages of a slab, power of two; of one made when memory was short */
+	uint8_t order, min_order; /* pages of a slab, power of two; of one made when memory was short */
 	uint16_t objects, min_objects;    /* in such slabs */
 	uint64_t min_partial;
 	uint32_t cpu_partial, cpu_partial_slabs; /* 0 where the kernel has none */

@@ -49,7 +49,8 @@ static int step(struct slab_chain *chain, const struct memory_read *read)
 		note_damage(chain, LIST_UNREADABLE, chain->previous, here);
 		return 0;
 	}
-	memcpy(links, (const char *)read->buffer + chain->link, chain->head ? sizeof(links) : sizeof(links[0]));
+	memcpy(links, (const char *)read->buffer + chain->link,
+	       chain->head ? sizeof(links) : sizeof(links[0]));
 	if (chain->head && links[1] != chain->previous)
 		note_damage(chain, LIST_BAD_BACK_LINK, here, links[1]);
 	status = chain->visit(chain, read->address, read->buffer);

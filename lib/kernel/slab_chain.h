@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Many linked lists followed in step: each round reads the next record of every list in one batch, so that round
- * trips depend on the longest list and not on their number. Internal to the slab model.
+ * Many linked lists followed in step: each round reads the next record of every list in one batch, so that
+ * round trips depend on the longest list and not on their number. Internal to the slab model.
  */
 #ifndef DILL_SLAB_CHAIN_H
 #define DILL_SLAB_CHAIN_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Objects that were freed where their slab couldn't be locked, and wait on a CPU for its irq_work (af92793e52c3
- * "slab: Introduce kmalloc_nolock() and kfree_nolock()", 6.18). One list a CPU for all caches, linked through
- * the word of the free pointer, which isn't encoded there.
+ * Objects that were freed where their slab couldn't be locked, and wait on a CPU for its irq_work
+ * (af92793e52c3 "slab: Introduce kmalloc_nolock() and kfree_nolock()", 6.18). One list a CPU for all caches,
+ * linked through the word of the free pointer, which isn't encoded there.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -43,7 +43,8 @@ static int visit_object(struct slab_chain *chain, uint64_t link, const void *byt
 		return 0;
 	for (size_t i = 0; i < load->count; i++)
 		if (load->caches[i].index == slab.cache)
-			return keep(load->caches[i].contents, link - load->caches[i].cache->offset, list->cpu);
+			return keep(load->caches[i].contents, link - load->caches[i].cache->offset,
+				    list->cpu);
 	return 0;
 }
 
@@ -51,7 +52,8 @@ static int find_lists(struct kernel *kernel, uint64_t *ret_pointer, uint64_t *re
 {
 	static const struct {
 		const char *symbol, *type;
-	} places[] = { { "defer_free_objects", "defer_free" }, { "deferred_percpu_work", "deferred_percpu_work" } };
+	} places[] = { { "defer_free_objects", "defer_free" },
+		       { "deferred_percpu_work", "deferred_percpu_work" } };
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		struct kernel_member member;

@@ -107,11 +107,12 @@ static void follow(struct walker *walker, enum slab_encoding encoding, const str
 		walker->next = 0;
 		return;
 	}
-	walker->next = slab_pointer_decode(encoding, walker->walk->cache->random, read->address, walker->stored);
+	walker->next =
+		slab_pointer_decode(encoding, walker->walk->cache->random, read->address, walker->stored);
 }
 
-static int walk_in_step(struct slab_heap *heap, struct walker *walkers, size_t count, struct memory_read *reads,
-			size_t *readers)
+static int walk_in_step(struct slab_heap *heap, struct walker *walkers, size_t count,
+			struct memory_read *reads, size_t *readers)
 {
 	size_t active;
 	int status = 0;
@@ -141,7 +142,8 @@ static size_t bitmap_words(const struct slab *slab)
 	return slab->objects / 64u + 1;
 }
 
-static int walk_some(struct slab_heap *heap, struct slab_freelist_walk *walks, size_t count, struct error *err)
+static int walk_some(struct slab_heap *heap, struct slab_freelist_walk *walks, size_t count,
+		     struct error *err)
 {
 	CLEANUP(free) struct walker *walkers = calloc(count, sizeof(*walkers));
 	CLEANUP(free) struct memory_read *reads = calloc(count, sizeof(*reads));
@@ -173,7 +175,8 @@ int slab_freelists_walk(struct slab_heap *heap, struct slab_freelist_walk *walks
 	int status = 0;
 
 	for (size_t at = 0; at < count && !status; at += WALKS_AT_ONCE)
-		status = walk_some(heap, walks + at, count - at < WALKS_AT_ONCE ? count - at : WALKS_AT_ONCE, err);
+		status = walk_some(heap, walks + at, count - at < WALKS_AT_ONCE ? count - at : WALKS_AT_ONCE,
+				   err);
 	return status;
 }
 

@@ -103,8 +103,9 @@ static void judge(const struct slab_heap *heap, struct slab *slab)
 {
 	const struct slab_cache *cache = &heap->caches[slab->cache];
 
-	slab->order = slab->objects == cache->min_objects && slab->objects != cache->objects ? cache->min_order
-											     : cache->order;
+	slab->order = slab->objects == cache->min_objects && slab->objects != cache->objects
+			      ? cache->min_order
+			      : cache->order;
 	slab->is_bad = cache->is_damaged || !slab->start || !slab->objects || slab->inuse > slab->objects ||
 		       (uint64_t)slab->objects * cache->size > UINT64_C(4096) << slab->order;
 }
@@ -125,7 +126,8 @@ void slab_decode(const struct slab_heap *heap, uint64_t page, const void *bytes,
 	uint64_t pfn;
 
 #undef GET
-	if (kernel_page_to_pfn(heap->kernel, page, &pfn) || kernel_pfn_to_direct(heap->kernel, pfn, &slab.start))
+	if (kernel_page_to_pfn(heap->kernel, page, &pfn) ||
+	    kernel_pfn_to_direct(heap->kernel, pfn, &slab.start))
 		slab.start = 0;
 	if (slab.cache != SLAB_NO_CACHE)
 		judge(heap, &slab);
@@ -154,7 +156,8 @@ const struct slab *slab_contents_find(const struct slab_contents *contents, uint
 		else
 			high = middle;
 	}
-	return low < contents->listed_count && contents->listed[low]->page == page ? contents->listed[low] : NULL;
+	return low < contents->listed_count && contents->listed[low]->page == page ? contents->listed[low]
+										   : NULL;
 }
 
 /* The addresses of all caches, as far as the list leads. */

@@ -2,9 +2,9 @@
 /*
  * The slab allocator of a kernel as it was when it was read: caches, and per cache what CPUs and nodes hold.
  *
- * Terms. A slab is a block of pages with objects of one cache. It is a CPU slab, on a CPU's partial list, on a
- * node's partial or full list, or on no list at all (full, without SLAB_STORE_USER): those are found by a pass
- * over struct page alone (slab_pages.h). Objects are free in a slab's own freelist, in a CPU's lockless
+ * Terms. A slab is a block of pages with objects of one cache. It is a CPU slab, on a CPU's partial list, on
+ * a node's partial or full list, or on no list at all (full, without SLAB_STORE_USER): those are found by a
+ * pass over struct page alone (slab_pages.h). Objects are free in a slab's own freelist, in a CPU's lockless
  * freelist, or parked in a sheaf, where the slab counts them as in use.
  *
  * Everything is read in batches: all caches' structures of one kind in one round. What is damaged is noted in
@@ -233,7 +233,8 @@ int slab_heap_read_aliases(struct slab_heap *heap, struct error *err);
 void slab_heap_note(struct slab_heap *heap, const struct slab_finding *finding);
 
 /*
- * Decode the struct slab at @page. 0, -EFAULT (unreadable). The place is SLAB_UNLISTED; is_bad tells nonsense.
+ * Decode the struct slab at @page. 0, -EFAULT (unreadable). The place is SLAB_UNLISTED; is_bad tells
+ * nonsense.
  */
 int slab_read(struct slab_heap *heap, uint64_t page, struct slab *ret_slab);
 /* The same from a copy of sizeof(struct page) bytes. */
@@ -242,8 +243,8 @@ void slab_decode(const struct slab_heap *heap, uint64_t page, const void *bytes,
 const struct slab *slab_contents_find(const struct slab_contents *contents, uint64_t page);
 
 /*
- * The slab that covers @address of the direct map: through its struct page, without a place. -ENOENT: none does
- * (or KFENCE's pool does); -EFAULT: the struct page can't be read.
+ * The slab that covers @address of the direct map: through its struct page, without a place. -ENOENT: none
+ * does (or KFENCE's pool does); -EFAULT: the struct page can't be read.
  */
 int slab_locate(struct slab_heap *heap, uint64_t address, struct slab *ret_slab, struct error *err);
 
@@ -255,8 +256,8 @@ static inline uint64_t slab_object_address(const struct slab_cache *cache, const
 }
 
 /* Index of the object whose slot covers @address; false when none does. */
-static inline bool slab_object_index(const struct slab_cache *cache, const struct slab *slab, uint64_t address,
-				     uint32_t *ret_index)
+static inline bool slab_object_index(const struct slab_cache *cache, const struct slab *slab,
+				     uint64_t address, uint32_t *ret_index)
 {
 	uint64_t offset = address - slab->start;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Sorted sets over a cache's contents, built once: objects that wait outside of slabs' freelists, and slabs that
- * a list or a CPU knows. Also the proof of how free pointers are stored.
+ * Sorted sets over a cache's contents, built once: objects that wait outside of slabs' freelists, and slabs
+ * that a list or a CPU knows. Also the proof of how free pointers are stored.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,8 +16,8 @@
 /* Wrong decodings make sense once in 2^40 or so: a few witnesses do, and few reads. */
 #define ENOUGH_VOTES 8
 
-static void park(struct slab_contents *contents, uint64_t object, enum slab_object_state state, uint32_t owner,
-		 uint32_t position)
+static void park(struct slab_contents *contents, uint64_t object, enum slab_object_state state,
+		 uint32_t owner, uint32_t position)
 {
 	contents->parked[contents->parked_count++] = (struct slab_parked){
 		.object = object,
@@ -150,12 +150,13 @@ static void judge_duplicates(struct slab_heap *heap, uint32_t cache, const struc
 		const struct slab *slab = contents->listed[i];
 
 		if (slab->page == contents->listed[i - 1]->page)
-			slab_heap_note(heap, &(struct slab_finding){ .kind = SLAB_LISTED_TWICE,
-								     .cache = cache,
-								     .slab = slab->page,
-								     .value = slab->place,
-								     .expected = contents->listed[i - 1]->place,
-								     .owner = slab->owner });
+			slab_heap_note(heap,
+				       &(struct slab_finding) { .kind = SLAB_LISTED_TWICE,
+								.cache = cache,
+								.slab = slab->page,
+								.value = slab->place,
+								.expected = contents->listed[i - 1]->place,
+								.owner = slab->owner });
 	}
 }
 
@@ -192,7 +193,8 @@ int slab_encoding_prove(struct slab_heap *heap, const struct slab *const *slabs,
 		const struct slab *slab = slabs[i];
 		uint64_t slot, stored;
 
-		if (slab->is_bad || slab->cache == SLAB_NO_CACHE || !slab->freelist || slab->inuse >= slab->objects ||
+		if (slab->is_bad || slab->cache == SLAB_NO_CACHE || !slab->freelist ||
+		    slab->inuse >= slab->objects ||
 		    slab_pointer_judge(&heap->caches[slab->cache], slab, slab->freelist))
 			continue;
 		slot = slab_pointer_slot(&heap->caches[slab->cache], slab->freelist);

@@ -129,8 +129,8 @@ static bool has_type(struct kernel *kernel, const char *name)
 }
 
 /* What a table means when its type is absent altogether: nothing. */
-static int load_optional(struct kernel *kernel, const char *type, const struct field_spec *specs, size_t count,
-			 struct slab_layout *layout, struct error *err)
+static int load_optional(struct kernel *kernel, const char *type, const struct field_spec *specs,
+			 size_t count, struct slab_layout *layout, struct error *err)
 {
 	return has_type(kernel, type) ? fields_load(kernel->types, specs, count, layout, err) : 0;
 }
@@ -153,8 +153,8 @@ static void load_flags(struct kernel *kernel, struct slab_layout *layout)
 		const char *name = btf__name_by_offset(btf, bit->name_off);
 		struct slab_flag *flag = &layout->flags[layout->flag_count];
 
-		if (!name || strncmp(name, "_SLAB_", 6) || !strcmp(name, "_SLAB_FLAGS_LAST_BIT") || bit->val < 0 ||
-		    bit->val > 63)
+		if (!name || strncmp(name, "_SLAB_", 6) || !strcmp(name, "_SLAB_FLAGS_LAST_BIT") ||
+		    bit->val < 0 || bit->val > 63)
 			continue;
 		snprintf(flag->name, sizeof(flag->name), "%s", name + 6);
 		flag->mask = UINT64_C(1) << bit->val;
@@ -183,8 +183,8 @@ static void name_flags(struct slab_layout *layout)
 }
 
 /*
- * PG_slab was a bit number of page flags; then a bit of page_type that is clear in slabs, above a base that is
- * set (46df8e73a4a3 "mm: free up PG_slab", 6.10); then PGTY_slab became a number in the top byte.
+ * PG_slab was a bit number of page flags; then a bit of page_type that is clear in slabs, above a base that
+ * is set (46df8e73a4a3 "mm: free up PG_slab", 6.10); then PGTY_slab became a number in the top byte.
  */
 static int load_page_test(struct kernel *kernel, struct slab_layout *layout, struct error *err)
 {
@@ -258,7 +258,8 @@ static int load_tables(struct kernel *kernel, struct slab_layout *layout, struct
 	if (!status)
 		status = load_optional(kernel, "kmem_cache_cpu", cpu_fields, COUNT(cpu_fields), layout, err);
 	if (!status)
-		status = load_optional(kernel, "slub_percpu_sheaves", sheaf_fields, COUNT(sheaf_fields), layout, err);
+		status = load_optional(kernel, "slub_percpu_sheaves", sheaf_fields, COUNT(sheaf_fields),
+				       layout, err);
 	if (!status)
 		status = load_optional(kernel, "track", track_fields, COUNT(track_fields), layout, err);
 	if (!status && has_type(kernel, "slab"))
@@ -283,7 +284,8 @@ static int load_node_array(struct kernel *kernel, struct slab_layout *layout, st
 	else
 		layout->cache.node_stride = second.bit_offset / 8 - layout->cache.node.offset;
 	if (layout->cache.node_stride < sizeof(uint64_t) || layout->cache.node_stride > 64)
-		return error_set(err, -EBADMSG, "kmem_cache: nodes are %zu bytes apart", layout->cache.node_stride);
+		return error_set(err, -EBADMSG, "kmem_cache: nodes are %zu bytes apart",
+				 layout->cache.node_stride);
 	layout->cache.size = layout->cache.node.offset + sizeof(uint64_t) +
 			     (kernel->node_count ? kernel->node_count - 1 : 0) * layout->cache.node_stride;
 	return 0;

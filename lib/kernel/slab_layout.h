@@ -27,7 +27,8 @@ struct slab_layout {
 	struct {
 		size_t size; /* bytes that may be read: up to the end of the node pointers */
 		struct field cpu_slab, cpu_sheaves;
-		struct field flags, min_partial, object_bytes, object_size, offset, cpu_partial, cpu_partial_slabs;
+		struct field flags, min_partial, object_bytes, object_size, offset, cpu_partial,
+			cpu_partial_slabs;
 		struct field sheaf_capacity, oo, min, refcount, ctor, inuse, align, red_left_pad, name, list;
 		struct field random, useroffset, usersize, kobj;
 		struct field node, barn; /* of node 0; barn only where it stands beside the node (7.1) */
@@ -77,7 +78,8 @@ struct slab_layout {
 	uint64_t flag_consistency, flag_typesafe_by_rcu, flag_kmalloc;
 };
 
-/* Fill @ret_layout from the kernel's types. -ENOENT names what is missing: no SLUB, or not one that we know. */
+/* Fill @ret_layout from the kernel's types. -ENOENT names what is missing: no SLUB, or not one that we know.
+ */
 int slab_layout_load(struct kernel *kernel, struct slab_layout *ret_layout, struct error *err);
 
 /* True when @page, the bytes of a struct page, is the first page of a slab. */

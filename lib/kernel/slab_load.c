@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Reads what caches hold, for many caches at once: CPUs' structures, nodes, lists of slabs, lockless freelists.
- * Sheaves: slab_sheaf.c. What it all means for objects: slab_state.c.
+ * Reads what caches hold, for many caches at once: CPUs' structures, nodes, lists of slabs, lockless
+ * freelists. Sheaves: slab_sheaf.c. What it all means for objects: slab_state.c.
  */
 #include "slab_load.h"
 
@@ -47,12 +47,13 @@ int slab_records_read(struct slab_load *load, const struct slab_record *records,
 	if (!reads || !buffer)
 		return -ENOMEM;
 	for (size_t at = 0; at < count && !status; at += batch)
-		status = read_batch(load, records + at, count - at < batch ? count - at : batch, size, reads, buffer,
-				    visit);
+		status = read_batch(load, records + at, count - at < batch ? count - at : batch, size, reads,
+				    buffer, visit);
 	return status;
 }
 
-static void note(struct slab_load *load, const struct slab_record *record, enum slab_damage kind, uint32_t owner)
+static void note(struct slab_load *load, const struct slab_record *record, enum slab_damage kind,
+		 uint32_t owner)
 {
 	slab_heap_note(load->heap, &(struct slab_finding){ .kind = kind,
 							   .cache = record->of->index,
@@ -189,7 +190,8 @@ static void add_ring(struct slab_load *load, const struct slab_record *record, c
 	if (field->size < sizeof(links) || field->offset + sizeof(links) > load->heap->layout.node.size)
 		return;
 	memcpy(links, (const char *)bytes + field->offset, sizeof(links));
-	add_list(load, &(struct slab_load_list){ .of = record->of, .list = list, .place = place, .owner = owner },
+	add_list(load,
+		 &(struct slab_load_list) { .of = record->of, .list = list, .place = place, .owner = owner },
 		 record->address + field->offset, links[0], links[1]);
 }
 
@@ -223,7 +225,8 @@ static int load_cpus(struct slab_load *load, struct slab_record *records)
 	int status;
 
 	for (size_t i = 0; i < load->count; i++)
-		for (size_t c = 0; c < load->caches[i].contents->cpu_count && load->caches[i].cache->cpu_slab; c++) {
+		for (size_t c = 0; c < load->caches[i].contents->cpu_count && load->caches[i].cache->cpu_slab;
+		     c++) {
 			struct slab_cpu *cpu = &load->caches[i].contents->cpus[c];
 			uint64_t address;
 
@@ -240,7 +243,8 @@ static int load_cpus(struct slab_load *load, struct slab_record *records)
 				records[count++] =
 					(struct slab_record){ cpu->slab.page, &load->caches[i], cpu, 0 };
 		}
-	return status ? status : slab_records_read(load, records, count, heap->layout.page.size, visit_cpu_slab);
+	return status ? status
+		      : slab_records_read(load, records, count, heap->layout.page.size, visit_cpu_slab);
 }
 
 static int load_nodes(struct slab_load *load, struct slab_record *records)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
-/* How caches' contents come into being and go. Internal to the slab model; slab_heap_load() is in slab_heap.h. */
+/* How caches' contents come into being and go. Internal to the slab model; slab_heap_load() is in
+ * slab_heap.h. */
 #ifndef DILL_SLAB_LOAD_H
 #define DILL_SLAB_LOAD_H
 

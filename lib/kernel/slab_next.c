@@ -34,7 +34,8 @@ static void add_sheaf(struct forecast *forecast, const struct slab_sheaf *sheaf,
 }
 
 /* The node whose barn and partial list @cpu uses. */
-static const struct slab_node *node_of(struct slab_heap *heap, const struct slab_contents *contents, uint32_t cpu)
+static const struct slab_node *node_of(struct slab_heap *heap, const struct slab_contents *contents,
+				       uint32_t cpu)
 {
 	uint64_t variable, address;
 	uint32_t number = 0;
@@ -86,8 +87,8 @@ static void add_sheaves(struct forecast *forecast, const struct slab_cpu *cpu, c
 }
 
 /*
- * An empty sheaf is filled up with objects in the order of the slabs' freelists, and then emptied from its end
- * (refill_objects()): capacity objects at a time come out in reverse.
+ * An empty sheaf is filled up with objects in the order of the slabs' freelists, and then emptied from its
+ * end (refill_objects()): capacity objects at a time come out in reverse.
  */
 static void reverse_by_sheaf(struct slab_next *objects, size_t count, size_t capacity)
 {

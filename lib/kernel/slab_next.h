@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * What a CPU will hand out next, in the order of the allocator's paths: main sheaf (last in, first out), spare,
- * barn; or lockless freelist, the CPU slab's own freelist, CPU partial slabs; then node partial slabs. Holds as
- * long as nothing is freed meanwhile. What comes after that (new slabs) can't be known.
+ * What a CPU will hand out next, in the order of the allocator's paths: main sheaf (last in, first out),
+ * spare, barn; or lockless freelist, the CPU slab's own freelist, CPU partial slabs; then node partial slabs.
+ * Holds as long as nothing is freed meanwhile. What comes after that (new slabs) can't be known.
  */
 #ifndef DILL_SLAB_NEXT_H
 #define DILL_SLAB_NEXT_H

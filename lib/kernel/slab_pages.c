@@ -55,8 +55,8 @@ static int scan(struct pass *pass, uint64_t first_page, size_t count)
 }
 
 /*
- * Read and scan @count struct pages. Where that fails, halves are tried: holes are of whole pages of the array,
- * and few.
+ * Read and scan @count struct pages. Where that fails, halves are tried: holes are of whole pages of the
+ * array, and few.
  */
 static int pass_piece(struct pass *pass, uint64_t first_page, size_t count)
 {
@@ -117,7 +117,8 @@ static int pass_all(struct pass *pass, struct error *err)
 	int status = 0;
 
 	if (!kernel->layout.max_pfn.origin)
-		return error_set(err, -ENOENT, "the size of memory is not known, so struct pages can't be passed over");
+		return error_set(err, -ENOENT,
+				 "the size of memory is not known, so struct pages can't be passed over");
 	pass->buffer = malloc(PIECE_BYTES + SLAB_PAGE_BYTES_MAX);
 	if (!pass->buffer)
 		return error_set(err, -ENOMEM, "no memory for a pass over struct page");

@@ -2,8 +2,8 @@
 /*
  * The pass over struct page that finds every slab, listed or not.
  *
- * It reads 16 MiB of struct pages for each GiB of memory, 1 MiB at a time; holes of the array are skipped. The
- * KFENCE pool, whose pages only look like slabs, is left out.
+ * It reads 16 MiB of struct pages for each GiB of memory, 1 MiB at a time; holes of the array are skipped.
+ * The KFENCE pool, whose pages only look like slabs, is left out.
  */
 #ifndef DILL_SLAB_PAGES_H
 #define DILL_SLAB_PAGES_H
@@ -16,9 +16,11 @@ int slab_pages_each(struct slab_heap *heap, slab_callback callback, void *contex
 
 /* Slabs by cache. Memory: sizeof(struct slab) for each that is kept, nothing per page. */
 struct slab_pages {
-	struct slab *slabs; /* owned; sorted by cache index, then address; places filled in where contents are read */
+	struct slab *slabs; /* owned; sorted by cache index, then address; places filled in where contents are
+			       read */
 	size_t count;
-	size_t *first;      /* owned; cache c has slabs first[c] to first[c + 1] − 1; stray ones stand at the end */
+	size_t *first; /* owned; cache c has slabs first[c] to first[c + 1] − 1; stray ones stand at the end
+			*/
 	uint64_t pages_read;  /* struct pages looked at */
 	uint64_t pages_absent; /* holes */
 };

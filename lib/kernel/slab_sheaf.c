@@ -115,7 +115,8 @@ int slab_load_sheaves(struct slab_load *load)
 			struct slab_cpu *cpu = &load->caches[i].contents->cpus[c];
 			uint64_t address;
 
-			if (!kernel_percpu(load->heap->kernel, load->caches[i].cache->cpu_sheaves, c, &address))
+			if (!kernel_percpu(load->heap->kernel, load->caches[i].cache->cpu_sheaves, c,
+					   &address))
 				records[count++] = (struct slab_record){ address, &load->caches[i], cpu, 0 };
 		}
 	status = slab_records_read(load, records, count, layout->sheaves.size, visit_sheaves);
@@ -132,8 +133,9 @@ int slab_load_sheaves(struct slab_load *load)
 
 			for (int s = 0; s < 3; s++)
 				if (sheaves[s]->address)
-					records[count++] = (struct slab_record){ sheaves[s]->address, &load->caches[i],
-										 sheaves[s], bytes };
+					records[count++] =
+						(struct slab_record) { sheaves[s]->address, &load->caches[i],
+								       sheaves[s], bytes };
 		}
 	}
 	return status ? status : slab_records_read(load, records, count, largest, visit_sheaf);
@@ -213,7 +215,8 @@ static void judge_barns(struct slab_load *load, const struct barns *barns)
 	}
 }
 
-static int read_barns(struct slab_load *load, struct barns *barns, const struct slab_record *records, size_t count)
+static int read_barns(struct slab_load *load, struct barns *barns, const struct slab_record *records,
+		      size_t count)
 {
 	const struct slab_layout *layout = &load->heap->layout;
 	CLEANUP(free) struct memory_read *reads = calloc(count + 1, sizeof(*reads));
@@ -265,7 +268,8 @@ int slab_load_barns(struct slab_load *load)
 			if (field_exists(&layout->cache.barn))
 				node->barn = load->caches[i].cache->nodes[n].barn;
 			if (node->barn)
-				records[count++] = (struct slab_record){ node->barn, &load->caches[i], node, 0 };
+				records[count++] =
+					(struct slab_record) { node->barn, &load->caches[i], node, 0 };
 		}
 	barns.lists = calloc(count + 1, sizeof(*barns.lists));
 	barns.chains = calloc(count + 1, sizeof(*barns.chains));

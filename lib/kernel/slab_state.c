@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * States of objects, by slab and by address. A slab's freelist tells most; the sorted set of parked objects tells
- * the rest.
+ * States of objects, by slab and by address. A slab's freelist tells most; the sorted set of parked objects
+ * tells the rest.
  */
 #include "slab_state.h"
 
@@ -163,16 +163,17 @@ int slab_objects_each(struct slab_heap *heap, uint32_t cache, slab_objects_callb
 		return status;
 	known = pages.first[heap->cache_count];
 	for (size_t at = 0; at < known && !status; at += SLABS_AT_ONCE)
-		status = visit_objects(heap, pages.slabs + at, known - at < SLABS_AT_ONCE ? known - at : SLABS_AT_ONCE,
-				       walks, objects, callback, context, err);
+		status = visit_objects(heap, pages.slabs + at,
+				       known - at < SLABS_AT_ONCE ? known - at : SLABS_AT_ONCE, walks,
+				       objects, callback, context, err);
 	slab_pages_deinit(&pages);
 	return status;
 }
 
 /*
- * The head page of the compound page that @page belongs to. Tails hold its address + 1, or since 7.1 a mask to
- * be ANDed with their own (struct pages of one compound page are then aligned to its size): a mask's upper half
- * is all ones, where no struct page lies.
+ * The head page of the compound page that @page belongs to. Tails hold its address + 1, or since 7.1 a mask
+ * to be ANDed with their own (struct pages of one compound page are then aligned to its size): a mask's upper
+ * half is all ones, where no struct page lies.
  */
 static uint64_t head_of(const struct slab_layout *layout, uint64_t page, const void *bytes)
 {
@@ -194,9 +195,11 @@ int slab_locate(struct slab_heap *heap, uint64_t address, struct slab *ret_slab,
 	char bytes[SLAB_PAGE_BYTES_MAX];
 	uint64_t physical, page, head;
 
-	if (is_in(&heap->kfence_pool, address) || kernel_direct_to_physical(heap->kernel, address, &physical) ||
+	if (is_in(&heap->kfence_pool, address) ||
+	    kernel_direct_to_physical(heap->kernel, address, &physical) ||
 	    kernel_pfn_to_page(heap->kernel, physical >> 12, &page))
-		return error_set(err, -ENOENT, "0x%llx is not in the direct map", (unsigned long long)address);
+		return error_set(err, -ENOENT, "0x%llx is not in the direct map",
+				 (unsigned long long)address);
 	if (kernel_read(heap->kernel, page, bytes, layout->page.size))
 		return error_set(err, -EFAULT, "the struct page of 0x%llx can't be read",
 				 (unsigned long long)address);
@@ -231,7 +234,8 @@ int slab_at(struct slab_heap *heap, uint64_t address, struct slab *ret_slab, str
 	return 0;
 }
 
-int slab_object_at(struct slab_heap *heap, uint64_t address, struct slab_object *ret_object, struct error *err)
+int slab_object_at(struct slab_heap *heap, uint64_t address, struct slab_object *ret_object,
+		   struct error *err)
 {
 	CLEANUP(free) struct slab_object *objects = NULL;
 	struct slab slab;

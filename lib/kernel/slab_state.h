@@ -38,13 +38,14 @@ struct slab_object {
 	int64_t offset;    /* of the address asked for, from @address; negative in a left red zone */
 	uint8_t state;     /* enum slab_object_state */
 	uint8_t place;     /* enum slab_place of its slab */
-	uint32_t owner;    /* CPU or node that holds the list it is free in, else of its slab; SLAB_NO_OWNER */
+	uint32_t owner; /* CPU or node that holds the list it is free in, else of its slab; SLAB_NO_OWNER */
 	uint32_t position; /* in that list, 0: next; only of free objects */
 };
 
 /*
- * States of all objects of one slab: slab->objects entries into @ret_objects, by index. The cache's contents are
- * read first if need be. @ret_damage is the damage of its freelist (may be NULL). -EBADMSG: the slab is_bad.
+ * States of all objects of one slab: slab->objects entries into @ret_objects, by index. The cache's contents
+ * are read first if need be. @ret_damage is the damage of its freelist (may be NULL). -EBADMSG: the slab
+ * is_bad.
  */
 int slab_objects_of(struct slab_heap *heap, const struct slab *slab, struct slab_object *ret_objects,
 		    enum slab_damage *ret_damage, struct error *err);
@@ -63,7 +64,8 @@ int slab_objects_each(struct slab_heap *heap, uint32_t cache, slab_objects_callb
  * What lies at @address. 0; -ENOENT: no slab object (no slab, or the slab's tail); -EFAULT: its struct page
  * can't be read. Reads the contents of that cache once; no pass over struct page.
  */
-int slab_object_at(struct slab_heap *heap, uint64_t address, struct slab_object *ret_object, struct error *err);
+int slab_object_at(struct slab_heap *heap, uint64_t address, struct slab_object *ret_object,
+		   struct error *err);
 /* The slab that covers @address, with its place. -ENOENT, -EFAULT. */
 int slab_at(struct slab_heap *heap, uint64_t address, struct slab *ret_slab, struct error *err);
 

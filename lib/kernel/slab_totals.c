@@ -94,7 +94,8 @@ static uint64_t small_slabs(const struct slab_cache *cache, const struct slab_to
 	return (full - totals->num_objs) / (cache->objects - cache->min_objects);
 }
 
-int slab_totals_count(struct slab_heap *heap, uint32_t cache, struct slab_totals *ret_totals, struct error *err)
+int slab_totals_count(struct slab_heap *heap, uint32_t cache, struct slab_totals *ret_totals,
+		      struct error *err)
 {
 	const struct slab_contents *contents = slab_heap_contents(heap, cache, err);
 	uint64_t free_partial = 0, not_allocated, listed, small;

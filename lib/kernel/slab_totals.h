@@ -27,6 +27,7 @@ struct slab_totals {
 };
 
 /* The cache's contents are read if need be. */
-int slab_totals_count(struct slab_heap *heap, uint32_t cache, struct slab_totals *ret_totals, struct error *err);
+int slab_totals_count(struct slab_heap *heap, uint32_t cache, struct slab_totals *ret_totals,
+		      struct error *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * A slab allocator in memory that a test builds: caches, slabs, freelists, CPU slabs, sheaves, in four shapes of
- * the kernel's structures. Offsets are this file's own, so that only names can have led to them.
+ * A slab allocator in memory that a test builds: caches, slabs, freelists, CPU slabs, sheaves, in four shapes
+ * of the kernel's structures. Offsets are this file's own, so that only names can have led to them.
  *
  * Memory: PFN_COUNT pages from MEMORY_VIRTUAL on (the direct map), then the array of struct page.
  */
@@ -31,18 +31,62 @@ enum shape {
 };
 
 enum {
-	C_CPU_SLAB = 0x10, C_FLAGS = 0x20, C_MIN_PARTIAL = 0x28, C_SIZE = 0x30, C_OBJECT_SIZE = 0x34, C_OFFSET = 0x38,
-	C_CPU_PARTIAL = 0x3c, C_SHEAF_CAPACITY = 0x40, C_OO = 0x44, C_MIN = 0x48, C_REFCOUNT = 0x4c, C_CTOR = 0x50,
-	C_INUSE = 0x58, C_ALIGN = 0x5c, C_RED_LEFT = 0x60, C_NAME = 0x68, C_LIST = 0x70, C_RANDOM = 0x80,
-	C_SHEAVES = 0x88, C_NODES = 0x90, C_BYTES = 0x200, /* one cache to the next */
-	CPU_FREELIST = 8, CPU_TID = 0, CPU_SLAB = 24, CPU_PARTIAL = 16, CPU_BYTES = 32,
-	SHEAVES_MAIN = 0, SHEAVES_SPARE = 8, SHEAVES_RCU = 16, SHEAVES_BYTES = 24,
-	SHEAF_LIST = 0, SHEAF_CACHE = 16, SHEAF_SIZE = 24, SHEAF_OBJECTS = 32, SHEAF_CAPACITY = 4,
-	BARN_FULL = 0, BARN_EMPTY = 16, BARN_NR_FULL = 32, BARN_NR_EMPTY = 36, BARN_BYTES = 40,
-	N_NR_PARTIAL = 0, N_PARTIAL = 8, N_NR_SLABS = 24, N_TOTAL = 32, N_FULL = 40, N_BYTES = 64,
-	P_FLAGS = 0, P_LIST = 16, P_NEXT = 16, P_CACHE = 8, P_FREELIST = 32, P_COUNTERS = 40, P_TYPE = 48,
+	C_CPU_SLAB = 0x10,
+	C_FLAGS = 0x20,
+	C_MIN_PARTIAL = 0x28,
+	C_SIZE = 0x30,
+	C_OBJECT_SIZE = 0x34,
+	C_OFFSET = 0x38,
+	C_CPU_PARTIAL = 0x3c,
+	C_SHEAF_CAPACITY = 0x40,
+	C_OO = 0x44,
+	C_MIN = 0x48,
+	C_REFCOUNT = 0x4c,
+	C_CTOR = 0x50,
+	C_INUSE = 0x58,
+	C_ALIGN = 0x5c,
+	C_RED_LEFT = 0x60,
+	C_NAME = 0x68,
+	C_LIST = 0x70,
+	C_RANDOM = 0x80,
+	C_SHEAVES = 0x88,
+	C_NODES = 0x90,
+	C_BYTES = 0x200, /* one cache to the next */
+	CPU_FREELIST = 8,
+	CPU_TID = 0,
+	CPU_SLAB = 24,
+	CPU_PARTIAL = 16,
+	CPU_BYTES = 32,
+	SHEAVES_MAIN = 0,
+	SHEAVES_SPARE = 8,
+	SHEAVES_RCU = 16,
+	SHEAVES_BYTES = 24,
+	SHEAF_LIST = 0,
+	SHEAF_CACHE = 16,
+	SHEAF_SIZE = 24,
+	SHEAF_OBJECTS = 32,
+	SHEAF_CAPACITY = 4,
+	BARN_FULL = 0,
+	BARN_EMPTY = 16,
+	BARN_NR_FULL = 32,
+	BARN_NR_EMPTY = 36,
+	BARN_BYTES = 40,
+	N_NR_PARTIAL = 0,
+	N_PARTIAL = 8,
+	N_NR_SLABS = 24,
+	N_TOTAL = 32,
+	N_FULL = 40,
+	N_BYTES = 64,
+	P_FLAGS = 0,
+	P_LIST = 16,
+	P_NEXT = 16,
+	P_CACHE = 8,
+	P_FREELIST = 32,
+	P_COUNTERS = 40,
+	P_TYPE = 48,
 	P_COMPOUND = 56,
-	FLAG_RED_ZONE = 0x400, FLAG_STORE_USER = 0x10000,
+	FLAG_RED_ZONE = 0x400,
+	FLAG_STORE_USER = 0x10000,
 };
 
 struct slab_image {
@@ -80,7 +124,8 @@ static inline uint64_t get64(struct slab_image *image, uint64_t address)
 	return value;
 }
 
-/* Types ------------------------------------------------------------------------------------------------------- */
+/* Types
+ * ------------------------------------------------------------------------------------------------------- */
 
 struct image_types {
 	int u8, u32, u64, list, order, counter;
@@ -224,7 +269,8 @@ static inline struct kernel_types *image_types(enum shape shape)
 	return types;
 }
 
-/* Memory ------------------------------------------------------------------------------------------------------ */
+/* Memory
+ * ------------------------------------------------------------------------------------------------------ */
 
 #define SLAB_CACHES AT_PFN(1)
 #define NODE_ADDRESS(cache, node) (AT_PFN(8) + 0x80 * ((cache) * NODES + (node)))
@@ -285,8 +331,8 @@ static inline void image_destroy(struct slab_image *image)
 }
 
 /* A cache of slabs of one order, 4096 << order bytes. Returns its number. */
-static inline size_t image_add_cache(struct slab_image *image, const char *name, uint32_t size, uint32_t object_size,
-				     unsigned order, uint64_t flags)
+static inline size_t image_add_cache(struct slab_image *image, const char *name, uint32_t size,
+				     uint32_t object_size, unsigned order, uint64_t flags)
 {
 	size_t number = image->cache_count++;
 	uint64_t cache = AT_PFN(2) + number * C_BYTES, text = AT_PFN(6) + 64 * number;
@@ -306,7 +352,8 @@ static inline size_t image_add_cache(struct slab_image *image, const char *name,
 	put32(image, cache + C_OO, order << 16 | objects);
 	put32(image, cache + C_MIN, order << 16 | objects);
 	put32(image, cache + C_REFCOUNT, 1);
-	put64(image, cache + C_RANDOM, image->encoding == SLAB_ENCODING_PLAIN ? 0 : 0x123456789abcdef0 + number);
+	put64(image, cache + C_RANDOM,
+	      image->encoding == SLAB_ENCODING_PLAIN ? 0 : 0x123456789abcdef0 + number);
 	put64(image, cache + C_CPU_SLAB, has_sheaves ? 0 : PERCPU_POINTER(number));
 	put64(image, cache + C_SHEAVES, has_sheaves ? PERCPU_POINTER(number) : 0);
 	if (has_sheaves)
@@ -364,8 +411,8 @@ static inline uint64_t image_chain(struct slab_image *image, size_t cache, uint6
 	return indexes[0] < 0 ? 0 : image_object(image, cache, pfn, (uint32_t)indexes[0]);
 }
 
-static inline void image_set_counters(struct slab_image *image, uint64_t pfn, uint32_t inuse, uint32_t objects,
-				      bool is_frozen)
+static inline void image_set_counters(struct slab_image *image, uint64_t pfn, uint32_t inuse,
+				      uint32_t objects, bool is_frozen)
 {
 	put32(image, PAGE_OF(pfn) + P_COUNTERS, inuse | objects << 16 | (uint32_t)is_frozen << 31);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* Damaged caches, lists, freelists and sheaves: each is told by its kind, and what is whole is still counted. */
+/* Damaged caches, lists, freelists and sheaves: each is told by its kind, and what is whole is still counted.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,8 @@
 
 static struct slab_image *image;
 
-/* A cache of 8 objects a slab: 64 full, 65 and 66 on the node's list, 67 the CPU slab; and another, untouched. */
+/* A cache of 8 objects a slab: 64 full, 65 and 66 on the node's list, 67 the CPU slab; and another,
+ * untouched. */
 static int set_up(void **state)
 {
 	enum shape shape = *state ? *(enum shape *)*state : SHAPE_SLAB;
@@ -414,13 +416,15 @@ static void every_cut_of_memory_ends_without_harm(void **state)
 	}
 }
 
-/* Words of the structures replaced by every kind of garbage: nothing may hang, crash or read out of bounds. */
+/* Words of the structures replaced by every kind of garbage: nothing may hang, crash or read out of bounds.
+ */
 static void garbage_anywhere_ends_without_harm(void **state)
 {
 	static const uint64_t garbage[] = { 0, 1, UINT64_MAX, 0x4141414141414141, SLAB_CACHES, AT_PFN(65) + 8,
 					    PAGE_OF(65), 0x7fffffff7fffffff, 0xffff0000ffff };
-	uint64_t places[] = { SLAB_CACHES, image->caches[0], image->caches[1], NODE_ADDRESS(0, 0), PAGE_OF(65),
-			      image->percpu[0] + PERCPU_POINTER(0), BARN_ADDRESS(0, 0), AT_PFN(24) };
+	uint64_t places[] = { SLAB_CACHES,	  image->caches[0], image->caches[1],
+			      NODE_ADDRESS(0, 0), PAGE_OF(65),	    image->percpu[0] + PERCPU_POINTER(0),
+			      BARN_ADDRESS(0, 0), AT_PFN(24) };
 
 	(void)state;
 	for (size_t p = 0; p < sizeof(places) / sizeof(places[0]); p++)

@@ -281,10 +281,11 @@ static void the_pass_finds_each_slab_once_and_places_it(void **state)
 	assert_int_equal(pages.first[1] - pages.first[0], 6);
 	assert_int_equal(pages.pages_read, PFN_COUNT);
 	for (size_t i = 0; i < pages.count; i++)
-		assert_int_equal(pages.slabs[i].place, pages.slabs[i].page == PAGE_OF(64)   ? SLAB_UNLISTED
-						       : pages.slabs[i].page == PAGE_OF(65) ? SLAB_NODE_PARTIAL
-						       : pages.slabs[i].page <= PAGE_OF(68) ? SLAB_ON_CPU
-											    : SLAB_CPU_PARTIAL);
+		assert_int_equal(pages.slabs[i].place,
+				 pages.slabs[i].page == PAGE_OF(64)   ? SLAB_UNLISTED
+				 : pages.slabs[i].page == PAGE_OF(65) ? SLAB_NODE_PARTIAL
+				 : pages.slabs[i].page <= PAGE_OF(68) ? SLAB_ON_CPU
+								      : SLAB_CPU_PARTIAL);
 	slab_pages_deinit(&pages);
 	image_destroy(image);
 }
@@ -344,10 +345,11 @@ static void sheaves_are_emptied_from_their_end(void **state)
 		uint64_t pfn, index;
 		enum slab_object_state from;
 	} wanted[] = {
-		{ 65, 7, SLAB_OBJECT_SHEAF_MAIN },  { 64, 2, SLAB_OBJECT_SHEAF_MAIN }, { 64, 0, SLAB_OBJECT_SHEAF_MAIN },
-		{ 64, 4, SLAB_OBJECT_SHEAF_SPARE }, { 64, 6, SLAB_OBJECT_BARN },       { 64, 5, SLAB_OBJECT_BARN },
-		{ 64, 3, SLAB_OBJECT_BARN },        { 64, 1, SLAB_OBJECT_BARN },       { 65, 1, SLAB_OBJECT_FREE },
-		{ 65, 3, SLAB_OBJECT_FREE },
+		{ 65, 7, SLAB_OBJECT_SHEAF_MAIN }, { 64, 2, SLAB_OBJECT_SHEAF_MAIN },
+		{ 64, 0, SLAB_OBJECT_SHEAF_MAIN }, { 64, 4, SLAB_OBJECT_SHEAF_SPARE },
+		{ 64, 6, SLAB_OBJECT_BARN },	   { 64, 5, SLAB_OBJECT_BARN },
+		{ 64, 3, SLAB_OBJECT_BARN },	   { 64, 1, SLAB_OBJECT_BARN },
+		{ 65, 1, SLAB_OBJECT_FREE },	   { 65, 3, SLAB_OBJECT_FREE },
 	};
 	struct slab_next *next;
 	size_t got;
