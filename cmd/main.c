@@ -171,36 +171,6 @@ static int run_command(struct invocation *invocation, struct kind_settings *kind
 	return code;
 }
 
-/*
- * Commands that don't start another program take options behind their words too: what follows the last word is
- * parsed again. The words move together at the front of @argv.
- */
-static int parse_command_line(const struct option_group *groups, size_t count, int argc, char **argv,
-			      struct invocation *invocation, struct error *err)
-{
-	bool takes_later_options = !invocation->command->tracer;
-	int words = 0, at = 0;
-
-	for (;;) {
-		int rest;
-		int status = options_parse(groups, count, argc - at, argv + at, &rest, &invocation->has_dashes, err);
-
-		if (status)
-			return status;
-		at += rest;
-		if (!takes_later_options || at >= argc || invocation->has_dashes)
-			break;
-		argv[1 + words++] = argv[at];
-	}
-	if (words && at < argc)
-		memmove(argv + 1 + words, argv + at, (argc - at) * sizeof(*argv));
-	invocation->words = argv + (words ? 1 : at);
-	invocation->word_count = words + argc - at;
-	if (words)
-		argv[1 + invocation->word_count] = NULL;
-	return 0;
-}
-
 static int call_command(const struct command *command, int argc, char **argv)
 {
 	CLEANUP(free) void *settings = calloc(1, command->settings_size + 1);
@@ -209,7 +179,7 @@ static int call_command(const struct command *command, int argc, char **argv)
 	struct option_group groups[3];
 	struct error err = { 0 };
 	size_t count;
-	int code;
+	int rest, code;
 
 	if (!settings)
 		return EXIT_INCOMPLETE;
@@ -218,7 +188,7 @@ static int call_command(const struct command *command, int argc, char **argv)
 	if (command->defaults)
 		memcpy(settings, command->defaults, command->settings_size);
 	count = option_groups(command, settings, &kind, &invocation.output, groups);
-	if (parse_command_line(groups, count, argc, argv, &invocation, &err)) {
+	if (options_parse(groups, count, argc, argv, &rest, &invocation.has_dashes, &err)) {
 		print_error(command->name, err.text);
 		return EXIT_USAGE;
 	}
@@ -226,6 +196,8 @@ static int call_command(const struct command *command, int argc, char **argv)
 		print_help(command);
 		return flush_stdout();
 	}
+	invocation.words = argv + rest;
+	invocation.word_count = argc - rest;
 	code = run_command(&invocation, &kind);
 	trace_settings_deinit(&kind.trace);
 	return code;
