@@ -16,6 +16,7 @@
 
 /* Slabs whose freelists are walked side by side in a pass over all objects. */
 #define SLABS_AT_ONCE 512
+#define LIVE_RETRIES 3
 
 const char *const slab_object_state_names[SLAB_OBJECT_STATES + 1] = {
 	[SLAB_OBJECT_UNKNOWN] = "unknown",
@@ -125,18 +126,73 @@ int slab_objects_of(struct slab_heap *heap, const struct slab *slab, struct slab
 	return status;
 }
 
-static int visit_objects(struct slab_heap *heap, const struct slab *slabs, size_t count,
+/* Read the struct pages of @slabs anew. A slab that is another's by now is marked as bad. */
+static int refresh(struct slab_heap *heap, struct slab *slabs, size_t count)
+{
+	size_t size = heap->layout.page.size;
+	CLEANUP(free) struct memory_read *reads = calloc(count, sizeof(*reads));
+	CLEANUP(free) char *bytes = calloc(count, size);
+	int status;
+
+	if (!reads || !bytes)
+		return -ENOMEM;
+	kernel_forget(heap->kernel);
+	for (size_t i = 0; i < count; i++)
+		reads[i] = (struct memory_read){ .address = slabs[i].page, .buffer = bytes + i * size, .size = size };
+	status = kernel_read_many(heap->kernel, reads, count);
+	for (size_t i = 0; i < count && !status; i++) {
+		struct slab now;
+
+		slab_decode(heap, slabs[i].page, reads[i].buffer, &now);
+		if (reads[i].result || !slab_layout_is_slab(&heap->layout, reads[i].buffer) ||
+		    now.cache != slabs[i].cache) {
+			slabs[i].is_bad = true;
+			continue;
+		}
+		now.place = slabs[i].place;
+		now.owner = slabs[i].owner;
+		slabs[i] = now;
+	}
+	return status;
+}
+
+/* What looks damaged in a running kernel has mostly just changed: look again, at once. */
+static int walk_again(struct slab_heap *heap, struct slab *slab, struct slab_freelist_walk *walk,
+		      struct error *err)
+{
+	int status = 0;
+
+	for (int i = 0; i < LIVE_RETRIES && walk->result.damage && !slab->is_bad && !status; i++) {
+		slab_freelist_deinit(&walk->result);
+		status = refresh(heap, slab, 1);
+		*walk = slab_freelist_walk_of(heap, slab);
+		if (!status)
+			status = slab_freelists_walk(heap, walk, 1, err);
+		if (!status)
+			slab_freelist_judge(walk);
+	}
+	return status;
+}
+
+static int visit_objects(struct slab_heap *heap, struct slab *slabs, size_t count,
 			 struct slab_freelist_walk *walks, struct slab_object *objects,
 			 slab_objects_callback callback, void *context, struct error *err)
 {
-	int status;
+	bool is_live = heap->kernel->source->is_live;
+	int status = is_live ? refresh(heap, slabs, count) : 0;
 
+	if (status)
+		return error_set(err, status, "%s", status == -ENOMEM ? "no memory for slabs"
+								      : heap->kernel->reader.text);
 	for (size_t i = 0; i < count; i++)
 		walks[i] = slab_freelist_walk_of(heap, &slabs[i]);
 	status = slab_freelists_walk(heap, walks, count, err);
 	for (size_t i = 0; i < count; i++) {
-		if (!status && !slabs[i].is_bad) {
+		if (!status)
 			slab_freelist_judge(&walks[i]);
+		if (!status && is_live)
+			status = walk_again(heap, &slabs[i], &walks[i], err);
+		if (!status && !slabs[i].is_bad) {
 			fill_objects(heap, &slabs[i], &walks[i], objects);
 			status = callback(&slabs[i], objects, walks[i].result.damage, context);
 		}
