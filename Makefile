@@ -32,7 +32,7 @@ STATIC_LIBS := -lbz2 -lzstd
 # Debian has no static libkdumpfile; without it dill reads all dumps but the compressed ones.
 KDUMPFILE := $(if $(STATIC),,$(wildcard /usr/include/libkdumpfile/kdumpfile.h /usr/local/include/libkdumpfile/kdumpfile.h))
 ALL_CFLAGS += $(if $(KDUMPFILE),-DHAVE_LIBKDUMPFILE)
-LIBS := $(if $(KDUMPFILE),-lkdumpfile) -lbpf -ldw -lelf -liberty -lcap -llzma -lz $(if $(STATIC),$(STATIC_LIBS)) -lm -ldl -lpthread
+LIBS := $(if $(KDUMPFILE),-lkdumpfile) -lbpf -ldw -lelf -liberty -lcap -ljansson -llzma -lz $(if $(STATIC),$(STATIC_LIBS)) -lm -ldl -lpthread
 
 # May use: view nothing of ours, lib nothing of ours, cmd lib + view + bpf. The -I lists enforce it.
 INCLUDES_lib := -Ilib -Ilib/kernel -I$(O)/lib/kernel

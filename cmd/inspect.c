@@ -17,6 +17,7 @@
 #include "source_file.h"
 #include "source_gdb.h"
 #include "source_live.h"
+#include "source_qmp.h"
 
 #define LIVE_BTF "/sys/kernel/btf/vmlinux"
 
@@ -65,6 +66,7 @@ static const struct {
 	{ "live", open_live },
 	{ "live:", open_live },
 	{ "gdb:", source_gdb_open },
+	{ "qmp:", source_qmp_open },
 };
 
 static int open_source(const char *target, struct memory_source **ret_source, struct error *err)

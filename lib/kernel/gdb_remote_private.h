@@ -14,6 +14,7 @@ struct gdb_remote {
 	size_t in_at, in_size;
 	char *out;
 	size_t out_at, out_size, out_capacity;
+	bool has_requests_queued; /* more than acknowledgements */
 	bool has_fence;    /* the stub knows qC */
 	bool expects_stop; /* a stop reply in between is no surprise, and cost no request */
 	bool is_lost;
@@ -43,8 +44,8 @@ struct gdb_round {
 #define GDB_IN_BYTES 65536
 /* Payloads of requests, apart from memory to be written. */
 #define GDB_REQUEST_BYTES 512
-/* Requests ahead of their answers: QEMU gains nothing above 8, and 16 answers fit into a socket's buffer. */
-#define GDB_WINDOW 16
+/* Requests ahead of their answers: so many answers of 4 KiB fit into the buffer of a Unix socket. */
+#define GDB_WINDOW 24
 
 int gdb_round_run(struct gdb_remote *remote, struct gdb_round *round, struct error *err);
 
