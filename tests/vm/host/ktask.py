@@ -13,7 +13,7 @@ NAMESPACES = ["pid", "user", "mnt", "uts", "ipc", "net", "cgroup"]
 
 guest = Guest()
 guest.start_crowd()
-crowd = guest.text("grep -lx crowd /proc/[0-9]*/comm").split("/")[2]
+crowd = guest.text("grep -lx crowd /proc/[0-9]*/comm 2>/dev/null || true").split("/")[2]
 with Books(guest) as books:
     before = books.tasks()
     with guest.stopped():
@@ -33,11 +33,18 @@ def status(book):
     return dict(line.split(":", 1) for line in book["status"].splitlines() if ":" in line)
 
 
-def compare(what, of_task, of_book, is_whole=lambda book: True):
-    """of_task(record) and of_book(status, book), for every thread for which the book says the same twice."""
+def switches(book):
+    return [status(book)[name] for name in ("voluntary_ctxt_switches", "nonvoluntary_ctxt_switches")]
+
+
+def compare(what, of_task, of_book, is_whole=lambda book: True, must_sleep=False):
+    """of_task(record) and of_book(status, book), for every thread for which the book says the same twice, and which
+    did not run in between if it must_sleep."""
     got, wanted = {}, {}
     for tid, book in still.items():
         if tid not in tasks or not is_whole(book) or not is_whole(after[tid]):
+            continue
+        if must_sleep and switches(book) != switches(after[tid]):
             continue
         first, second = (of_book(status(one), one) for one in (book, after[tid]))
         if first == second:
@@ -77,7 +84,7 @@ def identity():
 def states():
     """states by word and letter"""
     compare("state", lambda task: f"{task['state_letter']} ({task['state']})",
-            lambda fields, book: fields["State"].strip())
+            lambda fields, book: fields["State"].strip(), must_sleep=True)
 
 
 @case
