@@ -12,14 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "kstruct_values.h"
+#include "type_c.h"
 #include "type_search.h"
+#include "view.h"
 
 #define NEAR_MAX 4
 #define AT(member) offsetof(struct kstruct_options, member)
 
 static const struct option_spec options[] = {
 	{ 0, "depth", "N", OPTION_NUMBER, AT(depth), NULL, "open members of members down to N levels (default: all)" },
+	{ 0, "c", NULL, OPTION_FLAG, AT(is_c), NULL, "print the type as C that compiles, with all that it needs" },
 	{ 0, "search", "REGEX", OPTION_TEXT, AT(search), NULL, "list the types whose name matches" },
 	{ 0, "with-size", "N", OPTION_SIZE, AT(with_size), NULL, "list the types of N bytes" },
 	{ 0, "containing", "TYPE", OPTION_TEXT, AT(containing), NULL,
@@ -48,6 +52,8 @@ static int kstruct_configure(struct inspection *inspection, struct error *err)
 
 	if (is_search(chosen) && words)
 		return error_set(err, -EINVAL, "a search takes no name: '%s'", inspection->invocation->words[0]);
+	if (chosen->is_c && inspection->invocation->output.is_json)
+		return error_set(err, -EINVAL, "--c prints C, not JSON");
 	if (!is_search(chosen) && !words)
 		return error_set(err, -EINVAL, "which structure? dill kstruct NAME, or --search REGEX");
 	return 0;
@@ -240,6 +246,17 @@ static int show_layout(struct inspection *inspection, const struct kstruct_query
 	return status ? status : kstruct_show_layout(inspection, query, err);
 }
 
+static int show_c(struct inspection *inspection, const struct kstruct_query *query, struct error *err)
+{
+	CLEANUP(free) char *text = NULL;
+	int status;
+
+	if (*query->path)
+		return error_set(err, -EINVAL, "--c takes a type, not a member: '%s'", query->path);
+	status = type_to_c(query->types, query->id, &text, err);
+	return status ? status : view_literal(inspection->view, text);
+}
+
 /* A second word that is no member may be a symbol: that is tried before giving up. @err: why it is no member. */
 static int try_symbol(struct inspection *inspection, const char *word, uint64_t *ret_address, struct error *err)
 {
@@ -295,6 +312,8 @@ static int kstruct_show(struct inspection *inspection, struct error *err)
 	}
 	if (status)
 		return status;
+	if (((const struct kstruct_options *)inspection->options)->is_c)
+		return show_c(inspection, &query, err);
 	return words.address ? show_at(inspection, &query, address, err)
 			     : show_layout(inspection, &query, words.member, err);
 }
