@@ -32,6 +32,10 @@ static const struct option_spec options[] = {
 	{ 's', "strings", NULL, OPTION_FLAG, AT(shows_strings), NULL, "show the text that char pointers point to" },
 	{ 0, "elements", "N", OPTION_NUMBER, AT(limit), NULL,
 	  "lines for the elements of one array (default: 32; equal ones share a line)" },
+	{ 0, "follow", "PATH", OPTION_TEXT, AT(follow), NULL,
+	  "list what a container holds: [KIND|MEMBER:]TYPE[.MEMBER], list_head:task_struct.tasks" },
+	{ 0, "fields", "LIST", OPTION_TEXT, AT(fields), NULL, "members of each entry to show: pid,comm,se.vruntime" },
+	{ 0, "entries", "N", OPTION_NUMBER, AT(entries), NULL, "list so many entries at most (default: all)" },
 };
 
 static const struct kstruct_options defaults = {
@@ -54,6 +58,8 @@ static int kstruct_configure(struct inspection *inspection, struct error *err)
 		return error_set(err, -EINVAL, "a search takes no name: '%s'", inspection->invocation->words[0]);
 	if (chosen->is_c && inspection->invocation->output.is_json)
 		return error_set(err, -EINVAL, "--c prints C, not JSON");
+	if (chosen->fields && !chosen->follow)
+		return error_set(err, -EINVAL, "--fields is for --follow; NAME.MEMBER shows one member");
 	if (!is_search(chosen) && !words)
 		return error_set(err, -EINVAL, "which structure? dill kstruct NAME, or --search REGEX");
 	return 0;
@@ -229,6 +235,8 @@ static int show_at(struct inspection *inspection, const struct kstruct_query *qu
 {
 	int status = 0;
 
+	if (((const struct kstruct_options *)inspection->options)->follow)
+		return kstruct_follow(inspection, query, inspection->kernel, address, err);
 	if (!*query->path)
 		status = kstruct_show_head(inspection, query, address, err);
 	return status ? status : kstruct_show_values(inspection, query, inspection->kernel, address, err);
@@ -314,6 +322,8 @@ static int kstruct_show(struct inspection *inspection, struct error *err)
 		return status;
 	if (((const struct kstruct_options *)inspection->options)->is_c)
 		return show_c(inspection, &query, err);
+	if (!words.address && ((const struct kstruct_options *)inspection->options)->follow)
+		return error_set(err, -EINVAL, "--follow needs an address: dill kstruct NAME ADDRESS");
 	return words.address ? show_at(inspection, &query, address, err)
 			     : show_layout(inspection, &query, words.member, err);
 }

@@ -14,7 +14,8 @@ struct kstruct_options {
 	uint64_t with_size;
 	const char *search, *containing, *follow, *fields;
 	uint64_t cpu;
-	uint64_t limit;
+	uint64_t limit;   /* elements of an array */
+	uint64_t entries; /* of a container; 0: all */
 	bool is_c, shows_strings;
 };
 

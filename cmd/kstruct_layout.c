@@ -165,11 +165,12 @@ static const struct view_record offset_record = {
 	.text = "{path} in {struct}'s offset: {offset_text}",
 };
 
-extern const struct view_record kstruct_match_record, kstruct_containing_record, kstruct_more_record;
+extern const struct view_record kstruct_match_record, kstruct_containing_record, kstruct_more_record,
+	kstruct_entry_record, kstruct_field_record;
 const struct view_record *const kstruct_records[] = {
 	&kstruct_head_record,  &kstruct_member_record, &kstruct_hole_record,
 	&kstruct_padding_record, &enumerator_record,   &offset_record,
-	&kstruct_match_record, &kstruct_containing_record, &kstruct_more_record, NULL,
+	&kstruct_match_record, &kstruct_containing_record, &kstruct_more_record, &kstruct_entry_record, &kstruct_field_record, NULL,
 };
 
 /* "4 bytes", "3 bits", "2 bytes 3 bits". */

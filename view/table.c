@@ -187,6 +187,12 @@ static void write_cell(struct view *view, const struct view_column *column, cons
 	size_t indent = may_be_cut && cell->indent > width ? width : cell->indent;
 	struct cut cut = cut_to(view->form, cell, column->type, may_be_cut ? width - indent : SIZE_MAX);
 
+	/* Nothing to write: the spaces wait for the next cell, so that no line ends in some. */
+	if (!cut.columns && !is_right_aligned(column)) {
+		line->gap += (width > line->debt ? width - line->debt : 0) + 2;
+		line->debt = line->debt > width ? line->debt - width : 0;
+		return;
+	}
 	cut.columns += indent;
 	room = width > line->debt ? width - line->debt : 0;
 	padding = room > cut.columns ? room - cut.columns : 0;

@@ -126,7 +126,9 @@ static void add_qualifier(const struct declarator *declarator, const struct btf_
 
 	switch (btf_kind(type)) {
 	case BTF_KIND_CONST:
-		snprintf(qualifiers + length, size - length, "%sconst", gap);
+		/* Of a const array the elements are const as well. */
+		if (!strstr(qualifiers, "const"))
+			snprintf(qualifiers + length, size - length, "%sconst", gap);
 		break;
 	case BTF_KIND_VOLATILE:
 		snprintf(qualifiers + length, size - length, "%svolatile", gap);
