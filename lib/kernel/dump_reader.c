@@ -26,7 +26,7 @@
 #define DATA_BYTES (4U << 20)
 #define RANGE_LIMIT (DATA_BYTES / sizeof(struct memory_range))
 
-const struct dump_limits dump_default_limits = { 60000, 30000, 2ULL << 30 };
+const struct dump_limits dump_default_limits = { 20000, 10000, 2ULL << 30 };
 
 struct request {
 	uint64_t address;
