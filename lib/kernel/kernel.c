@@ -110,6 +110,8 @@ int kernel_open(struct memory_source *source, const struct kernel_files *files, 
 		live_find_hidden(kernel);
 	if (kernel->reader.code)
 		return error_set(err, kernel->reader.code, "%s", kernel->reader.text);
+	if (source->is_live) /* what is looked at now should be of now */
+		kernel_forget(kernel);
 	*ret_kernel = TAKE_PTR(kernel);
 	return 0;
 }

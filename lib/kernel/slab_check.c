@@ -14,7 +14,9 @@
 #include "kernel.h"
 #include "slab_check_bytes.h"
 #include "slab_freelist.h"
+#include "slab_load.h"
 #include "slab_pages.h"
+#include "slab_settle.h"
 #include "slab_state.h"
 
 DEFINE_CLEANUP(slab_pages, struct slab_pages, slab_pages_deinit(&v));
@@ -99,6 +101,26 @@ static int check_slab(struct check *check, const struct slab *slab)
 	return slab_check_bytes(check->heap, slab, check->objects, &check->extent);
 }
 
+/* On a running kernel: slabs came or went since the counters were read, so they can't be compared. */
+static bool have_books_moved(struct slab_heap *heap, const struct slab_contents *contents)
+{
+	const struct slab_layout *layout = &heap->layout;
+
+	for (size_t i = 0; i < contents->node_count; i++) {
+		const struct slab_node *node = &contents->nodes[i];
+		uint64_t nr_slabs, total_objects;
+
+		if (!node->address)
+			continue;
+		kernel_forget(heap->kernel);
+		if (field_read(heap->kernel, &layout->node.nr_slabs, node->address, &nr_slabs) ||
+		    field_read(heap->kernel, &layout->node.total_objects, node->address, &total_objects) ||
+		    nr_slabs != node->nr_slabs || total_objects != node->total_objects)
+			return true;
+	}
+	return false;
+}
+
 /* nr_slabs and total_objects of all nodes against what the pass found. */
 static void check_books(struct check *check, uint32_t cache, uint64_t slabs, uint64_t objects)
 {
@@ -111,7 +133,9 @@ static void check_books(struct check *check, uint32_t cache, uint64_t slabs, uin
 		nr_slabs += contents->nodes[i].nr_slabs;
 		total_objects += contents->nodes[i].total_objects;
 	}
-	if (!has_books)
+	if (!has_books || (nr_slabs == slabs && total_objects == objects))
+		return;
+	if (check->heap->kernel->source->is_live && have_books_moved(check->heap, contents))
 		return;
 	if (nr_slabs != slabs)
 		slab_check_note(check->heap, &(struct slab_finding){ .kind = SLAB_BOOKS_SLABS,
@@ -176,26 +200,100 @@ static void check_strays(struct check *check, const struct slab_pages *pages)
 								     .owner = SLAB_NO_OWNER });
 }
 
+static int check_all(struct check *check, uint32_t only, const uint32_t *caches, size_t count)
+{
+	CLEANUP(slab_pages) struct slab_pages pages = { 0 };
+	int status = slab_pages_read(check->heap, only, &pages, check->err);
+
+	for (size_t i = 0; i < count && !status; i++)
+		status = check_cache(check, &pages, caches[i]);
+	if (!status && only == SLAB_NO_CACHE)
+		check_strays(check, &pages);
+	return status;
+}
+
+/* A slab with a finding, as it is now. One that was given back meanwhile is no slab of this cache any more. */
+static int check_slab_again(struct check *check, const struct slab_finding *before)
+{
+	const struct slab_contents *contents;
+	const struct slab *listed;
+	char bytes[SLAB_PAGE_BYTES_MAX];
+	struct slab slab;
+
+	if (kernel_read(check->heap->kernel, before->slab, bytes, check->heap->layout.page.size) ||
+	    !slab_layout_is_slab(&check->heap->layout, bytes))
+		return 0;
+	slab_decode(check->heap, before->slab, bytes, &slab);
+	if (slab.cache == SLAB_NO_CACHE && before->kind == SLAB_WRONG_CACHE)
+		slab_check_note(check->heap, before);
+	if (slab.cache == SLAB_NO_CACHE || slab.cache != before->cache)
+		return 0;
+	contents = slab_heap_contents(check->heap, slab.cache, check->err);
+	listed = contents ? slab_contents_find(contents, slab.page) : NULL;
+	slab.place = listed ? listed->place : SLAB_UNLISTED;
+	slab.owner = listed ? listed->owner : SLAB_NO_OWNER;
+	if (!contents)
+		return check->err ? check->err->code : -EFAULT;
+	return check_slab(check, &slab);
+}
+
+/* Books that were wrong: counted again, for which it takes a pass. */
+static int check_books_again(struct check *check, const struct slab_suspects *suspects)
+{
+	CLEANUP(slab_pages) struct slab_pages pages = { 0 };
+	int status = slab_pages_read(check->heap, SLAB_NO_CACHE, &pages, check->err);
+
+	for (size_t i = 0; i < suspects->before_count && !status; i++) {
+		const struct slab_finding *finding = &suspects->before[i];
+		uint64_t objects = 0;
+
+		if (finding->kind != SLAB_BOOKS_SLABS && finding->kind != SLAB_BOOKS_OBJECTS)
+			continue;
+		for (size_t s = pages.first[finding->cache]; s < pages.first[finding->cache + 1]; s++)
+			objects += pages.slabs[s].objects;
+		check_books(check, finding->cache, pages.first[finding->cache + 1] - pages.first[finding->cache],
+			    objects);
+	}
+	return status;
+}
+
+static int check_again(struct slab_heap *heap, const struct slab_suspects *suspects, void *context,
+		       struct error *err)
+{
+	struct check check = { .heap = heap, .err = err, .objects = context };
+	int status = slab_load_once(heap, suspects->caches, suspects->count, err);
+	bool has_books = false;
+
+	for (size_t i = 0; i < suspects->before_count && !status; i++) {
+		const struct slab_finding *finding = &suspects->before[i];
+
+		has_books |= finding->kind == SLAB_BOOKS_SLABS || finding->kind == SLAB_BOOKS_OBJECTS;
+		if (finding->slab && (!i || finding->slab != finding[-1].slab))
+			status = check_slab_again(&check, finding);
+	}
+	for (size_t i = 0; i < suspects->count && !status; i++)
+		check_parked(&check, suspects->caches[i]);
+	return !status && has_books ? check_books_again(&check, suspects) : status;
+}
+
 int slab_check(struct slab_heap *heap, uint32_t cache, struct slab_check_extent *ret_extent, struct error *err)
 {
-	struct check check = { .heap = heap, .err = err };
-	CLEANUP(slab_pages) struct slab_pages pages = { 0 };
 	CLEANUP(free) struct slab_object *objects = calloc(SLAB_OBJECTS_MAX + 1, sizeof(*objects));
+	CLEANUP(free) uint32_t *caches = calloc(heap->cache_count + 1, sizeof(*caches));
+	struct check check = { .heap = heap, .err = err, .objects = objects };
+	size_t count = 0, from = heap->finding_count;
 	int status;
 
-	if (!objects)
+	if (!objects || !caches)
 		return error_set(err, -ENOMEM, "out of memory");
-	check.objects = objects;
-	status = slab_heap_load(heap, cache == SLAB_NO_CACHE ? NULL : &cache, cache != SLAB_NO_CACHE, err);
-	if (!status)
-		status = slab_pages_read(heap, cache, &pages, err);
-	if (status)
-		return status;
-	for (uint32_t i = 0; i < heap->cache_count && !status; i++)
+	for (uint32_t i = 0; i < heap->cache_count; i++)
 		if (cache == SLAB_NO_CACHE || cache == i)
-			status = check_cache(&check, &pages, i);
-	if (!status && cache == SLAB_NO_CACHE)
-		check_strays(&check, &pages);
+			caches[count++] = i;
+	status = slab_heap_load(heap, caches, count, err);
+	if (!status)
+		status = check_all(&check, cache, caches, count);
+	if (!status && heap->kernel->source->is_live)
+		status = slab_settle(heap, from, caches, count, check_again, objects, err);
 	if (!status)
 		*ret_extent = check.extent;
 	return status;

@@ -26,7 +26,7 @@ struct slab_evidence {
 
 /*
  * Check @cache (SLAB_NO_CACHE: all). Findings are added to heap->findings, those of reading included, each
- * once. -ENOMEM, or the source's failure. Sources: mm/slub.c, check_object(), check_pad_bytes(),
+ * once; of a running kernel, those that stay when it is looked at again. -ENOMEM, or the source's failure. Sources: mm/slub.c, check_object(), check_pad_bytes(),
  * slab_pad_check(), on_freelist().
  */
 int slab_check(struct slab_heap *heap, uint32_t cache, struct slab_check_extent *ret_extent, struct error *err);

@@ -6,6 +6,8 @@
  * the same in each detail. So is a cache whose sums can't be: a slab that went from a CPU to a node in between is
  * counted twice. Memory that stands still is read once.
  */
+#include "slab_settle.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,54 +101,57 @@ static int take_findings(struct slab_heap *heap, size_t from, struct slab_findin
 	return 0;
 }
 
-/* Read again @suspects of the heap, with a free list of findings. */
-static int read_again(struct slab_heap *heap, const uint32_t *suspects, size_t count, struct error *err)
-{
-	for (size_t i = 0; i < count; i++) {
-		slab_contents_destroy(heap->contents[suspects[i]]);
-		heap->contents[suspects[i]] = NULL;
-	}
-	kernel_forget(heap->kernel);
-	return slab_load_once(heap, suspects, count, err);
-}
-
-/* @suspects has room for all caches and begins with the @count that were loaded. */
-static int settle(struct slab_heap *heap, size_t from, uint32_t *suspects, size_t count, struct error *err)
+int slab_settle(struct slab_heap *heap, size_t from, uint32_t *suspects, size_t count, slab_reread reread,
+		void *context, struct error *err)
 {
 	CLEANUP(free) struct slab_finding *before = NULL;
 	size_t before_count = 0;
 	int status = 0;
 
 	for (size_t reading = 1; !status && reading < READINGS_MAX; reading++) {
+		bool has_findings = heap->finding_count > from;
+
 		count = collect_suspects(heap, from, suspects, count, suspects);
-		if (!count || (heap->finding_count > from && has_settled(heap, from, before, before_count)))
+		if (has_findings ? has_settled(heap, from, before, before_count) : !count)
 			break;
 		status = take_findings(heap, from, &before, &before_count);
+		for (size_t i = 0; i < count; i++) {
+			slab_contents_destroy(heap->contents[suspects[i]]);
+			heap->contents[suspects[i]] = NULL;
+		}
+		kernel_forget(heap->kernel);
 		if (!status)
-			status = read_again(heap, suspects, count, err);
+			status = reread(heap, &(struct slab_suspects){ suspects, count, before, before_count },
+					context, err);
 	}
 	if (!status)
 		keep_settled(heap, from, before, before_count);
 	return status;
 }
 
+static int load_again(struct slab_heap *heap, const struct slab_suspects *suspects, void *context,
+		      struct error *err)
+{
+	(void)context;
+	return slab_load_once(heap, suspects->caches, suspects->count, err);
+}
+
 int slab_heap_load(struct slab_heap *heap, const uint32_t *caches, size_t count, struct error *err)
 {
-	CLEANUP(free) uint32_t *suspects = calloc(heap->cache_count + 1, sizeof(*suspects));
-	size_t from = heap->finding_count, loaded = 0;
+	CLEANUP(free) uint32_t *loaded = calloc(heap->cache_count + 1, sizeof(*loaded));
+	size_t from = heap->finding_count, loaded_count = 0;
 	int status = -ENOMEM;
 
-	if (suspects) {
-		/* What was loaded before has been settled then. */
-		for (size_t i = 0; i < (caches ? count : heap->cache_count); i++) {
-			uint32_t cache = caches ? caches[i] : (uint32_t)i;
+	/* What was loaded before has been settled then. */
+	for (size_t i = 0; loaded && i < (caches ? count : heap->cache_count); i++) {
+		uint32_t cache = caches ? caches[i] : (uint32_t)i;
 
-			if (cache < heap->cache_count && !heap->contents[cache] && loaded < heap->cache_count)
-				suspects[loaded++] = cache;
-		}
-		status = slab_load_once(heap, caches, count, err);
+		if (cache < heap->cache_count && !heap->contents[cache] && loaded_count < heap->cache_count)
+			loaded[loaded_count++] = cache;
 	}
+	if (loaded)
+		status = slab_load_once(heap, caches, count, err);
 	if (!status && heap->kernel->source->is_live)
-		status = settle(heap, from, suspects, loaded, err);
+		status = slab_settle(heap, from, loaded, loaded_count, load_again, NULL, err);
 	return status == -ENOMEM ? error_set(err, status, "no memory for the caches' contents") : status;
 }

@@ -9,14 +9,18 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "slab_check.h"
 #include "slab_image.h"
 #include "slab_totals.h"
 
 #define CPU_SLAB_PFN 67
+#define LOST_PFN 90
 
 static struct slab_image *image;
 static size_t readings; /* of the CPU slab's objects */
 static void (*move)(void);
+static size_t lost_readings; /* of the struct page of a slab that no list knows */
+static void (*move_lost)(void); /* at the third: after those of loading and of the pass */
 
 static int read_moving(struct memory_source *source, enum address_space space, struct memory_read *reads,
 		       size_t count, struct error *err)
@@ -26,6 +30,9 @@ static int read_moving(struct memory_source *source, enum address_space space, s
 			readings++;
 			if (move)
 				move();
+		} else if (space == SPACE_VIRTUAL && reads[i].address <= PAGE_OF(LOST_PFN) &&
+			   reads[i].address + reads[i].size > PAGE_OF(LOST_PFN) && ++lost_readings == 3 && move_lost) {
+			move_lost();
 		}
 	return memory_read_all(source, space, reads, count, err);
 }
@@ -61,8 +68,8 @@ static int set_up(void **state)
 	image_list_partial(image, 1, 80);
 	image->memory->source.ops = &moving_ops;
 	image->memory->source.is_live = true;
-	readings = 0;
-	move = NULL;
+	readings = lost_readings = 0;
+	move = move_lost = NULL;
 	break_freelist(object(5) + 8);
 	return 0;
 }
@@ -143,6 +150,65 @@ static void cache_that_never_stands_still_has_no_finding_but_shows(void **state)
 	assert_int_equal(other.allocated, 3);
 }
 
+static void check(void)
+{
+	struct slab_check_extent extent;
+	struct error err = { 0 };
+
+	if (slab_heap_open(image->kernel, &image->heap, &err) ||
+	    slab_check(image->heap, SLAB_NO_CACHE, &extent, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(extent.caches, 2);
+}
+
+static void assert_found(enum slab_damage kind, uint64_t slab)
+{
+	for (size_t i = 0; i < image->heap->finding_count; i++)
+		if (image->heap->findings[i].kind == kind && image->heap->findings[i].slab == slab)
+			return;
+	fail_msg("no %s", slab_damage_names[kind]);
+}
+
+static void whole_kernel_that_runs_passes_the_check(void **state)
+{
+	(void)state;
+	mend_freelist();
+	check();
+	assert_int_equal(image->heap->finding_count, 0);
+	assert_int_equal(image->heap->findings_unsettled, 0);
+}
+
+/* What only the check sees is looked at again, too: slabs that are lost, and the books. */
+static void check_keeps_what_stays(void **state)
+{
+	(void)state;
+	mend_freelist();
+	image_add_slab(image, 1, LOST_PFN, FREE(2));
+	put64(image, NODE_ADDRESS(0, 0) + N_NR_SLABS, 77);
+	check();
+	assert_found(SLAB_NOT_LISTED, PAGE_OF(LOST_PFN));
+	assert_found(SLAB_BOOKS_SLABS, 0);
+	assert_int_equal(image->heap->finding_count, 2);
+}
+
+/* Found by the pass, full when its struct page is read alone. */
+static void mend_lost_slab(void)
+{
+	image_set_counters(image, LOST_PFN, 8, 8, false);
+	put64(image, PAGE_OF(LOST_PFN) + P_FREELIST, 0);
+}
+
+static void check_drops_what_goes_by(void **state)
+{
+	(void)state;
+	mend_freelist();
+	image_add_slab(image, 0, LOST_PFN, FREE(2));
+	move_lost = mend_lost_slab;
+	check();
+	assert_int_equal(lost_readings, 3);
+	assert_int_equal(image->heap->finding_count, 0);
+}
+
 static void memory_that_stands_still_is_read_once(void **state)
 {
 	(void)state;
@@ -169,6 +235,9 @@ int main(void)
 		TEST(cache_is_read_again_until_it_is_whole),
 		TEST(damage_is_what_is_met_twice_the_same),
 		TEST(cache_that_never_stands_still_has_no_finding_but_shows),
+		TEST(whole_kernel_that_runs_passes_the_check),
+		TEST(check_keeps_what_stays),
+		TEST(check_drops_what_goes_by),
 		TEST(memory_that_stands_still_is_read_once),
 		TEST(whole_cache_is_read_once),
 	};
