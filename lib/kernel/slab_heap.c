@@ -12,6 +12,8 @@
 
 /* More caches than any kernel has: bounds a list that was damaged into something long. */
 #define CACHES_MAX 65536
+/* CONFIG_KFENCE_NUM_OBJECTS is no larger. */
+#define KFENCE_OBJECTS_MAX 65535
 
 const char *const slab_damage_names[SLAB_DAMAGE_KINDS + 1] = {
 	[SLAB_INTACT] = "intact",
@@ -278,17 +280,25 @@ static int read_caches(struct slab_heap *heap, const uint64_t *addresses, size_t
 	return status;
 }
 
+/* Whether metadata @index at @at tells of an object in its page of the pool. */
+static bool is_kfence_metadata(struct kernel *kernel, uint64_t at, uint64_t pool, uint64_t index)
+{
+	uint64_t address;
+
+	return !kernel_read_u64(kernel, at, &address) &&
+	       (address & ~UINT64_C(4095)) == pool + UINT64_C(2) * 4096 * (index + 1);
+}
+
 /*
- * The pool has no size of its own in memory, but metadata i tells the address of object i: pool + 2 pages ×
- * (i + 1) (mm/kfence/core.c, kfence_init_pool()).
+ * The pool has no size of its own in memory, but metadata i tells where object i lies: in page 2 × (i + 1) of
+ * the pool (mm/kfence/core.c, kfence_init_pool()).
  */
 static void find_kfence_pool(struct slab_heap *heap)
 {
 	struct kernel *kernel = heap->kernel;
 	size_t stride = kernel_sizeof(kernel->types, "kfence_metadata");
-	uint64_t pool, metadata, address;
+	uint64_t pool, metadata, objects = 0;
 	struct kernel_member member;
-	uint64_t objects = 0;
 	uint32_t id;
 
 	if (!stride || kernel_read_variable(kernel, "__kfence_pool", sizeof(pool), &pool) || !pool ||
@@ -297,14 +307,14 @@ static void find_kfence_pool(struct slab_heap *heap)
 	    kernel_symbol(kernel, "kfence_metadata", &metadata))
 		return;
 	/* An array at first, a pointer to one since 6.6: whichever of them has the first object's address. */
-	if (kernel_read_u64(kernel, metadata + member.bit_offset / 8, &address) || address != pool + 2 * 4096)
-		if (kernel_read_u64(kernel, metadata, &metadata))
-			return;
-	while (objects < 65536 &&
-	       !kernel_read_u64(kernel, metadata + objects * stride + member.bit_offset / 8, &address) &&
-	       address == pool + 2 * 4096 * (objects + 1))
+	if (!is_kfence_metadata(kernel, metadata + member.bit_offset / 8, pool, 0) &&
+	    kernel_read_u64(kernel, metadata, &metadata))
+		return;
+	while (objects < KFENCE_OBJECTS_MAX &&
+	       is_kfence_metadata(kernel, metadata + objects * stride + member.bit_offset / 8, pool, objects))
 		objects++;
-	heap->kfence_pool = (struct memory_range){ pool, (objects + 1) * 2 * 4096 };
+	if (objects)
+		heap->kfence_pool = (struct memory_range){ pool, (objects + 1) * 2 * 4096 };
 }
 
 int slab_heap_open(struct kernel *kernel, struct slab_heap **ret_heap, struct error *err)

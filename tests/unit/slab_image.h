@@ -85,6 +85,7 @@ enum {
 	P_COUNTERS = 40,
 	P_TYPE = 48,
 	P_COMPOUND = 56,
+	KFENCE_ADDR = 8, KFENCE_BYTES = 24,
 	FLAG_RED_ZONE = 0x400,
 	FLAG_STORE_USER = 0x10000,
 };
@@ -261,6 +262,8 @@ static inline struct kernel_types *image_types(enum shape shape)
 	add_field(btf, "nr_slabs", t.counter, N_NR_SLABS);
 	add_field(btf, "total_objects", t.counter, N_TOTAL);
 	add_field(btf, "full", t.list, N_FULL);
+	btf__add_struct(btf, "kfence_metadata", KFENCE_BYTES);
+	add_field(btf, "addr", t.u64, KFENCE_ADDR);
 	add_page_types(btf, &t, shape);
 	add_cpu_types(btf, &t, shape);
 	bytes = btf__raw_data(btf, &size);

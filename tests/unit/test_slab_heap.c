@@ -290,6 +290,40 @@ static void the_pass_finds_each_slab_once_and_places_it(void **state)
 	image_destroy(image);
 }
 
+/* A pool of 3 objects at page 512, with its metadata at page 40: as an array, or behind a pointer. */
+static void add_kfence(bool is_array)
+{
+	uint64_t metadata = AT_PFN(40), variables = AT_PFN(7);
+
+	put64(image, variables, AT_PFN(512));
+	put64(image, variables + 8, metadata);
+	for (uint64_t i = 0; i < 3; i++) /* objects lie somewhere in their pages */
+		put64(image, metadata + i * KFENCE_BYTES + KFENCE_ADDR, AT_PFN(512 + 2 * (i + 1)) + 64 * i);
+	kernel_symbols_add(image->kernel->symbols, "__kfence_pool", variables);
+	kernel_symbols_add(image->kernel->symbols, "kfence_metadata", is_array ? metadata : variables + 8);
+}
+
+static void the_kfence_pool_is_found_by_its_metadata(void **state)
+{
+	(void)state;
+	for (int is_array = 0; is_array < 2; is_array++) {
+		struct slab_pages pages;
+		struct slab_object object;
+
+		build_with_cpu_slabs(SHAPE_SLAB, SLAB_ENCODING_XOR_SWAP);
+		add_kfence(is_array);
+		image_add_slab(image, 0, 514, FREE());
+		open_heap();
+		assert_int_equal(image->heap->kfence_pool.start, AT_PFN(512));
+		assert_int_equal(image->heap->kfence_pool.size, 8 * PAGE);
+		assert_int_equal(slab_pages_read(image->heap, 0, &pages, NULL), 0);
+		assert_int_equal(pages.count, 7);
+		assert_int_equal(slab_object_at(image->heap, AT_PFN(514), &object, NULL), -ENOENT);
+		slab_pages_deinit(&pages);
+		image_destroy(image);
+	}
+}
+
 static void holes_of_the_array_of_pages_are_skipped(void **state)
 {
 	struct slab_pages pages;
@@ -416,6 +450,7 @@ int main(void)
 		cmocka_unit_test(the_red_zone_on_the_left_belongs_to_its_object),
 		cmocka_unit_test(what_is_no_object_is_not_found),
 		cmocka_unit_test(the_pass_finds_each_slab_once_and_places_it),
+		cmocka_unit_test(the_kfence_pool_is_found_by_its_metadata),
 		cmocka_unit_test(holes_of_the_array_of_pages_are_skipped),
 		cmocka_unit_test(the_next_objects_come_in_the_order_of_the_paths),
 		cmocka_unit_test(sheaves_are_emptied_from_their_end),
