@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+# kcache of the running kernel, read by BPF and by /proc/kcore: whatever cache /proc/slabinfo shows the same before
+# and after has these figures by both. Each cache must have stood still in some round. Static data are the same.
+# timeout: 300
+
+cat >fits.awk <<'END'
+FNR == 1 { part++ }
+part == 1 { before[$1] = $2 " " $3 " " $4 }
+part == 2 { bpf[$1] = $2 " " $3 " " $4 }
+part == 3 { kcore[$1] = $2 " " $3 " " $4 }
+part == 4 && before[$1] == $2 " " $3 " " $4 {
+	if (bpf[$1] == before[$1] && kcore[$1] == before[$1])
+		print $1
+	else
+		print $1 ": slabinfo " before[$1] ", bpf " bpf[$1] ", kcore " kcore[$1] >"/dev/stderr"
+}
+END
+
+# name, slabs, num_objs, active_objs
+slabinfo() {
+	awk 'NR > 2 { print $1, $15, $3, $2 }' /proc/slabinfo | sort
+}
+
+figures() {
+	dill kcache --target "live:$1" --json | sed -n \
+		's/^{"type":"cache","name":"\([^"]*\)".*"slabs":\([0-9]*\),"num_objs":\([0-9]*\),"active_objs":\([0-9]*\).*/\1 \2 \3 \4/p'
+}
+
+failures=0
+: >fitted
+for round in 1 2 3 4 5 6 7 8 9 10; do
+	slabinfo >before
+	figures bpf >bpf
+	figures kcore >kcore
+	slabinfo >after
+	awk -f fits.awk before bpf kcore after >>fitted 2>moved
+	awk '{ print $1 }' after | sort -u >names
+	sort -u fitted | grep -vxFf - names >left
+	echo "round $round: $(wc -l <names) caches, $(wc -l <left) have not fitted yet, $(wc -l <moved) had moved"
+	[ -s left ] || break
+done
+if [ -s left ]; then
+	echo "FAILED: never as in /proc/slabinfo:"
+	cat left moved
+	failures=1
+fi
+
+address=0x$(awk '$3 == "init_uts_ns" { print $1; exit }' /proc/kallsyms)
+for reader in bpf kcore; do
+	dill kstruct --target "live:$reader" uts_namespace "$address" --json >"uts.$reader" || failures=1
+done
+cmp uts.bpf uts.kcore || failures=1
+grep -q "\"value\":\"$(uname -r)\"" uts.bpf || {
+	echo "FAILED: no $(uname -r) in init_uts_ns"
+	failures=1
+}
+
+for reader in bpf kcore; do
+	dill kcache --target "live:$reader" --check >check || {
+		echo "FAILED: --check by $reader"
+		cat check
+		failures=1
+	}
+done
+[ "$failures" = 0 ]
