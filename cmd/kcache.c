@@ -118,7 +118,7 @@ static int show_one(struct inspection *inspection, const struct kcache_settings 
 	if (status)
 		return status;
 	if (settings->is_check)
-		return kcache_show_check(inspection, &heap, cache, err);
+		return kcache_show_check(inspection, heap, cache, err);
 	if (settings->objects.which && !settings->slab)
 		return kcache_show_objects(inspection, heap, cache, &settings->objects, err);
 	if (settings->next)

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
  * dill kcache --check: what is damaged, with the bytes that show it and what has most likely written them.
- *
- * On a running machine a list can change while it is read. So what was found is looked for again with fresh
- * eyes, and only what stays is called damage.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +10,6 @@
 #include "cleanup.h"
 #include "kcache_views.h"
 #include "slab_check.h"
-
-#define LIVE_ROUNDS 3
 
 enum {
 	FINDING_KIND, FINDING_CACHE, FINDING_SLAB, FINDING_OBJECT, FINDING_CPU, FINDING_VALUE, FINDING_EXPECTED,
@@ -107,70 +102,19 @@ int kcache_show_findings(struct inspection *inspection, struct slab_heap *heap, 
 	return status;
 }
 
-static bool is_same(const struct slab_finding *one, const struct slab_finding *other)
-{
-	return one->kind == other->kind && one->slab == other->slab && one->object == other->object &&
-	       one->cache == other->cache && one->owner == other->owner;
-}
-
-/* Keep of @heap's findings those that @before has too. */
-static void keep_lasting(struct slab_heap *heap, const struct slab_finding *before, size_t count)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < heap->finding_count; i++) {
-		for (size_t j = 0; j < count; j++) {
-			if (!is_same(&heap->findings[i], &before[j]))
-				continue;
-			heap->findings[kept++] = heap->findings[i];
-			break;
-		}
-	}
-	heap->finding_count = kept;
-}
-
-/* Look once more, with nothing remembered. *@heap is replaced. */
-static int look_again(struct slab_heap **heap, uint32_t cache, struct slab_check_extent *extent, struct error *err)
-{
-	struct kernel *kernel = (*heap)->kernel;
-	uint64_t address = cache == SLAB_NO_CACHE ? 0 : (*heap)->caches[cache].address;
-	size_t count = (*heap)->finding_count;
-	CLEANUP(free) struct slab_finding *before = calloc(count + 1, sizeof(*before));
-	struct slab_heap *fresh = NULL;
-	int status;
-
-	if (!before)
-		return -ENOMEM;
-	memcpy(before, (*heap)->findings, count * sizeof(*before));
-	kernel_forget(kernel);
-	status = slab_heap_open(kernel, &fresh, err);
-	if (status)
-		return status;
-	slab_heap_close(*heap);
-	*heap = fresh;
-	if (address)
-		cache = slab_heap_find_address(fresh, address);
-	if (address && cache == SLAB_NO_CACHE)
-		return error_set(err, -ENOENT, "the cache at %#lx is gone", (long)address);
-	status = slab_check(fresh, cache, extent, err);
-	if (!status)
-		keep_lasting(fresh, before, count);
-	return status;
-}
-
-int kcache_show_check(struct inspection *inspection, struct slab_heap **heap, uint32_t cache, struct error *err)
+int kcache_show_check(struct inspection *inspection, struct slab_heap *heap, uint32_t cache, struct error *err)
 {
 	struct slab_check_extent extent;
-	int status = slab_check(*heap, cache, &extent, err);
+	int status = slab_check(heap, cache, &extent, err);
 
-	for (int round = 1; !status && round < LIVE_ROUNDS && inspection->kernel->source->is_live &&
-			    (*heap)->finding_count; round++)
-		status = look_again(heap, cache, &extent, err);
 	if (status)
 		return status;
-	status = kcache_show_findings(inspection, *heap, SLAB_NO_CACHE);
+	status = kcache_show_findings(inspection, heap, SLAB_NO_CACHE);
 	if (status)
 		return status;
+	if (heap->findings_unsettled)
+		inspect_notice(inspection, "%llu things looked wrong only while they changed: not counted",
+			       (unsigned long long)heap->findings_unsettled);
 	if (extent.slabs_skipped)
 		inspect_incomplete(inspection, "%lu slabs could not be judged", (long)extent.slabs_skipped);
 	return view_object(inspection->view, &kcache_checked_record,
@@ -181,7 +125,7 @@ int kcache_show_check(struct inspection *inspection, struct slab_heap **heap, ui
 				   [CHECKED_RED] = view_u64(extent.objects_with_red_zone),
 				   [CHECKED_POISON] = view_u64(extent.objects_with_poison),
 				   [CHECKED_SKIPPED] = view_u64(extent.slabs_skipped),
-				   [CHECKED_FINDINGS] = view_u64((*heap)->finding_count),
-				   [CHECKED_DROPPED] = view_u64((*heap)->findings_dropped),
+				   [CHECKED_FINDINGS] = view_u64(heap->finding_count),
+				   [CHECKED_DROPPED] = view_u64(heap->findings_dropped),
 			   });
 }

@@ -41,7 +41,7 @@ extern const struct view_record kcache_object_record, kcache_object_line_record,
 	kcache_track_record;
 
 /* kcache_check.c: @cache SLAB_NO_CACHE: all. Exit code by inspect_found(). */
-int kcache_show_check(struct inspection *inspection, struct slab_heap **heap, uint32_t cache, struct error *err);
+int kcache_show_check(struct inspection *inspection, struct slab_heap *heap, uint32_t cache, struct error *err);
 /* What reading has found so far, of one cache or all. */
 int kcache_show_findings(struct inspection *inspection, struct slab_heap *heap, uint32_t cache);
 extern const struct view_record kcache_finding_record, kcache_checked_record;
