@@ -83,7 +83,9 @@ static int show_finding(struct inspection *inspection, struct slab_heap *heap, c
 				   [FINDING_OBJECT] = if_any(finding->object),
 				   [FINDING_CPU] = finding->owner == SLAB_NO_OWNER ? view_absent() :
 										     view_u64(finding->owner),
-				   [FINDING_VALUE] = view_u64(finding->value),
+				   /* Of bytes, the value is their address: FINDING_AT. */
+				   [FINDING_VALUE] = finding->kind >= SLAB_RED_ZONE_LEFT ? view_absent() :
+										       view_u64(finding->value),
 				   [FINDING_EXPECTED] = if_any(finding->expected),
 				   [FINDING_AT] = evidence.size ? view_u64(evidence.address) : view_absent(),
 				   [FINDING_BYTES] = evidence.size ? view_text(bytes) : view_absent(),

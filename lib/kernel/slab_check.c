@@ -48,17 +48,17 @@ static int check_freelist(struct check *check, const struct slab *slab)
 {
 	CLEANUP(slab_freelist) struct slab_freelist freelist = { 0 };
 	int status = slab_freelist_read(check->heap, slab, &freelist, check->err);
+	bool is_count;
 
 	if (status || freelist.damage == SLAB_INTACT)
 		return status;
+	is_count = freelist.damage == SLAB_FREELIST_TOO_SHORT || freelist.damage == SLAB_FREELIST_TOO_LONG;
 	slab_check_note(check->heap, &(struct slab_finding){ .kind = freelist.damage,
 							     .cache = slab->cache,
 							     .slab = slab->page,
 							     .object = freelist.damaged_object,
-							     .value = freelist.damage == SLAB_FREELIST_TOO_SHORT ?
-									      freelist.count :
-									      freelist.damaged_value,
-							     .expected = slab->objects - slab->inuse,
+							     .value = is_count ? freelist.count : freelist.damaged_value,
+							     .expected = is_count ? slab->objects - slab->inuse : 0,
 							     .owner = slab->owner });
 	return 0;
 }
