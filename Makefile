@@ -28,11 +28,11 @@ ALL_CFLAGS += $(CFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-
 ALL_LDFLAGS := $(LDFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(if $(STATIC),-static)
 BPF_CFLAGS := -target bpf -mcpu=v2 -O2 -g -D__TARGET_ARCH_x86 -Wall -Wextra -Wno-unused-parameter -Werror \
 	-Ibpf -Ilib -Ilib/kernel -Icmd -isystem /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
-STATIC_LIBS := -lbz2 -lzstd
+STATIC_LIBS := -lbz2
 # Debian has no static libkdumpfile; without it dill reads all dumps but the compressed ones.
 KDUMPFILE := $(if $(STATIC),,$(wildcard /usr/include/libkdumpfile/kdumpfile.h /usr/local/include/libkdumpfile/kdumpfile.h))
 ALL_CFLAGS += $(if $(KDUMPFILE),-DHAVE_LIBKDUMPFILE)
-LIBS := $(if $(KDUMPFILE),-lkdumpfile) -lbpf -ldw -lelf -liberty -lcap -ljansson -llzma -lz $(if $(STATIC),$(STATIC_LIBS)) -lm -ldl -lpthread
+LIBS := $(if $(KDUMPFILE),-lkdumpfile) -lbpf -ldw -lelf -liberty -lcap -ljansson -llzma -lz $(if $(STATIC),$(STATIC_LIBS)) -lzstd -lm -ldl -lpthread
 
 # May use: view nothing of ours, lib nothing of ours, cmd lib + view + bpf. The -I lists enforce it.
 INCLUDES_lib := -Ilib -Ilib/kernel -I$(O)/lib/kernel

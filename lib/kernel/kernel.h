@@ -111,6 +111,8 @@ int kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret_address
 int kernel_symbol_at(struct kernel *kernel, uint64_t address, char *name, size_t size, uint64_t *ret_offset);
 /* A global variable's value: symbol and read in one (1, 2, 4 or 8 bytes). */
 int kernel_read_variable(struct kernel *kernel, const char *name, size_t size, uint64_t *ret_value);
+/* The kernel's build ID as hexadecimal text, "" when it can't be had. */
+void kernel_build_id(struct kernel *kernel, char *text, size_t size);
 
 /* this_cpu address of a per-CPU pointer, static (symbol) or dynamic. -ENOENT: no such CPU. */
 int kernel_percpu(struct kernel *kernel, uint64_t pointer, size_t cpu, uint64_t *ret_address);

@@ -58,8 +58,7 @@ static bool find_build_id(const uint8_t *notes, size_t size, char *text, size_t 
 	return false;
 }
 
-/* The target's build ID as hex, "" when it can't be had. */
-static void target_build_id(struct kernel *kernel, char *text, size_t size)
+void kernel_build_id(struct kernel *kernel, char *text, size_t size)
 {
 	CLEANUP(free) uint8_t *notes = NULL;
 	uint64_t start, stop;
@@ -105,7 +104,7 @@ static int check_vmlinux(struct kernel *kernel, const char *path, struct error *
 
 	if (status)
 		return status;
-	target_build_id(kernel, target, sizeof(target));
+	kernel_build_id(kernel, target, sizeof(target));
 	build_id = elf_object_build_id(object, &size);
 	write_hex(build_id, build_id ? size : 0, file, sizeof(file));
 	if (target[0] && file[0])
