@@ -19,7 +19,7 @@
 #include "type_walk.h"
 
 #define NEST_MAX 128
-#define STEPS_MAX (1u << 20)
+#define STEPS_MAX (1u << 18)
 
 /* How far a type has got. */
 enum {
@@ -275,7 +275,7 @@ static void put_member(struct body *body, const struct btf_type *type, uint32_t 
 	} else if (type_declaration_as(emitter->types, member->type, name, &emitter->naming, &text)) {
 		fail(emitter, -ENOMEM, member->type);
 	} else {
-		fputs(text, out);
+		fwrite(text, 1, strlen(text), out);
 	}
 	emitter->indent--;
 	if (bits)

@@ -12,7 +12,7 @@
 
 #include "kernel_types_private.h"
 
-#define STEPS_MAX (1u << 20)
+#define STEPS_MAX (1u << 18)
 #define ALIGNMENT_MAX 4096u
 #define DIMENSIONS_MAX 8
 
