@@ -12,6 +12,7 @@
 /* The largest fs.nr_open that a kernel accepts (sysctl_nr_open_max, fs/file.c), of 8-byte slots in 2 GiB. */
 #define FDS_MAX (1u << 28)
 #define BITS 64
+#define WORDS 512
 
 #define AT(member) offsetof(struct task_files_layout, member)
 
@@ -135,6 +136,27 @@ static int read_group(const struct table *table, uint32_t first, uint64_t open, 
 	return status;
 }
 
+/* The bitmap of those in use, a page at a time: of an empty table of any size little is read one by one. */
+static int read_groups(const struct table *table, struct task_files *files, struct error *err)
+{
+	uint64_t words[WORDS];
+	int status = 0;
+
+	for (uint64_t first = 0; first < table->count && !status; first += WORDS * BITS) {
+		uint64_t left = (table->count - first + BITS - 1) / BITS;
+		size_t count = left < WORDS ? left : WORDS;
+
+		status = kernel_read(table->kernel, table->open + first / 8, words, count * sizeof(*words));
+		if (status)
+			return error_set(err, status, "the bitmap of open files at 0x%llx can't be read",
+					 (unsigned long long)table->open);
+		for (size_t i = 0; i < count && !status; i++)
+			if (words[i])
+				status = read_group(table, first + i * BITS, words[i], files);
+	}
+	return status ? error_set(err, status, "out of memory") : 0;
+}
+
 int task_files_read(struct kernel *kernel, const struct task_files_layout *layout, const struct task *task,
 		    struct task_files *ret_files, struct error *err)
 {
@@ -142,19 +164,11 @@ int task_files_read(struct kernel *kernel, const struct task_files_layout *layou
 	struct table table = { 0 };
 	int status = task->files ? find_table(kernel, layout, task->files, &table, err) : 0;
 
-	for (uint64_t first = 0; first < table.count && !status; first += BITS) {
-		uint64_t open;
-
-		status = kernel_read_u64(kernel, table.open + first / 8, &open);
-		if (status)
-			error_set(err, status, "the bitmap of open files at 0x%llx can't be read",
-				  (unsigned long long)table.open);
-		else if (open)
-			status = read_group(&table, first, open, &files);
-	}
+	if (!status)
+		status = read_groups(&table, &files, err);
 	if (status) {
 		task_files_deinit(&files);
-		return status == -ENOMEM ? error_set(err, status, "out of memory") : status;
+		return status;
 	}
 	*ret_files = files;
 	return 0;

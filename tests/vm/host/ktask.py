@@ -19,8 +19,7 @@ with Books(guest) as books:
     with guest.stopped():
         ram = guest.save_ram()
     after = books.tasks()
-FILES = "for fd in /proc/%s/fd/*; do echo ${fd##*/} $(readlink $fd); done" % crowd
-files = dict(line.split(" ", 1) for line in guest.text(FILES).splitlines())
+files = dict(re.findall(r" (\d+) -> (.*)$", guest.text(f"ls -l /proc/{crowd}/fd"), re.M))
 stack = guest.text(f"cat /proc/{crowd}/stack")
 
 records = guest.records("ktask", "-t", "--maps", target=ram)
