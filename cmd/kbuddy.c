@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * dill kbuddy: the page allocator under the slabs: what is free in each zone, in blocks of which order and migrate
- * type, how fragmented that is, and what CPUs keep. With an address: that page.
+ * dill kbuddy: the page allocator under the slabs: what is free in each zone, in blocks of which order and
+ * migrate type, how fragmented that is, and what CPUs keep. With an address: that page.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,8 +16,19 @@
 DEFINE_CLEANUP(zones, struct zones *, zones_close(v));
 
 enum {
-	ZONE_NODE, ZONE_NAME, ZONE_ADDR, ZONE_START, ZONE_SPANNED, ZONE_PRESENT, ZONE_MANAGED, ZONE_FREE, ZONE_MIN,
-	ZONE_LOW, ZONE_HIGH, ZONE_PCP, ZONE_COLUMNS
+	ZONE_NODE,
+	ZONE_NAME,
+	ZONE_ADDR,
+	ZONE_START,
+	ZONE_SPANNED,
+	ZONE_PRESENT,
+	ZONE_MANAGED,
+	ZONE_FREE,
+	ZONE_MIN,
+	ZONE_LOW,
+	ZONE_HIGH,
+	ZONE_PCP,
+	ZONE_COLUMNS
 };
 static const struct view_column zone_columns[ZONE_COLUMNS] = {
 	[ZONE_NODE] = { .name = "node", .type = VIEW_U64 },
@@ -38,12 +49,14 @@ static const struct view_record zone_record = {
 	.columns = zone_columns,
 	.column_count = ZONE_COLUMNS,
 	.starts_section = true,
-	.text = "node {node} zone {zone}: {free_bytes} free and {pcp_bytes} with CPUs, of {managed_bytes}; watermarks "
+	.text = "node {node} zone {zone}: {free_bytes} free and {pcp_bytes} with CPUs, of {managed_bytes}; "
+		"watermarks "
 		"{watermark_min_bytes}, {watermark_low_bytes}, {watermark_high_bytes}",
 };
 
 /* One column for each migrate type, as /proc/pagetypeinfo has them. */
-static const char *const migrate_names[] = { "unmovable", "movable", "reclaimable", "highatomic", "cma", "isolate" };
+static const char *const migrate_names[] = { "unmovable",  "movable", "reclaimable",
+					     "highatomic", "cma",     "isolate" };
 #define MIGRATE_COLUMNS (sizeof(migrate_names) / sizeof(*migrate_names))
 
 enum {
@@ -62,7 +75,10 @@ static const struct view_column order_columns[ORDER_COLUMNS] = {
 	[ORDER_TYPES + 3] = { .name = "highatomic", .type = VIEW_U64, .width = 10, .is_optional = true },
 	[ORDER_TYPES + 4] = { .name = "cma", .type = VIEW_U64, .width = 6, .is_optional = true },
 	[ORDER_TYPES + 5] = { .name = "isolate", .type = VIEW_U64, .width = 7, .is_optional = true },
-	[ORDER_UNUSABLE] = { .name = "unusable_percent", .title = "UNUSABLE", .type = VIEW_PERCENT, .width = 8 },
+	[ORDER_UNUSABLE] = { .name = "unusable_percent",
+			     .title = "UNUSABLE",
+			     .type = VIEW_PERCENT,
+			     .width = 8 },
 };
 static const struct view_record order_record = {
 	.type = "free_area",
@@ -86,7 +102,16 @@ static const struct view_record pcp_record = {
 	.column_count = PCP_COLUMNS,
 };
 
-enum { DAMAGE_NODE, DAMAGE_ZONE, DAMAGE_ORDER, DAMAGE_KIND, DAMAGE_COUNTED, DAMAGE_LISTED, DAMAGE_BAD, DAMAGE_COLUMNS };
+enum {
+	DAMAGE_NODE,
+	DAMAGE_ZONE,
+	DAMAGE_ORDER,
+	DAMAGE_KIND,
+	DAMAGE_COUNTED,
+	DAMAGE_LISTED,
+	DAMAGE_BAD,
+	DAMAGE_COLUMNS
+};
 static const struct view_column damage_columns[DAMAGE_COLUMNS] = {
 	[DAMAGE_NODE] = { .name = "node", .type = VIEW_U64 },
 	[DAMAGE_ZONE] = { .name = "zone", .type = VIEW_TEXT },
@@ -100,7 +125,8 @@ static const struct view_record damage_record = {
 	.type = "finding",
 	.columns = damage_columns,
 	.column_count = DAMAGE_COLUMNS,
-	.text = "node {node} zone {zone} order {order}: the free lists {kind}: nr_free is {counted}, listed are {listed}, "
+	.text = "node {node} zone {zone} order {order}: the free lists {kind}: nr_free is {counted}, listed "
+		"are {listed}, "
 		"{bad_blocks} of them no free blocks",
 };
 
@@ -155,7 +181,8 @@ static int show_zone(struct inspection *inspection, const struct zone *zone)
 			   });
 }
 
-static struct view_value listed_of(const struct zone_layout *layout, const struct zone_order *order, const char *name)
+static struct view_value listed_of(const struct zone_layout *layout, const struct zone_order *order,
+				   const char *name)
 {
 	for (unsigned int i = 0; i < layout->migrate_count; i++)
 		if (!strcmp(layout->migrate_names[i], name))
@@ -201,8 +228,8 @@ static int show_damage(struct inspection *inspection, const struct zones *zones,
 					     [DAMAGE_NODE] = view_u64(zone->node),
 					     [DAMAGE_ZONE] = view_text(zone->name),
 					     [DAMAGE_ORDER] = view_u64(order),
-					     [DAMAGE_KIND] = view_text(own->damage ? list_damage_text(own->damage) :
-										     "disagree"),
+					     [DAMAGE_KIND] = view_text(
+						     own->damage ? list_damage_text(own->damage) : "disagree"),
 					     [DAMAGE_COUNTED] = view_u64(own->blocks),
 					     [DAMAGE_LISTED] = view_u64(listed),
 					     [DAMAGE_BAD] = view_u64(own->bad_blocks),
@@ -267,11 +294,13 @@ static int parse_page(const struct kernel *kernel, const char *word, uint64_t *r
 	else if (!kernel_direct_to_physical(kernel, value, &physical))
 		*ret_pfn = physical >> 12;
 	else
-		return error_set(err, -EFAULT, "%s is neither in the direct map nor a struct page: see dill kwhat", word);
+		return error_set(err, -EFAULT,
+				 "%s is neither in the direct map nor a struct page: see dill kwhat", word);
 	return 0;
 }
 
-static int show_page(struct inspection *inspection, const struct zones *zones, const char *word, struct error *err)
+static int show_page(struct inspection *inspection, const struct zones *zones, const char *word,
+		     struct error *err)
 {
 	const struct zone *zone;
 	struct page page;
@@ -284,24 +313,26 @@ static int show_page(struct inspection *inspection, const struct zones *zones, c
 	if (page_read(inspection->kernel, &zones->page, pfn, &page))
 		return error_set(err, -EFAULT, "there is no struct page for page frame %#lx", (long)pfn);
 	zone = zones_find(zones, pfn);
-	return view_object(inspection->view, &page_record,
-			   (struct view_value[PAGE_COLUMNS]){
-				   [PAGE_ADDR] = view_u64(page.address),
-				   [PAGE_PFN] = view_u64(pfn),
-				   [PAGE_PHYSICAL] = view_u64(pfn << 12),
-				   [PAGE_NODE] = zone ? view_u64(zone->node) : view_absent(),
-				   [PAGE_ZONE] = zone ? view_text(zone->name) : view_absent(),
-				   [PAGE_KIND] = view_u64(page.kind),
-				   [PAGE_TYPE] = page.kind == PAGE_TYPED ? view_text(page.type) : view_absent(),
-				   [PAGE_ORDER] = page.kind == PAGE_FREE ? view_u64(page.order) : view_absent(),
-				   [PAGE_HEAD] = page.head != page.address ? view_u64(page.head) : view_absent(),
-				   [PAGE_REFCOUNT] = view_i64(page.refcount),
-				   [PAGE_MAPCOUNT] = view_i64(page.mapcount),
-				   [PAGE_MAPPING] = page.mapping ? view_u64(page.mapping) : view_absent(),
-				   [PAGE_INDEX] = view_u64(page.index),
-				   [PAGE_FLAGS] = view_text(page_flag_names(&zones->page, page.flags, flags, sizeof(flags))),
-				   [PAGE_FLAG_BITS] = view_u64(page.flags),
-			   });
+	return view_object(
+		inspection->view, &page_record,
+		(struct view_value[PAGE_COLUMNS]){
+			[PAGE_ADDR] = view_u64(page.address),
+			[PAGE_PFN] = view_u64(pfn),
+			[PAGE_PHYSICAL] = view_u64(pfn << 12),
+			[PAGE_NODE] = zone ? view_u64(zone->node) : view_absent(),
+			[PAGE_ZONE] = zone ? view_text(zone->name) : view_absent(),
+			[PAGE_KIND] = view_u64(page.kind),
+			[PAGE_TYPE] = page.kind == PAGE_TYPED ? view_text(page.type) : view_absent(),
+			[PAGE_ORDER] = page.kind == PAGE_FREE ? view_u64(page.order) : view_absent(),
+			[PAGE_HEAD] = page.head != page.address ? view_u64(page.head) : view_absent(),
+			[PAGE_REFCOUNT] = view_i64(page.refcount),
+			[PAGE_MAPCOUNT] = view_i64(page.mapcount),
+			[PAGE_MAPPING] = page.mapping ? view_u64(page.mapping) : view_absent(),
+			[PAGE_INDEX] = view_u64(page.index),
+			[PAGE_FLAGS] =
+				view_text(page_flag_names(&zones->page, page.flags, flags, sizeof(flags))),
+			[PAGE_FLAG_BITS] = view_u64(page.flags),
+		});
 }
 
 static int configure(struct inspection *inspection, struct error *err)
@@ -330,8 +361,10 @@ const struct command kbuddy_command = {
 	.summary = "free pages by node, zone, order and migrate type; what a page is",
 	.usage = "[OPTIONS]\n[OPTIONS] ADDR|PFN",
 	.description =
-		"Shows the page allocator of a running kernel, a dump or a stopped machine: for each zone the free\n"
-		"blocks of each order and migrate type, and how much of the free memory is in blocks too small for that\n"
+		"Shows the page allocator of a running kernel, a dump or a stopped machine: for each zone the "
+		"free\n"
+		"blocks of each order and migrate type, and how much of the free memory is in blocks too small "
+		"for that\n"
 		"order. Lists are compared with the kernel's counters: a difference is damage (exit 1).\n"
 		"With an address or page frame number: what that page is used for.\n",
 	.inspector = &inspector,

@@ -16,7 +16,8 @@ DEFINE_CLEANUP(slab_heap, struct slab_heap *, slab_heap_close(v));
 static const char *const kcache_object_choices[] = { "none", "allocated", "free", "all", NULL };
 
 static const struct option_spec kcache_options[] = {
-	{ 0, "filter", "GLOB", OPTION_TEXTS, AT(filters), NULL, "only caches whose name matches (may be repeated)" },
+	{ 0, "filter", "GLOB", OPTION_TEXTS, AT(filters), NULL,
+	  "only caches whose name matches (may be repeated)" },
 	{ 0, "sort", "KEY", OPTION_CHOICE, AT(sort), kcache_sorts,
 	  "bytes (default), name, slabs, objects, allocated, free, waste, size, list (the kernel's order)" },
 	{ 0, "top", "N", OPTION_NUMBER, AT(top), NULL, "only the first N caches" },
@@ -31,7 +32,8 @@ static const struct option_spec kcache_options[] = {
 	  "list objects: allocated, free or all; of one cache, or without NAME of all" },
 	{ 0, "slab", "ADDR", OPTION_TEXT, AT(slab), NULL, "the slab that covers ADDR: a map of its objects" },
 	{ 0, "next", "N", OPTION_NUMBER, AT(next), NULL, "NAME's next N allocations on each CPU (or --cpu)" },
-	{ 0, "hexdump", NULL, OPTION_FLAG, AT(objects.has_hexdump), NULL, "with --objects or --slab: their bytes" },
+	{ 0, "hexdump", NULL, OPTION_FLAG, AT(objects.has_hexdump), NULL,
+	  "with --objects or --slab: their bytes" },
 	{ 0, "track", NULL, OPTION_FLAG, AT(objects.has_tracks), NULL,
 	  "with --objects or --slab: who allocated and freed them (needs slub_debug=U)" },
 	{ 0, "cpu", "N", OPTION_NUMBER, AT(scope.cpu), NULL, "with NAME: only this CPU" },
@@ -56,7 +58,8 @@ static int kcache_configure(struct inspection *inspection, struct error *err)
 	if (settings->repeat && !settings->interval_ns)
 		return error_set(err, -EINVAL, "--repeat needs -i");
 	if (views > 1)
-		return error_set(err, -EINVAL, "--check, --next and --objects or --slab are different views: take one");
+		return error_set(err, -EINVAL,
+				 "--check, --next and --objects or --slab are different views: take one");
 	if (views && invocation->word_count && !is_name(invocation))
 		return error_set(err, -EINVAL, "one cache at a time");
 	if (settings->next && !invocation->word_count)
@@ -77,7 +80,8 @@ static int no_such_cache(const struct slab_heap *heap, const char *name, struct 
 	for (size_t i = 0; i < heap->cache_count; i++)
 		names[i] = heap->caches[i].name;
 	near = nearest_name(name, names);
-	return error_set(err, -ENOENT, near ? "no cache is called '%s': did you mean '%s'?" : "no cache is called '%s'", name,
+	return error_set(err, -ENOENT,
+			 near ? "no cache is called '%s': did you mean '%s'?" : "no cache is called '%s'", name,
 			 near);
 }
 
@@ -159,12 +163,15 @@ static const struct view_record *const kcache_records[] = { &kcache_cache_record
 const struct command kcache_command = {
 	.name = "kcache",
 	.summary = "slab caches: who holds what, counted to the last object",
-	.usage = "[OPTIONS] [GLOB...]\n[OPTIONS] NAME\n--check|--objects WHICH [OPTIONS] [NAME]\n--next N NAME\n--slab ADDR [NAME]",
-	.description = "Lists the kernel's slab caches with what /proc/slabinfo counts and with the truth beneath: "
-		       "objects that\n"
-		       "are truly allocated, free in slabs, on CPU freelists, in sheaves, or pending.\n"
-		       "With one NAME: that cache from the top down, each free object in the order in which it will be\n"
-		       "handed out. --check finds damage and exits with 1.",
+	.usage = "[OPTIONS] [GLOB...]\n[OPTIONS] NAME\n--check|--objects WHICH [OPTIONS] [NAME]\n--next N "
+		 "NAME\n--slab ADDR [NAME]",
+	.description =
+		"Lists the kernel's slab caches with what /proc/slabinfo counts and with the truth beneath: "
+		"objects that\n"
+		"are truly allocated, free in slabs, on CPU freelists, in sheaves, or pending.\n"
+		"With one NAME: that cache from the top down, each free object in the order in which it will "
+		"be\n"
+		"handed out. --check finds damage and exits with 1.",
 	.options = kcache_options,
 	.option_count = COUNT(kcache_options),
 	.settings_size = sizeof(struct kcache_settings),

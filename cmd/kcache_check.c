@@ -33,12 +33,22 @@ const struct view_record kcache_finding_record = {
 	.columns = finding_columns,
 	.column_count = FINDING_COLUMNS,
 	.starts_section = true,
-	.text = "{kind}{? in {cache}?}{?, slab {slab}?}{?, object {object}?}{?: {value}?}{? where {expected} was due?}"
+	.text = "{kind}{? in {cache}?}{?, slab {slab}?}{?, object {object}?}{?: {value}?}{? where {expected} "
+		"was due?}"
 		"{?; at {at}: {bytes}?}{?; {cause}?}{? (left neighbour {left_neighbour})?}",
 };
 
-enum { CHECKED_CACHES, CHECKED_SLABS, CHECKED_OBJECTS, CHECKED_RED, CHECKED_POISON, CHECKED_SKIPPED, CHECKED_FINDINGS,
-       CHECKED_DROPPED, CHECKED_COLUMNS };
+enum {
+	CHECKED_CACHES,
+	CHECKED_SLABS,
+	CHECKED_OBJECTS,
+	CHECKED_RED,
+	CHECKED_POISON,
+	CHECKED_SKIPPED,
+	CHECKED_FINDINGS,
+	CHECKED_DROPPED,
+	CHECKED_COLUMNS
+};
 static const struct view_column checked_columns[CHECKED_COLUMNS] = {
 	[CHECKED_CACHES] = { .name = "caches", .type = VIEW_U64 },
 	[CHECKED_SLABS] = { .name = "slabs", .type = VIEW_U64 },
@@ -54,9 +64,11 @@ const struct view_record kcache_checked_record = {
 	.columns = checked_columns,
 	.column_count = CHECKED_COLUMNS,
 	.starts_section = true,
-	.text = "checked {caches} {caches:cache|caches}, {slabs} {slabs:slab|slabs}, {objects} {objects:object|objects}"
+	.text = "checked {caches} {caches:cache|caches}, {slabs} {slabs:slab|slabs}, {objects} "
+		"{objects:object|objects}"
 		"{?, {objects_with_red_zone} with red zones?}{?, {objects_with_poison} with poison?}: "
-		"{findings} {findings:finding|findings}{?, {slabs_skipped} {slabs_skipped:slab|slabs} could not be judged?}"
+		"{findings} {findings:finding|findings}{?, {slabs_skipped} {slabs_skipped:slab|slabs} could "
+		"not be judged?}"
 		"{?, {findings_dropped} more findings are not shown?}",
 };
 
@@ -65,7 +77,8 @@ static struct view_value if_any(uint64_t value)
 	return value ? view_u64(value) : view_absent();
 }
 
-static int show_finding(struct inspection *inspection, struct slab_heap *heap, const struct slab_finding *finding)
+static int show_finding(struct inspection *inspection, struct slab_heap *heap,
+			const struct slab_finding *finding)
 {
 	bool has_cache = finding->cache < heap->cache_count;
 	struct slab_evidence evidence;
@@ -78,14 +91,16 @@ static int show_finding(struct inspection *inspection, struct slab_heap *heap, c
 	return view_object(inspection->view, &kcache_finding_record,
 			   (struct view_value[FINDING_COLUMNS]){
 				   [FINDING_KIND] = view_u64(finding->kind),
-				   [FINDING_CACHE] = has_cache ? view_text(heap->caches[finding->cache].name) : view_absent(),
+				   [FINDING_CACHE] = has_cache ? view_text(heap->caches[finding->cache].name)
+							       : view_absent(),
 				   [FINDING_SLAB] = if_any(finding->slab),
 				   [FINDING_OBJECT] = if_any(finding->object),
-				   [FINDING_CPU] = finding->owner == SLAB_NO_OWNER ? view_absent() :
-										     view_u64(finding->owner),
+				   [FINDING_CPU] = finding->owner == SLAB_NO_OWNER ? view_absent()
+										   : view_u64(finding->owner),
 				   /* Of bytes, the value is their address: FINDING_AT. */
-				   [FINDING_VALUE] = finding->kind >= SLAB_RED_ZONE_LEFT ? view_absent() :
-										       view_u64(finding->value),
+				   [FINDING_VALUE] = finding->kind >= SLAB_RED_ZONE_LEFT
+							     ? view_absent()
+							     : view_u64(finding->value),
 				   [FINDING_EXPECTED] = if_any(finding->expected),
 				   [FINDING_AT] = evidence.size ? view_u64(evidence.address) : view_absent(),
 				   [FINDING_BYTES] = evidence.size ? view_text(bytes) : view_absent(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * dill kcache NAME --objects, --slab ADDR, --next N: objects one by one, with their bytes and tracks on request.
+ * dill kcache NAME --objects, --slab ADDR, --next N: objects one by one, with their bytes and tracks on
+ * request.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,11 +27,23 @@ static const struct view_column object_columns[OBJ_COLUMNS] = {
 	[OBJ_CACHE] = { .name = "cache", .type = VIEW_TEXT, .is_json_only = true },
 	[OBJ_INDEX] = { .name = "index", .type = VIEW_U64, .width = 5 },
 	[OBJ_SLAB] = { .name = "slab", .type = VIEW_HEX, .width = 18 },
-	[OBJ_PLACE] = { .name = "place", .title = "SLAB IS", .type = VIEW_ENUM, .names = place_names, .width = 12 },
+	[OBJ_PLACE] = { .name = "place",
+			.title = "SLAB IS",
+			.type = VIEW_ENUM,
+			.names = place_names,
+			.width = 12 },
 	[OBJ_CPU] = { .name = "cpu", .type = VIEW_U64, .width = 4, .is_optional = true },
 	[OBJ_NODE] = { .name = "node", .type = VIEW_U64, .width = 4, .is_optional = true },
-	[OBJ_POSITION] = { .name = "position", .title = "POS", .type = VIEW_U64, .width = 5, .is_optional = true },
-	[OBJ_WHERE] = { .name = "where", .title = "", .type = VIEW_TEXT, .is_optional = true, .is_text_only = true },
+	[OBJ_POSITION] = { .name = "position",
+			   .title = "POS",
+			   .type = VIEW_U64,
+			   .width = 5,
+			   .is_optional = true },
+	[OBJ_WHERE] = { .name = "where",
+			.title = "",
+			.type = VIEW_TEXT,
+			.is_optional = true,
+			.is_text_only = true },
 };
 const struct view_record kcache_object_record = { /* rows have it all in columns */
 	.type = "object",
@@ -90,7 +103,16 @@ const struct view_record kcache_bytes_record = {
 };
 
 static const char *const track_names[] = { "allocated", "freed", NULL };
-enum { TRACK_OBJECT, TRACK_WHAT, TRACK_PID, TRACK_CPU, TRACK_JIFFIES, TRACK_REQUESTED, TRACK_STACK, TRACK_COLUMNS };
+enum {
+	TRACK_OBJECT,
+	TRACK_WHAT,
+	TRACK_PID,
+	TRACK_CPU,
+	TRACK_JIFFIES,
+	TRACK_REQUESTED,
+	TRACK_STACK,
+	TRACK_COLUMNS
+};
 static const struct view_column track_columns[TRACK_COLUMNS] = {
 	[TRACK_OBJECT] = { .name = "addr", .type = VIEW_HEX },
 	[TRACK_WHAT] = { .name = "what", .type = VIEW_ENUM, .names = track_names },
@@ -155,8 +177,8 @@ static int show_bytes(struct listing *listing, const struct slab_object *object)
 	return status;
 }
 
-static int show_track(struct listing *listing, uint64_t object, unsigned int what, const struct slab_track *track,
-		      uint64_t requested)
+static int show_track(struct listing *listing, uint64_t object, unsigned int what,
+		      const struct slab_track *track, uint64_t requested)
 {
 	struct view_frame frames[STACK_DEPOT_DEPTH];
 	char names[STACK_DEPOT_DEPTH][128];
@@ -168,7 +190,8 @@ static int show_track(struct listing *listing, uint64_t object, unsigned int wha
 		uint64_t offset;
 
 		frames[i] = (struct view_frame){ .address = track->stack[i] };
-		if (kernel_symbol_at(listing->heap->kernel, track->stack[i], names[i], sizeof(names[i]), &offset))
+		if (kernel_symbol_at(listing->heap->kernel, track->stack[i], names[i], sizeof(names[i]),
+				     &offset))
 			continue;
 		frames[i].symbol = names[i];
 		frames[i].offset = offset;
@@ -215,7 +238,8 @@ static int show_object(struct listing *listing, const struct slab_object *object
 		[OBJ_PLACE] = view_u64(object->place),
 		[OBJ_CPU] = is_listed && !is_on_node ? view_u64(object->owner) : view_absent(),
 		[OBJ_NODE] = is_listed && is_on_node ? view_u64(object->owner) : view_absent(),
-		[OBJ_POSITION] = object->state > SLAB_OBJECT_ALLOCATED ? view_u64(object->position) : view_absent(),
+		[OBJ_POSITION] =
+			object->state > SLAB_OBJECT_ALLOCATED ? view_u64(object->position) : view_absent(),
 	};
 	char where[64];
 	int status;
@@ -252,7 +276,8 @@ static void say_gaps(const struct listing *listing)
 	if (listing->unreadable)
 		inspect_incomplete(listing->inspection, "%lu objects can't be read", (long)listing->unreadable);
 	if (listing->unknown)
-		inspect_incomplete(listing->inspection, "the state of %lu objects can't be told: their freelist is damaged",
+		inspect_incomplete(listing->inspection,
+				   "the state of %lu objects can't be told: their freelist is damaged",
 				   (long)listing->unknown);
 }
 
@@ -268,8 +293,9 @@ int kcache_show_objects(struct inspection *inspection, struct slab_heap *heap, u
 
 /* By enum slab_object_state. */
 static const char map_letters[SLAB_OBJECT_STATES] = { '?', '#', '.', 'c', 'p', 'm', 's', 'b', 'r', 'd' };
-static const char map_legend[] = "    # allocated  . free  c CPU freelist  p CPU partial  m main sheaf  s spare sheaf  "
-				 "b barn  r rcu sheaf  d deferred  ? unknown\n";
+static const char map_legend[] =
+	"    # allocated  . free  c CPU freelist  p CPU partial  m main sheaf  s spare sheaf  "
+	"b barn  r rcu sheaf  d deferred  ? unknown\n";
 
 static int show_map(struct listing *listing, const struct slab *slab, const struct slab_object *objects)
 {
@@ -366,17 +392,19 @@ int kcache_show_next(struct inspection *inspection, struct slab_heap *heap, uint
 			continue;
 		status = slab_next_objects(heap, cache, cpu, count, &next, &found, err);
 		for (size_t i = 0; i < found && !status; i++)
-			status = view_row(inspection->view, &kcache_next_record,
-					  (struct view_value[NEXT_COLUMNS]){
-						  [NEXT_CPU] = view_u64(cpu),
-						  [NEXT_POSITION] = view_u64(i),
-						  [NEXT_ADDR] = view_u64(next[i].address),
-						  [NEXT_FROM] = view_u64(next[i].from),
-						  [NEXT_SLAB] = next[i].slab ? view_u64(next[i].slab) : view_absent(),
-						  [NEXT_CERTAIN] = view_bool(next[i].is_certain),
-					  });
+			status = view_row(
+				inspection->view, &kcache_next_record,
+				(struct view_value[NEXT_COLUMNS]){
+					[NEXT_CPU] = view_u64(cpu),
+					[NEXT_POSITION] = view_u64(i),
+					[NEXT_ADDR] = view_u64(next[i].address),
+					[NEXT_FROM] = view_u64(next[i].from),
+					[NEXT_SLAB] = next[i].slab ? view_u64(next[i].slab) : view_absent(),
+					[NEXT_CERTAIN] = view_bool(next[i].is_certain),
+				});
 		if (!status && found < count)
-			inspect_notice(inspection, "cpu %zu: %zu known; what comes then is in slabs yet to be made", cpu,
+			inspect_notice(inspection,
+				       "cpu %zu: %zu known; what comes then is in slabs yet to be made", cpu,
 				       found);
 	}
 	return status;

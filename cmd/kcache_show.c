@@ -22,12 +22,45 @@ static const char *const encoding_names[] = { "plain", "xor", "xor_swap", NULL }
 static const char *const place_names[] = { "full", "cpu", "cpu_partial", "node_partial", "node_full", NULL };
 
 enum {
-	FACT_NAME, FACT_ADDR, FACT_OBJECT_SIZE, FACT_SIZE, FACT_OFFSET, FACT_INUSE, FACT_ALIGN, FACT_RED_LEFT,
-	FACT_ORDER, FACT_PAGES, FACT_OBJECTS, FACT_MIN_ORDER, FACT_MIN_OBJECTS, FACT_MIN_PARTIAL, FACT_CPU_PARTIAL,
-	FACT_CPU_PARTIAL_SLABS, FACT_SHEAF_CAPACITY, FACT_FLAGS, FACT_FLAG_BITS, FACT_ENCODING, FACT_RANDOM,
-	FACT_REFCOUNT, FACT_ALIASES, FACT_CTOR, FACT_CTOR_ADDR, FACT_USEROFFSET, FACT_USERSIZE, FACT_SLABS,
-	FACT_NUM_OBJS, FACT_ACTIVE, FACT_ALLOCATED, FACT_FREE_SLAB, FACT_FREE_CPU, FACT_FREE_CPU_PARTIAL,
-	FACT_FREE_SHEAF, FACT_FREE_BARN, FACT_PENDING, FACT_BYTES, FACT_COLUMNS
+	FACT_NAME,
+	FACT_ADDR,
+	FACT_OBJECT_SIZE,
+	FACT_SIZE,
+	FACT_OFFSET,
+	FACT_INUSE,
+	FACT_ALIGN,
+	FACT_RED_LEFT,
+	FACT_ORDER,
+	FACT_PAGES,
+	FACT_OBJECTS,
+	FACT_MIN_ORDER,
+	FACT_MIN_OBJECTS,
+	FACT_MIN_PARTIAL,
+	FACT_CPU_PARTIAL,
+	FACT_CPU_PARTIAL_SLABS,
+	FACT_SHEAF_CAPACITY,
+	FACT_FLAGS,
+	FACT_FLAG_BITS,
+	FACT_ENCODING,
+	FACT_RANDOM,
+	FACT_REFCOUNT,
+	FACT_ALIASES,
+	FACT_CTOR,
+	FACT_CTOR_ADDR,
+	FACT_USEROFFSET,
+	FACT_USERSIZE,
+	FACT_SLABS,
+	FACT_NUM_OBJS,
+	FACT_ACTIVE,
+	FACT_ALLOCATED,
+	FACT_FREE_SLAB,
+	FACT_FREE_CPU,
+	FACT_FREE_CPU_PARTIAL,
+	FACT_FREE_SHEAF,
+	FACT_FREE_BARN,
+	FACT_PENDING,
+	FACT_BYTES,
+	FACT_COLUMNS
 };
 static const struct view_column fact_columns[FACT_COLUMNS] = {
 	[FACT_NAME] = { .name = "name", .title = "name", .type = VIEW_TEXT },
@@ -96,7 +129,8 @@ const struct view_record kcache_cpu_record = {
 	.columns = cpu_columns,
 	.column_count = CPU_COLUMNS,
 	.starts_section = true,
-	.text = "cpu {cpu} kmem_cache_cpu {kmem_cache_cpu}: {?slab {slab} at {start}, {inuse} of {objects} in use, ?}"
+	.text = "cpu {cpu} kmem_cache_cpu {kmem_cache_cpu}: {?slab {slab} at {start}, {inuse} of {objects} in "
+		"use, ?}"
 		"freelist {free_cpu} {free_cpu:object|objects}{?, the slab's own {free_slab}?}"
 		"{?, {partial_slabs} partial {partial_slabs:slab|slabs}?}",
 };
@@ -126,7 +160,15 @@ const struct view_record kcache_sheaves_record = {
 };
 
 enum {
-	NODE_NODE, NODE_ADDR, NODE_PARTIAL, NODE_SLABS, NODE_OBJECTS, NODE_BARN, NODE_FULL, NODE_EMPTY, NODE_COLUMNS
+	NODE_NODE,
+	NODE_ADDR,
+	NODE_PARTIAL,
+	NODE_SLABS,
+	NODE_OBJECTS,
+	NODE_BARN,
+	NODE_FULL,
+	NODE_EMPTY,
+	NODE_COLUMNS
 };
 static const struct view_column node_columns[NODE_COLUMNS] = {
 	[NODE_NODE] = { .name = "node", .type = VIEW_U64 },
@@ -149,8 +191,17 @@ const struct view_record kcache_node_record = {
 };
 
 enum {
-	SLAB_CACHE, SLAB_PAGE, SLAB_START, SLAB_ORDER, SLAB_INUSE, SLAB_OBJECTS, SLAB_FROZEN, SLAB_PLACE, SLAB_CPU,
-	SLAB_NODE, SLAB_COLUMNS
+	SLAB_CACHE,
+	SLAB_PAGE,
+	SLAB_START,
+	SLAB_ORDER,
+	SLAB_INUSE,
+	SLAB_OBJECTS,
+	SLAB_FROZEN,
+	SLAB_PLACE,
+	SLAB_CPU,
+	SLAB_NODE,
+	SLAB_COLUMNS
 };
 static const struct view_column slab_columns[SLAB_COLUMNS] = {
 	[SLAB_CACHE] = { .name = "cache", .type = VIEW_TEXT },
@@ -332,8 +383,8 @@ static int show_list(const struct showing *showing, const struct slab_list *list
 
 		status = show_slab_line(showing, slab);
 		if (!status)
-			status = show_chain(showing, walks[i].result.objects, walks[i].result.count, false, state,
-					    slab->owner, slab->place >= SLAB_NODE_PARTIAL, slab->page);
+			status = show_chain(showing, walks[i].result.objects, walks[i].result.count, false,
+					    state, slab->owner, slab->place >= SLAB_NODE_PARTIAL, slab->page);
 	}
 	for (size_t i = 0; walks && i < list->count; i++)
 		slab_freelist_deinit(&walks[i].result);
@@ -460,9 +511,11 @@ int kcache_show_cache(struct inspection *inspection, struct slab_heap *heap, uin
 	if (!contents)
 		return err->code;
 	if (scope->cpu != KCACHE_ALL && scope->cpu >= contents->cpu_count)
-		return error_set(err, -ENOENT, "no CPU %lu: there are %zu", (long)scope->cpu, contents->cpu_count);
+		return error_set(err, -ENOENT, "no CPU %lu: there are %zu", (long)scope->cpu,
+				 contents->cpu_count);
 	if (scope->node != KCACHE_ALL && scope->node >= contents->node_count)
-		return error_set(err, -ENOENT, "no node %lu: there are %zu", (long)scope->node, contents->node_count);
+		return error_set(err, -ENOENT, "no node %lu: there are %zu", (long)scope->node,
+				 contents->node_count);
 	status = show_facts(&showing);
 	for (size_t i = 0; i < contents->cpu_count && !status; i++)
 		if (scope->node == KCACHE_ALL && (scope->cpu == KCACHE_ALL || scope->cpu == i))

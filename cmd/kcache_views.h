@@ -20,8 +20,8 @@ struct kcache_scope {
 /* kcache_show.c: facts, then CPUs, nodes and full slabs, with their chains. */
 int kcache_show_cache(struct inspection *inspection, struct slab_heap *heap, uint32_t cache,
 		      const struct kcache_scope *scope, struct error *err);
-extern const struct view_record kcache_facts_record, kcache_cpu_record, kcache_sheaves_record, kcache_node_record,
-	kcache_slab_record, kcache_free_record;
+extern const struct view_record kcache_facts_record, kcache_cpu_record, kcache_sheaves_record,
+	kcache_node_record, kcache_slab_record, kcache_free_record;
 
 /* kcache_objects.c */
 /* The order of kcache_object_choices. */
@@ -32,13 +32,14 @@ struct kcache_object_options {
 };
 int kcache_show_objects(struct inspection *inspection, struct slab_heap *heap, uint32_t cache,
 			const struct kcache_object_options *options, struct error *err);
-/* The slab that covers @address: a map of its objects, then each. -ENOENT when it isn't @cache's, if that is given. */
+/* The slab that covers @address: a map of its objects, then each. -ENOENT when it isn't @cache's, if that is
+ * given. */
 int kcache_show_slab(struct inspection *inspection, struct slab_heap *heap, uint32_t cache, uint64_t address,
 		     const struct kcache_object_options *options, struct error *err);
 int kcache_show_next(struct inspection *inspection, struct slab_heap *heap, uint32_t cache,
 		     const struct kcache_scope *scope, size_t count, struct error *err);
-extern const struct view_record kcache_object_record, kcache_object_line_record, kcache_map_record, kcache_next_record, kcache_bytes_record,
-	kcache_track_record;
+extern const struct view_record kcache_object_record, kcache_object_line_record, kcache_map_record,
+	kcache_next_record, kcache_bytes_record, kcache_track_record;
 
 /* kcache_check.c: @cache SLAB_NO_CACHE: all. Exit code by inspect_found(). */
 int kcache_show_check(struct inspection *inspection, struct slab_heap *heap, uint32_t cache, struct error *err);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* dill kwhat: what is at an address: each thing that knows it says so, from the region down to the object's type. */
+/* dill kwhat: what is at an address: each thing that knows it says so, from the region down to the object's
+ * type. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -14,8 +15,17 @@
 
 DEFINE_CLEANUP(slab_heap, struct slab_heap *, slab_heap_close(v));
 
-enum { INFO_ADDR, INFO_REGION, INFO_SECTION, INFO_SYMBOL, INFO_SYMBOL_OFFSET, INFO_MAPPED, INFO_PHYSICAL, INFO_PAGE_SIZE,
-       INFO_COLUMNS };
+enum {
+	INFO_ADDR,
+	INFO_REGION,
+	INFO_SECTION,
+	INFO_SYMBOL,
+	INFO_SYMBOL_OFFSET,
+	INFO_MAPPED,
+	INFO_PHYSICAL,
+	INFO_PAGE_SIZE,
+	INFO_COLUMNS
+};
 static const struct view_column info_columns[INFO_COLUMNS] = {
 	[INFO_ADDR] = { .name = "addr", .type = VIEW_HEX },
 	[INFO_REGION] = { .name = "region", .type = VIEW_ENUM, .names = address_region_names },
@@ -62,7 +72,8 @@ static const struct view_record percpu_record = {
 	.columns = percpu_columns,
 	.column_count = PERCPU_COLUMNS,
 	.indent = 2,
-	.text = "per-CPU memory of cpu {cpu}{?: the per-CPU pointer is {pointer}?}{? (allocated, in {allocated_in})?}",
+	.text = "per-CPU memory of cpu {cpu}{?: the per-CPU pointer is {pointer}?}{? (allocated, in "
+		"{allocated_in})?}",
 };
 
 enum { AREA_START, AREA_END, AREA_VM, AREA_PAGES, AREA_CALLER, AREA_OFFSET, AREA_FLAGS, AREA_COLUMNS };
@@ -80,7 +91,8 @@ static const struct view_record area_record = {
 	.columns = area_columns,
 	.column_count = AREA_COLUMNS,
 	.indent = 2,
-	.text = "vmalloc area {start}-{end}, {pages} {pages:page|pages}{?, made by {caller}?}{?+{caller_offset}?}",
+	.text = "vmalloc area {start}-{end}, {pages} {pages:page|pages}{?, made by "
+		"{caller}?}{?+{caller_offset}?}",
 };
 
 enum { TASK_ADDR, TASK_PID, TASK_COMM, TASK_WHAT, TASK_OFFSET, TASK_COLUMNS };
@@ -134,8 +146,19 @@ static const struct view_record kfence_record = {
 	.text = "in the KFENCE pool: the {part} of object {index}",
 };
 
-enum { OBJECT_ADDR, OBJECT_OFFSET, OBJECT_CACHE, OBJECT_CACHE_ADDR, OBJECT_SIZE, OBJECT_SLAB, OBJECT_INDEX, OBJECT_STATE,
-       OBJECT_OWNER, OBJECT_POSITION, OBJECT_COLUMNS };
+enum {
+	OBJECT_ADDR,
+	OBJECT_OFFSET,
+	OBJECT_CACHE,
+	OBJECT_CACHE_ADDR,
+	OBJECT_SIZE,
+	OBJECT_SLAB,
+	OBJECT_INDEX,
+	OBJECT_STATE,
+	OBJECT_OWNER,
+	OBJECT_POSITION,
+	OBJECT_COLUMNS
+};
 static const struct view_column object_columns[OBJECT_COLUMNS] = {
 	[OBJECT_ADDR] = { .name = "addr", .type = VIEW_HEX },
 	[OBJECT_OFFSET] = { .name = "offset", .type = VIEW_I64 },
@@ -153,7 +176,8 @@ static const struct view_record object_record = {
 	.columns = object_columns,
 	.column_count = OBJECT_COLUMNS,
 	.indent = 2,
-	.text = "object {addr} of {cache} ({object_size} bytes), byte {offset}: {state}; object {index} of slab {slab}",
+	.text = "object {addr} of {cache} ({object_size} bytes), byte {offset}: {state}; object {index} of "
+		"slab {slab}",
 };
 
 enum { GUESS_TYPE, GUESS_SIZE, GUESS_CONFIDENCE, GUESS_BY_NAME, GUESS_MATCHES, GUESS_CONTRA, GUESS_COLUMNS };
@@ -181,17 +205,18 @@ static struct view_value if_any(uint64_t value)
 
 static int show_info(struct inspection *inspection, const struct address_info *info)
 {
-	return view_object(inspection->view, &info_record,
-			   (struct view_value[INFO_COLUMNS]){
-				   [INFO_ADDR] = view_u64(info->address),
-				   [INFO_REGION] = view_u64(info->region),
-				   [INFO_SECTION] = view_text(info->section),
-				   [INFO_SYMBOL] = info->symbol[0] ? view_text(info->symbol) : view_absent(),
-				   [INFO_SYMBOL_OFFSET] = info->symbol[0] ? view_u64(info->symbol_offset) : view_absent(),
-				   [INFO_MAPPED] = view_bool(info->is_mapped),
-				   [INFO_PHYSICAL] = info->has_physical ? view_u64(info->physical) : view_absent(),
-				   [INFO_PAGE_SIZE] = info->has_physical ? view_u64(info->page_size) : view_absent(),
-			   });
+	return view_object(
+		inspection->view, &info_record,
+		(struct view_value[INFO_COLUMNS]){
+			[INFO_ADDR] = view_u64(info->address),
+			[INFO_REGION] = view_u64(info->region),
+			[INFO_SECTION] = view_text(info->section),
+			[INFO_SYMBOL] = info->symbol[0] ? view_text(info->symbol) : view_absent(),
+			[INFO_SYMBOL_OFFSET] = info->symbol[0] ? view_u64(info->symbol_offset) : view_absent(),
+			[INFO_MAPPED] = view_bool(info->is_mapped),
+			[INFO_PHYSICAL] = info->has_physical ? view_u64(info->physical) : view_absent(),
+			[INFO_PAGE_SIZE] = info->has_physical ? view_u64(info->page_size) : view_absent(),
+		});
 }
 
 static int show_module(struct inspection *inspection, const struct kernel_module *module)
@@ -210,12 +235,13 @@ static int show_percpu(struct inspection *inspection, const struct address_info 
 {
 	bool is_known = info->cpu != UINT64_MAX;
 
-	return view_object(inspection->view, &percpu_record,
-			   (struct view_value[PERCPU_COLUMNS]){
-				   [PERCPU_CPU] = is_known ? view_u64(info->cpu) : view_absent(),
-				   [PERCPU_POINTER] = is_known ? view_u64(info->percpu_pointer) : view_absent(),
-				   [PERCPU_CHUNK] = info->is_percpu_chunk ? view_text("vmalloc space") : view_absent(),
-			   });
+	return view_object(
+		inspection->view, &percpu_record,
+		(struct view_value[PERCPU_COLUMNS]){
+			[PERCPU_CPU] = is_known ? view_u64(info->cpu) : view_absent(),
+			[PERCPU_POINTER] = is_known ? view_u64(info->percpu_pointer) : view_absent(),
+			[PERCPU_CHUNK] = info->is_percpu_chunk ? view_text("vmalloc space") : view_absent(),
+		});
 }
 
 static int show_area(struct inspection *inspection, const struct vmalloc_area *area)
@@ -250,14 +276,15 @@ static int show_task(struct inspection *inspection, uint64_t address)
 	task = tasks_at(&tasks, address);
 	if (task) {
 		is_stack = task->stack && address - task->stack < task->stack_size;
-		status = view_object(inspection->view, &task_record,
-				     (struct view_value[TASK_COLUMNS]){
-					     [TASK_ADDR] = view_u64(task->addr),
-					     [TASK_PID] = view_i64(task->pid),
-					     [TASK_COMM] = view_text(task->comm),
-					     [TASK_WHAT] = view_u64(is_stack),
-					     [TASK_OFFSET] = view_u64(address - (is_stack ? task->stack : task->addr)),
-				     });
+		status = view_object(
+			inspection->view, &task_record,
+			(struct view_value[TASK_COLUMNS]){
+				[TASK_ADDR] = view_u64(task->addr),
+				[TASK_PID] = view_i64(task->pid),
+				[TASK_COMM] = view_text(task->comm),
+				[TASK_WHAT] = view_u64(is_stack),
+				[TASK_OFFSET] = view_u64(address - (is_stack ? task->stack : task->addr)),
+			});
 	}
 	tasks_deinit(&tasks);
 	return status;
@@ -276,16 +303,17 @@ static int show_page(struct inspection *inspection, uint64_t pfn, struct error *
 	}
 	if (status || page_read(inspection->kernel, &layout, pfn, &page))
 		return status;
-	return view_object(inspection->view, &page_record,
-			   (struct view_value[PAGE_COLUMNS]){
-				   [PAGE_ADDR] = view_u64(page.address),
-				   [PAGE_PFN] = view_u64(pfn),
-				   [PAGE_KIND] = view_u64(page.kind),
-				   [PAGE_TYPE] = page.kind == PAGE_TYPED ? view_text(page.type) : view_absent(),
-				   [PAGE_ORDER] = page.kind == PAGE_FREE ? view_u64(page.order) : view_absent(),
-				   [PAGE_REFCOUNT] = view_i64(page.refcount),
-				   [PAGE_FLAGS] = view_text(page_flag_names(&layout, page.flags, flags, sizeof(flags))),
-			   });
+	return view_object(
+		inspection->view, &page_record,
+		(struct view_value[PAGE_COLUMNS]){
+			[PAGE_ADDR] = view_u64(page.address),
+			[PAGE_PFN] = view_u64(pfn),
+			[PAGE_KIND] = view_u64(page.kind),
+			[PAGE_TYPE] = page.kind == PAGE_TYPED ? view_text(page.type) : view_absent(),
+			[PAGE_ORDER] = page.kind == PAGE_FREE ? view_u64(page.order) : view_absent(),
+			[PAGE_REFCOUNT] = view_i64(page.refcount),
+			[PAGE_FLAGS] = view_text(page_flag_names(&layout, page.flags, flags, sizeof(flags))),
+		});
 }
 
 static int show_guesses(struct inspection *inspection, struct slab_heap *heap, const struct slab_object *object,
@@ -350,8 +378,9 @@ static int show_object(struct inspection *inspection, uint64_t address, struct e
 				     [OBJECT_SLAB] = view_u64(object.slab),
 				     [OBJECT_INDEX] = view_u64(object.index),
 				     [OBJECT_STATE] = view_u64(object.state),
-				     [OBJECT_OWNER] = is_free && object.owner != SLAB_NO_OWNER ? view_u64(object.owner) :
-											       view_absent(),
+				     [OBJECT_OWNER] = is_free && object.owner != SLAB_NO_OWNER
+							      ? view_u64(object.owner)
+							      : view_absent(),
 				     [OBJECT_POSITION] = is_free ? view_u64(object.position) : view_absent(),
 			     });
 	return status ? status : show_guesses(inspection, heap, &object, err);
@@ -370,7 +399,8 @@ static int show_address(struct inspection *inspection, uint64_t address, struct 
 		status = show_percpu(inspection, &info);
 	if (!status && info.area.start)
 		status = show_area(inspection, &info.area);
-	if (!status && (info.region == ADDRESS_VMALLOC || info.region == ADDRESS_DIRECT || info.region == ADDRESS_IMAGE))
+	if (!status &&
+	    (info.region == ADDRESS_VMALLOC || info.region == ADDRESS_DIRECT || info.region == ADDRESS_IMAGE))
 		status = show_task(inspection, address);
 	if (!status && info.region == ADDRESS_STRUCT_PAGE)
 		status = show_page(inspection, info.pfn, err);
@@ -412,7 +442,8 @@ static int parse_address(struct kernel *kernel, char *word, uint64_t *ret_addres
 
 static int configure(struct inspection *inspection, struct error *err)
 {
-	return inspection->invocation->word_count ? 0 : error_set(err, -EINVAL, "which address? dill kwhat ADDR");
+	return inspection->invocation->word_count ? 0
+						  : error_set(err, -EINVAL, "which address? dill kwhat ADDR");
 }
 
 /* A static per-CPU variable's symbol stands for no memory in use: each CPU has a copy elsewhere. */
@@ -420,8 +451,8 @@ static bool is_percpu_symbol(struct kernel *kernel, uint64_t address)
 {
 	uint64_t start, end;
 
-	return !kernel_symbol(kernel, "__per_cpu_start", &start) && !kernel_symbol(kernel, "__per_cpu_end", &end) &&
-	       address >= start && address < end;
+	return !kernel_symbol(kernel, "__per_cpu_start", &start) &&
+	       !kernel_symbol(kernel, "__per_cpu_end", &end) && address >= start && address < end;
 }
 
 static int show_word(struct inspection *inspection, char *word, struct error *err)
@@ -458,8 +489,10 @@ const struct command kwhat_command = {
 	.name = "kwhat",
 	.summary = "what is at this address: symbol, object, task, page",
 	.usage = "[OPTIONS] ADDR|SYMBOL[+OFFSET]…",
-	.description = "Says all that is known of an address: which part of the address space it is in, the symbol, module,\n"
-		       "per-CPU variable and CPU, vmalloc area and who made it, task or task's stack, page frame, slab object\n"
+	.description = "Says all that is known of an address: which part of the address space it is in, the "
+		       "symbol, module,\n"
+		       "per-CPU variable and CPU, vmalloc area and who made it, task or task's stack, page "
+		       "frame, slab object\n"
 		       "with its cache and state, and a guess of the object's type with how sure it is.\n"
 		       "Addresses are hexadecimal, with or without 0x.\n",
 	.inspector = &inspector,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Places, from the most particular to the widest. Documentation/arch/x86/x86_64/mm.rst has the map of the address
- * space; with KASLR the bases of direct map, vmalloc space and struct pages are where the kernel's variables say.
+ * Places, from the most particular to the widest. Documentation/arch/x86/x86_64/mm.rst has the map of the
+ * address space; with KASLR the bases of direct map, vmalloc space and struct pages are where the kernel's
+ * variables say.
  */
 #include "address_info.h"
 
@@ -46,7 +47,8 @@ static const char *section_of(struct kernel *kernel, uint64_t address)
 	};
 
 	for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++) {
-		uint64_t begin = symbol_or_zero(kernel, sections[i].begin), end = symbol_or_zero(kernel, sections[i].end);
+		uint64_t begin = symbol_or_zero(kernel, sections[i].begin),
+			 end = symbol_or_zero(kernel, sections[i].end);
 
 		if (begin && address >= begin && address < end)
 			return sections[i].name;
@@ -59,13 +61,15 @@ static bool in_image(struct kernel *kernel, uint64_t address)
 	uint64_t base = kernel->layout.base.value, end = symbol_or_zero(kernel, "_end");
 
 	/* Without _end: what a kernel with data of 64 MiB takes at most. */
-	return kernel->layout.base.origin && address >= base && address < (end > base ? end : base + (64 << 20));
+	return kernel->layout.base.origin && address >= base &&
+	       address < (end > base ? end : base + (64 << 20));
 }
 
 /* Bytes of a CPU's unit in the first chunk. */
 static uint64_t unit_size(struct kernel *kernel, uint64_t *ret_start)
 {
-	uint64_t start = symbol_or_zero(kernel, "__per_cpu_start"), end = symbol_or_zero(kernel, "__per_cpu_end"), size;
+	uint64_t start = symbol_or_zero(kernel, "__per_cpu_start"),
+		 end = symbol_or_zero(kernel, "__per_cpu_end"), size;
 
 	*ret_start = start;
 	if (!kernel_read_variable(kernel, "pcpu_unit_size", 4, &size) && size && size <= (64 << 20))
@@ -91,15 +95,16 @@ static bool find_percpu(struct kernel *kernel, uint64_t address, struct address_
 }
 
 /*
- * Further chunks lie in vmalloc space, a unit for each CPU one after the other; distances are those of the first
- * chunk (pcpu_unit_offsets). With one group of CPUs the area begins with the unit of the lowest.
+ * Further chunks lie in vmalloc space, a unit for each CPU one after the other; distances are those of the
+ * first chunk (pcpu_unit_offsets). With one group of CPUs the area begins with the unit of the lowest.
  */
 static void find_percpu_chunk(struct kernel *kernel, uint64_t address, struct address_info *info)
 {
 	uint64_t start, size = unit_size(kernel, &start), lowest = UINT64_MAX, offset;
 	char caller[64];
 
-	if (!info->area.caller || !size || kernel_symbol_at(kernel, info->area.caller, caller, sizeof(caller), &offset) ||
+	if (!info->area.caller || !size ||
+	    kernel_symbol_at(kernel, info->area.caller, caller, sizeof(caller), &offset) ||
 	    strncmp(caller, "pcpu_", 5))
 		return;
 	info->is_percpu_chunk = true;
@@ -162,7 +167,8 @@ static void find_region(struct kernel *kernel, uint64_t address, struct address_
 	else if (kernel->layout.vmalloc_base.origin && address >= vmalloc && address - vmalloc < vmalloc_size)
 		info->region = ADDRESS_VMALLOC;
 	else if (address >= MODULES_END || address >> 39 == 0x1fffffc || address >> 39 == 0x1fffffe)
-		info->region = ADDRESS_FIXED; /* fixmap; cpu_entry_area at fffffe0000000000; espfix at ffffff0000000000 */
+		info->region = ADDRESS_FIXED; /* fixmap; cpu_entry_area at fffffe0000000000; espfix at
+						 ffffff0000000000 */
 }
 
 int address_info_read(struct kernel *kernel, uint64_t address, struct address_info *ret_info)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
  * Where the kallsyms tables lie. VMCOREINFO says it from 6.0 on (f09bddbd8661: names, num_syms, token_table,
- * token_index, offsets, relative_base); else the image is searched for the tokens of the ten digits, which stand
- * for themselves and therefore follow each other: "0\0" "1\0" … "9\0", numbers 48 to 57 of the token table.
+ * token_index, offsets, relative_base); else the image is searched for the tokens of the ten digits, which
+ * stand for themselves and therefore follow each other: "0\0" "1\0" … "9\0", numbers 48 to 57 of the token
+ * table.
  *
  * The order of the tables has changed twice (6.4, 404bad70fcf7 moved offsets behind token_index; 7.0 dropped
- * relative_base and aligns to 4). No order is assumed: each table is tried where it may lie, and must prove itself.
+ * relative_base and aligns to 4). No order is assumed: each table is tried where it may lie, and must prove
+ * itself.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +18,8 @@
 #include "kallsyms.h"
 #include "kernel.h"
 
-#define IMAGE_LIMIT (256ULL << 20) /* an image is smaller than KERNEL_IMAGE_SIZE, 1 GiB; text and rodata by far */
+#define IMAGE_LIMIT \
+	(256ULL << 20) /* an image is smaller than KERNEL_IMAGE_SIZE, 1 GiB; text and rodata by far */
 #define CHUNK (1U << 20)
 #define NAMES_LIMIT (16U << 20)
 #define DIGIT_TOKEN '0'
@@ -235,8 +238,8 @@ static int walk_to_markers(struct kernel *kernel, struct kallsyms_places *places
 }
 
 /*
- * The same without reading all names, which are megabytes: the markers end at the token table, or at the order of
- * names before it (6.2 and 6.3 have it there).
+ * The same without reading all names, which are megabytes: the markers end at the token table, or at the order
+ * of names before it (6.2 and 6.3 have it there).
  */
 static int find_markers(struct kernel *kernel, struct kallsyms_places *places)
 {
@@ -245,14 +248,16 @@ static int find_markers(struct kernel *kernel, struct kallsyms_places *places)
 	uint8_t first[256 * 64];
 	uint32_t second;
 
-	if (kernel_read(kernel, places->names, first, sizeof(first)) || !walk_names(first, sizeof(first), 257, &second))
+	if (kernel_read(kernel, places->names, first, sizeof(first)) ||
+	    !walk_names(first, sizeof(first), 257, &second))
 		return walk_to_markers(kernel, places);
 	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
 		for (uint64_t pad = 0; pad < 16; pad += 4) {
 			uint64_t markers = ((ends[i] - size) & ~3ULL) - pad;
 			uint32_t values[2];
 
-			if (kernel_read(kernel, markers, values, sizeof(values)) || values[0] || values[1] != second)
+			if (kernel_read(kernel, markers, values, sizeof(values)) || values[0] ||
+			    values[1] != second)
 				continue;
 			places->markers = markers;
 			return 0;
@@ -274,8 +279,8 @@ static bool use_vmcoreinfo(struct kernel *kernel, struct kallsyms_places *places
 	if (!places->num_syms || !places->names || !places->token_table)
 		return false;
 	return !kernel_read_u32(kernel, places->num_syms, &places->count) && places->count >= LOWEST_COUNT &&
-	       places->count <= HIGHEST_COUNT && prove_tokens(kernel, places->token_table, &places->token_index) &&
-	       !find_markers(kernel, places);
+	       places->count <= HIGHEST_COUNT &&
+	       prove_tokens(kernel, places->token_table, &places->token_index) && !find_markers(kernel, places);
 }
 
 int kallsyms_locate(struct kernel *kernel, struct kallsyms_places *places, struct error *err)

@@ -12,7 +12,9 @@ int kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret_address
 	int status = kernel_symbols_find(kernel->symbols, name, ret_address);
 
 	/* VMCOREINFO names a few that kallsyms may hide: node_data, mem_section … */
-	return status == -ENOENT && kernel->vmcoreinfo ? vmcoreinfo_symbol(kernel->vmcoreinfo, name, ret_address) : status;
+	return status == -ENOENT && kernel->vmcoreinfo
+		       ? vmcoreinfo_symbol(kernel->vmcoreinfo, name, ret_address)
+		       : status;
 }
 
 int kernel_symbol_at(struct kernel *kernel, uint64_t address, char *name, size_t size, uint64_t *ret_offset)

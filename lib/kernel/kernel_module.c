@@ -37,8 +37,9 @@ static const char *const memory_parts[] = { "text", "data", "rodata", "ro_after_
 static bool is_in(struct kernel *kernel, uint64_t object, const struct field *base, const struct field *size,
 		  uint64_t address, struct kernel_module *module)
 {
-	return !field_read(kernel, base, object, &module->start) && !field_read(kernel, size, object, &module->size) &&
-	       address >= module->start && address - module->start < module->size;
+	return !field_read(kernel, base, object, &module->start) &&
+	       !field_read(kernel, size, object, &module->size) && address >= module->start &&
+	       address - module->start < module->size;
 }
 
 static bool covers(struct kernel *kernel, const struct module_layout *layout, uint64_t address,
@@ -48,10 +49,11 @@ static bool covers(struct kernel *kernel, const struct module_layout *layout, ui
 
 	if (field_exists(&layout->mem) && stride) {
 		for (size_t i = 0; i < layout->mem.size / stride; i++) {
-			if (!is_in(kernel, module->address + layout->mem.offset + i * stride, &layout->memory_base,
-				   &layout->memory_size, address, module))
+			if (!is_in(kernel, module->address + layout->mem.offset + i * stride,
+				   &layout->memory_base, &layout->memory_size, address, module))
 				continue;
-			module->part = i < sizeof(memory_parts) / sizeof(*memory_parts) ? memory_parts[i] : "memory";
+			module->part =
+				i < sizeof(memory_parts) / sizeof(*memory_parts) ? memory_parts[i] : "memory";
 			return true;
 		}
 		return false;
@@ -63,7 +65,8 @@ static bool covers(struct kernel *kernel, const struct module_layout *layout, ui
 	return is_in(kernel, module->address, &layout->init_base, &layout->init_size, address, module);
 }
 
-int kernel_module_at(struct kernel *kernel, uint64_t address, struct kernel_module *ret_module, struct error *err)
+int kernel_module_at(struct kernel *kernel, uint64_t address, struct kernel_module *ret_module,
+		     struct error *err)
 {
 	struct module_layout layout = { 0 };
 	struct list_walk walk;
@@ -80,7 +83,8 @@ int kernel_module_at(struct kernel *kernel, uint64_t address, struct kernel_modu
 
 		if (!covers(kernel, &layout, address, &module))
 			continue;
-		kernel_read_string(kernel, module.address + layout.name.offset, module.name, sizeof(module.name));
+		kernel_read_string(kernel, module.address + layout.name.offset, module.name,
+				   sizeof(module.name));
 		*ret_module = module;
 		return 0;
 	}

@@ -164,7 +164,8 @@ static int step_index(struct kernel_types *types, const char *path, const char *
 		return error_set(err, -ENOENT, "'%s': an index, and no array", path);
 	/* An array of none is flexible: it has as many as there was room for. */
 	if (btf_array(type)->nelems && index >= btf_array(type)->nelems)
-		return error_set(err, -ENOENT, "'%s': the array has %u elements", path, btf_array(type)->nelems);
+		return error_set(err, -ENOENT, "'%s': the array has %u elements", path,
+				 btf_array(type)->nelems);
 	if (kernel_type_size(types, btf_array(type)->type, &size) ||
 	    __builtin_mul_overflow(index * 8, (uint64_t)size, &offset))
 		return error_set(err, -EBADMSG, "'%s': elements without a size", path);
@@ -258,7 +259,8 @@ int fields_load(struct kernel_types *types, const struct field_spec *specs, size
 	uint32_t id = 0;
 
 	if (!types)
-		return error_set(err, -ENOENT, "the kernel's types are not known: no BTF in its memory; --btf takes a file");
+		return error_set(err, -ENOENT,
+				 "the kernel's types are not known: no BTF in its memory; --btf takes a file");
 	for (size_t i = 0; i < count; i++) {
 		struct field field = { 0 };
 

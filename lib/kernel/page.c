@@ -51,7 +51,8 @@ static void load_flags(struct kernel_types *types, struct page_layout *layout)
 
 static void load_buddy_test(struct kernel *kernel, struct page_layout *layout)
 {
-	const char *number = kernel->vmcoreinfo ? strstr(kernel->vmcoreinfo, "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=") : NULL;
+	const char *number =
+		kernel->vmcoreinfo ? strstr(kernel->vmcoreinfo, "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=") : NULL;
 	int64_t value;
 	long published = BUDDY_MAPCOUNT_VALUE;
 
@@ -91,7 +92,8 @@ int page_layout_load(struct kernel *kernel, struct page_layout *ret_layout, stru
 	if (!kernel_enumerator(kernel->types, "PG_head", &value) && value >= 0 && value < 64)
 		layout.head_bit = value;
 	if (!kernel_type_find(kernel->types, "zone", &id))
-		layout.has_compound_mask = !kernel_member_find(kernel->types, id, "vmemmap_tails", &member, NULL);
+		layout.has_compound_mask =
+			!kernel_member_find(kernel->types, id, "vmemmap_tails", &member, NULL);
 	load_flags(kernel->types, &layout);
 	load_buddy_test(kernel, &layout);
 	*ret_layout = layout;
@@ -105,11 +107,13 @@ char *page_flag_names(const struct page_layout *layout, uint64_t flags, char *to
 	to[0] = 0;
 	for (size_t i = 0; i < layout->name_count && used < size; i++)
 		if (flags >> layout->names[i].bit & 1)
-			used += snprintf(to + used, size - used, "%s%s", used ? "|" : "", layout->names[i].name);
+			used += snprintf(to + used, size - used, "%s%s", used ? "|" : "",
+					 layout->names[i].name);
 	return to;
 }
 
-/* compound_head: pointer + 1. compound_info: a mask, where bits above those of the array's alignment are set. */
+/* compound_head: pointer + 1. compound_info: a mask, where bits above those of the array's alignment are set.
+ */
 static uint64_t head_of(const struct page_layout *layout, uint64_t address, uint64_t compound)
 {
 	if (!(compound & 1))
@@ -126,7 +130,8 @@ static bool is_buddy(const struct page_layout *layout, uint32_t page_type)
 }
 
 /* "slab" out of PGTY_slab, whose value is the top byte. */
-static bool name_type(struct kernel *kernel, const struct page_layout *layout, uint32_t page_type, struct page *page)
+static bool name_type(struct kernel *kernel, const struct page_layout *layout, uint32_t page_type,
+		      struct page *page)
 {
 	static const char *const known[] = { "slab", "table", "hugetlb", "offline", "guard", "large_kmalloc",
 					     "unaccepted", "zsmalloc" };

@@ -53,13 +53,14 @@ static int check_freelist(struct check *check, const struct slab *slab)
 	if (status || freelist.damage == SLAB_INTACT)
 		return status;
 	is_count = freelist.damage == SLAB_FREELIST_TOO_SHORT || freelist.damage == SLAB_FREELIST_TOO_LONG;
-	slab_check_note(check->heap, &(struct slab_finding){ .kind = freelist.damage,
-							     .cache = slab->cache,
-							     .slab = slab->page,
-							     .object = freelist.damaged_object,
-							     .value = is_count ? freelist.count : freelist.damaged_value,
-							     .expected = is_count ? slab->objects - slab->inuse : 0,
-							     .owner = slab->owner });
+	slab_check_note(check->heap,
+			&(struct slab_finding){ .kind = freelist.damage,
+						.cache = slab->cache,
+						.slab = slab->page,
+						.object = freelist.damaged_object,
+						.value = is_count ? freelist.count : freelist.damaged_value,
+						.expected = is_count ? slab->objects - slab->inuse : 0,
+						.owner = slab->owner });
 	return 0;
 }
 
@@ -87,7 +88,8 @@ static int check_slab(struct check *check, const struct slab *slab)
 	status = check_freelist(check, slab);
 	if (status)
 		return status;
-	/* A slab that failed the kernel's own check is frozen and kept off the lists: mm/slub.c, alloc_debug_processing(). */
+	/* A slab that failed the kernel's own check is frozen and kept off the lists: mm/slub.c,
+	 * alloc_debug_processing(). */
 	if (slab->place == SLAB_UNLISTED && slab->inuse < slab->objects && !slab->is_frozen) {
 		finding.kind = SLAB_NOT_LISTED;
 		finding.value = slab->inuse;
@@ -151,7 +153,8 @@ static void check_books(struct check *check, uint32_t cache, uint64_t slabs, uin
 								     .owner = SLAB_NO_OWNER });
 }
 
-/* What is parked must be an object of this cache. Freelists were checked by their walk; sheaves are just arrays. */
+/* What is parked must be an object of this cache. Freelists were checked by their walk; sheaves are just
+ * arrays. */
 static void check_parked(struct check *check, uint32_t cache)
 {
 	const struct slab_contents *contents = check->heap->contents[cache];
@@ -251,8 +254,8 @@ static int check_books_again(struct check *check, const struct slab_suspects *su
 			continue;
 		for (size_t s = pages.first[finding->cache]; s < pages.first[finding->cache + 1]; s++)
 			objects += pages.slabs[s].objects;
-		check_books(check, finding->cache, pages.first[finding->cache + 1] - pages.first[finding->cache],
-			    objects);
+		check_books(check, finding->cache,
+			    pages.first[finding->cache + 1] - pages.first[finding->cache], objects);
 	}
 	return status;
 }

@@ -47,7 +47,8 @@ void slab_slot_layout(const struct slab_heap *heap, const struct slab_cache *cac
 	if (cache->flags & layout->flag_store_user) {
 		ret_layout->track = at;
 		at += 2 * layout->track.size;
-		/* 6edf2576a6cc, 6.1: the requested size, u32, later unsigned long; eight bytes are passed over. */
+		/* 6edf2576a6cc, 6.1: the requested size, u32, later unsigned long; eight bytes are passed over.
+		 */
 		if (cache->flags & layout->flag_kmalloc) {
 			ret_layout->orig_size = at;
 			at += 8;
@@ -58,7 +59,8 @@ void slab_slot_layout(const struct slab_heap *heap, const struct slab_cache *cac
 }
 
 /* The first byte of [@from, @to) from the object's address on that is not @expected; SIZE_MAX: all are. */
-static size_t first_other(const struct slab_bytes *bytes, size_t object, int64_t from, int64_t to, uint8_t expected)
+static size_t first_other(const struct slab_bytes *bytes, size_t object, int64_t from, int64_t to,
+			  uint8_t expected)
 {
 	for (int64_t at = from; at < to; at++) {
 		size_t place = object + at;
@@ -71,7 +73,8 @@ static size_t first_other(const struct slab_bytes *bytes, size_t object, int64_t
 	return SIZE_MAX;
 }
 
-static void note(const struct slab_bytes *bytes, enum slab_damage kind, uint64_t object, size_t place, uint8_t expected)
+static void note(const struct slab_bytes *bytes, enum slab_damage kind, uint64_t object, size_t place,
+		 uint8_t expected)
 {
 	slab_check_note(bytes->heap, &(struct slab_finding){ .kind = kind,
 							     .cache = bytes->slab->cache,
@@ -129,9 +132,11 @@ static void check_object(const struct slab_bytes *bytes, const struct slab_objec
 		extent->objects_with_poison++;
 	}
 	if (bytes->has_poison && !bytes->has_red_zone)
-		check_range(bytes, SLAB_PADDING, object, bytes->cache->object_size, bytes->cache->inuse, POISON_INUSE);
+		check_range(bytes, SLAB_PADDING, object, bytes->cache->object_size, bytes->cache->inuse,
+			    POISON_INUSE);
 	if (bytes->has_poison && !bytes->has_ext_inside)
-		check_range(bytes, SLAB_PADDING, object, bytes->layout.padding, bytes->layout.end, POISON_INUSE);
+		check_range(bytes, SLAB_PADDING, object, bytes->layout.padding, bytes->layout.end,
+			    POISON_INUSE);
 }
 
 /* From the end of the last object to that of the slab: slab_pad_check(). */

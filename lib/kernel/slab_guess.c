@@ -47,13 +47,28 @@ struct guessing {
 
 /* Caches whose names don't lead to their types by rule. */
 static const char *const named_caches[][2] = {
-	{ "filp", "file" }, { "cred_jar", "cred" }, { "mnt_cache", "mount" }, { "bdev_cache", "bdev_inode" },
-	{ "sock_inode_cache", "socket_alloc" }, { "radix_tree_node", "xa_node" }, { "TCP", "tcp_sock" },
-	{ "TCPv6", "tcp6_sock" }, { "UDP", "udp_sock" }, { "UDPv6", "udp6_sock" }, { "UNIX", "unix_sock" },
-	{ "UNIX-STREAM", "unix_sock" }, { "RAW", "raw_sock" }, { "PING", "inet_sock" }, { "skbuff_head_cache", "sk_buff" },
-	{ "eventpoll_epi", "epitem" }, { "eventpoll_pwq", "eppoll_entry" }, { "key_jar", "key" },
-	{ "proc_inode_cache", "proc_inode" }, { "skbuff_fclone_cache", "sk_buff_fclones" },
-	{ "iint_cache", "ima_iint_cache" }, { "posix_timers_cache", "k_itimer" },
+	{ "filp", "file" },
+	{ "cred_jar", "cred" },
+	{ "mnt_cache", "mount" },
+	{ "bdev_cache", "bdev_inode" },
+	{ "sock_inode_cache", "socket_alloc" },
+	{ "radix_tree_node", "xa_node" },
+	{ "TCP", "tcp_sock" },
+	{ "TCPv6", "tcp6_sock" },
+	{ "UDP", "udp_sock" },
+	{ "UDPv6", "udp6_sock" },
+	{ "UNIX", "unix_sock" },
+	{ "UNIX-STREAM", "unix_sock" },
+	{ "RAW", "raw_sock" },
+	{ "PING", "inet_sock" },
+	{ "skbuff_head_cache", "sk_buff" },
+	{ "eventpoll_epi", "epitem" },
+	{ "eventpoll_pwq", "eppoll_entry" },
+	{ "key_jar", "key" },
+	{ "proc_inode_cache", "proc_inode" },
+	{ "skbuff_fclone_cache", "sk_buff_fclones" },
+	{ "iint_cache", "ima_iint_cache" },
+	{ "posix_timers_cache", "k_itimer" },
 };
 
 static size_t size_of(struct slab_heap *heap, const char *type)
@@ -191,7 +206,8 @@ static void lay_type(struct guessing *guessing, uint32_t id, uint32_t bit, int d
 
 		for (int i = 0; i < btf_vlen(type); i++)
 			if (!btf_member_bitfield_size(type, i))
-				lay_type(guessing, members[i].type, bit + btf_member_bit_offset(type, i), depth + 1);
+				lay_type(guessing, members[i].type, bit + btf_member_bit_offset(type, i),
+					 depth + 1);
 	}
 }
 
@@ -238,7 +254,8 @@ static int judge_word(struct guessing *guessing, const struct word *word, const 
 }
 
 /* Sorted by score, the first come first among equals. */
-static void keep_best(struct slab_guess *guesses, int *scores, size_t *count, const struct slab_guess *guess, int score)
+static void keep_best(struct slab_guess *guesses, int *scores, size_t *count, const struct slab_guess *guess,
+		      int score)
 {
 	size_t last = *count < SLAB_GUESSES_MAX ? *count : SLAB_GUESSES_MAX - 1, at = *count;
 
@@ -253,7 +270,8 @@ static void keep_best(struct slab_guess *guesses, int *scores, size_t *count, co
 	*count = last + 1;
 }
 
-static void try_type(struct guessing *guessing, uint32_t id, struct slab_guess *guesses, int *scores, size_t *count)
+static void try_type(struct guessing *guessing, uint32_t id, struct slab_guess *guesses, int *scores,
+		     size_t *count)
 {
 	const struct btf_type *type = btf__type_by_id(guessing->btf, id);
 	struct slab_guess guess = { .size = type->size };
@@ -285,8 +303,8 @@ static void try_type(struct guessing *guessing, uint32_t id, struct slab_guess *
 	keep_best(guesses, scores, count, &guess, score);
 }
 
-static void guess_by_contents(struct guessing *guessing, uint32_t least, uint32_t most, struct slab_guess *guesses,
-			      size_t *count)
+static void guess_by_contents(struct guessing *guessing, uint32_t least, uint32_t most,
+			      struct slab_guess *guesses, size_t *count)
 {
 	int scores[SLAB_GUESSES_MAX] = { 0 };
 
@@ -305,8 +323,8 @@ static uint32_t next_smaller(const struct slab_heap *heap, const struct slab_cac
 	uint32_t smaller = 0;
 
 	for (size_t i = 0; i < heap->cache_count; i++)
-		if (!strncmp(heap->caches[i].name, "kmalloc-", 8) && heap->caches[i].object_size < cache->object_size &&
-		    heap->caches[i].object_size > smaller)
+		if (!strncmp(heap->caches[i].name, "kmalloc-", 8) &&
+		    heap->caches[i].object_size < cache->object_size && heap->caches[i].object_size > smaller)
 			smaller = heap->caches[i].object_size;
 	return smaller;
 }

@@ -26,8 +26,9 @@ static void read_stack(struct slab_heap *heap, const uint8_t *bytes, struct slab
 		return;
 	}
 	if (field_exists(&layout->track.handle) && !stack_depot_open(heap->kernel, &depot, NULL))
-		stack_depot_read(heap->kernel, &depot, field_get(&layout->track.handle, bytes, layout->track.size),
-				 track->stack, &track->depth);
+		stack_depot_read(heap->kernel, &depot,
+				 field_get(&layout->track.handle, bytes, layout->track.size), track->stack,
+				 &track->depth);
 }
 
 static int read_track(struct slab_heap *heap, uint64_t address, struct slab_track *ret_track)
@@ -60,7 +61,8 @@ int slab_tracks_read(struct slab_heap *heap, uint32_t cache, uint64_t object, st
 
 	slab_slot_layout(heap, &heap->caches[cache], &layout);
 	if (!layout.track || !heap->layout.track.size)
-		return error_set(err, -ENOENT, "%s keeps no tracks: boot with slub_debug=U", heap->caches[cache].name);
+		return error_set(err, -ENOENT, "%s keeps no tracks: boot with slub_debug=U",
+				 heap->caches[cache].name);
 	if (read_track(heap, object + layout.track, &tracks.allocation) ||
 	    read_track(heap, object + layout.track + heap->layout.track.size, &tracks.free))
 		return error_set(err, -EFAULT, "the tracks of %#lx can't be read", (long)object);

@@ -12,8 +12,8 @@
 int stack_depot_open(struct kernel *kernel, struct stack_depot *ret_depot, struct error *err)
 {
 	static const struct field_spec specs[] = {
-		{ "handle_parts", "pool_index_plus_1|pool_index|slabindex", offsetof(struct stack_depot, handle_pool),
-		  true },
+		{ "handle_parts", "pool_index_plus_1|pool_index|slabindex",
+		  offsetof(struct stack_depot, handle_pool), true },
 		{ "handle_parts", "offset", offsetof(struct stack_depot, handle_offset), true },
 		{ "stack_record", "size", offsetof(struct stack_depot, record_size), true },
 	};
@@ -30,8 +30,10 @@ int stack_depot_open(struct kernel *kernel, struct stack_depot *ret_depot, struc
 		return -ENOENT;
 	depot.record_entries = member.bit_offset / 8;
 	depot.counts_from_one = !kernel_member_find(kernel->types, parts, "pool_index_plus_1", &member, NULL);
-	/* An array of pointers until it became a pointer to one: e.g. 6.17. Its type isn't in BTF: read it both ways. */
-	if (kernel_symbol(kernel, "stack_pools", &depot.pools) && kernel_symbol(kernel, "stack_slabs", &depot.pools))
+	/* An array of pointers until it became a pointer to one: e.g. 6.17. Its type isn't in BTF: read it both
+	 * ways. */
+	if (kernel_symbol(kernel, "stack_pools", &depot.pools) &&
+	    kernel_symbol(kernel, "stack_slabs", &depot.pools))
 		return error_set(err, -ENOENT, "this kernel has no stack depot, or hides it");
 	*ret_depot = depot;
 	return 0;

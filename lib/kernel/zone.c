@@ -144,12 +144,13 @@ static int read_zone(const struct zones *zones, const uint8_t *bytes, struct zon
 	if (layout->free_pages_index >= 0)
 		free_pages = (int64_t)element(bytes, size, &layout->vm_stat, layout->free_pages_index);
 	zone->free_pages = free_pages > 0 ? free_pages : 0;
-	if (kernel_read_string(zones->kernel, field_get(&layout->name, bytes, size), zone->name, sizeof(zone->name)))
+	if (kernel_read_string(zones->kernel, field_get(&layout->name, bytes, size), zone->name,
+			       sizeof(zone->name)))
 		strcpy(zone->name, "?");
 	for (unsigned int order = 0; order < layout->order_count; order++)
-		zone->orders[order].blocks = field_get(&layout->nr_free,
-						       bytes + layout->free_area.offset + order * layout->free_area_size,
-						       layout->free_area_size);
+		zone->orders[order].blocks = field_get(
+			&layout->nr_free, bytes + layout->free_area.offset + order * layout->free_area_size,
+			layout->free_area_size);
 	return read_cpus(zones, zone, field_get(&layout->pcp_pointer, bytes, size));
 }
 
@@ -208,7 +209,8 @@ int zones_open(struct kernel *kernel, struct zones **ret_zones, struct error *er
 			if (!kernel_read_u64(kernel, array + 8 * i, &node) && node)
 				status = read_node(zones, node);
 	} else {
-		return error_set(err, -ENOENT, "neither node_data nor contig_page_data is among the kernel's symbols");
+		return error_set(err, -ENOENT,
+				 "neither node_data nor contig_page_data is among the kernel's symbols");
 	}
 	if (status)
 		return error_set(err, status, "the zones can't be read");
@@ -281,7 +283,8 @@ double zone_unusable(const struct zone *zone, unsigned int order, unsigned int o
 const struct zone *zones_find(const struct zones *zones, uint64_t pfn)
 {
 	for (size_t i = 0; i < zones->count; i++)
-		if (pfn >= zones->zones[i].start_pfn && pfn - zones->zones[i].start_pfn < zones->zones[i].spanned_pages)
+		if (pfn >= zones->zones[i].start_pfn &&
+		    pfn - zones->zones[i].start_pfn < zones->zones[i].spanned_pages)
 			return &zones->zones[i];
 	return NULL;
 }
