@@ -22,6 +22,8 @@
 
 #define PAGE_BYTES 4096ULL
 #define RAW_BYTES_AT_LEAST (1ULL << 20)
+#define HOLE_BYTES (64ULL << 20)         /* smaller holes are not worth a range */
+#define HOLE_STEPS 100000
 #define RAW_BYTES_AT_MOST (1ULL << 52) /* the most that x86-64 can address */
 
 struct file_source {
@@ -116,6 +118,54 @@ static int file_size(int fd, uint64_t *ret_size, struct error *err)
 	return 0;
 }
 
+/*
+ * Where a sparse file has holes, nobody has written to the memory. Large ones are left out, so that a search through
+ * RAM need not read them; the last range ends with the file. At most HOLE_STEPS questions, then the rest is taken
+ * whole.
+ */
+static size_t ranges_with_data(int fd, uint64_t size, struct memory_range *ranges, size_t limit)
+{
+	uint64_t position = 0, start = 0;
+	size_t count = 0;
+
+	for (int steps = 0; steps < HOLE_STEPS && count + 2 < limit; steps++) {
+		off_t hole = lseek(fd, (off_t)position, SEEK_HOLE), data;
+
+		if (hole < 0 || (uint64_t)hole >= size)
+			break;
+		data = lseek(fd, hole, SEEK_DATA);
+		/* No more data, ENXIO: the hole reaches to the end. */
+		position = data >= 0 && (uint64_t)data < size ? (uint64_t)data : size - PAGE_BYTES;
+		if (position <= (uint64_t)hole)
+			break;
+		if (position - (uint64_t)hole >= HOLE_BYTES) {
+			uint64_t end = ((uint64_t)hole + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+
+			if (end > start)
+				ranges[count++] = (struct memory_range){ start, end - start };
+			start = position / PAGE_BYTES * PAGE_BYTES;
+		}
+		if (position == size - PAGE_BYTES)
+			break;
+	}
+	ranges[count++] = (struct memory_range){ start, size - start };
+	return count;
+}
+
+/* Replaces the one range of all RAM. */
+static void leave_out_holes(struct file_source *file, uint64_t size)
+{
+	size_t limit = size / HOLE_BYTES + 3;
+	struct memory_range *ranges = limit <= HOLE_STEPS ? calloc(limit, sizeof(*ranges)) : NULL;
+
+	if (!ranges)
+		return;
+	free(file->ram);
+	file->ram = ranges;
+	file->source.ram = ranges;
+	file->source.ram_count = ranges_with_data(file->fd, size, ranges, limit);
+}
+
 static int open_raw(int fd, struct memory_source **ret_source, struct error *err)
 {
 	struct elf_core core = { 0 };
@@ -131,7 +181,10 @@ static int open_raw(int fd, struct memory_source **ret_source, struct error *err
 	status = file_extents_add(&core.physical, (struct file_extent){ 0, size, 0 });
 	if (status)
 		return error_set(err, status, "no memory to read a dump");
-	return create_source(&raw_ops, fd, core, ret_source, err);
+	status = create_source(&raw_ops, fd, core, ret_source, err);
+	if (!status)
+		leave_out_holes((struct file_source *)*ret_source, size);
+	return status;
 }
 
 /* Files that hold memory in a way that dill can't read, and what to do about it. */

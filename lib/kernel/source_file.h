@@ -19,7 +19,7 @@
  * Facts: vmcoreinfo, ram, cpus. -EOPNOTSUPP when dill was built without libkdumpfile.
  *
  * All else of whole pages is taken for the RAM of a machine, physical address 0 at offset 0, as QEMU's pmemsave
- * writes it. Facts: ram, which is the whole file.
+ * writes it. Facts: ram, which is the whole file but for large holes where it is sparse (they read as zeros).
  *
  * What lies behind the end of a truncated file is unreadable (-EFAULT in a read); the rest can be read. In a
  * truncated kdump the one page that the end cuts through may end in zeros: libkdumpfile 0.5.1 fills it up.

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "dump_fixture.h"
+#include "elf_core.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -291,6 +292,71 @@ static void anything_else_of_whole_pages_is_ram(void **state)
 	free(image.bytes);
 }
 
+static void large_holes_of_a_sparse_file_are_not_searched(void **state)
+{
+	static const uint64_t data_at[] = { 0x5000, 0x2000000, 200ULL << 20, 900ULL << 20 };
+	const uint64_t size = 2ULL << 30;
+	struct memory_source *source;
+	const char *path;
+	int fd;
+
+	(void)state;
+	path = image_file("", 0, &fd);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	for (size_t i = 0; i < COUNT(data_at); i++)
+		assert_int_equal(pwrite(fd, &(uint64_t){ WORD_MARK + data_at[i] }, 8, (off_t)data_at[i]), 8);
+	assert_true(lseek(fd, 0, SEEK_DATA) == 0x5000);
+	assert_int_equal(source_file_open(path, &source, NULL), 0);
+	assert_int_equal(source->ram_count, 4); /* the first two are one; the end */
+	for (size_t i = 0; i < source->ram_count; i++) {
+		assert_int_equal(source->ram[i].start % 4096, 0);
+		assert_int_equal(source->ram[i].size % 4096, 0);
+		if (i)
+			assert_true(source->ram[i].start > source->ram[i - 1].start + source->ram[i - 1].size);
+	}
+	assert_int_equal(source->ram[0].start, 0);
+	assert_int_equal(source->ram[0].size, 0x2001000);
+	assert_int_equal(source->ram[1].start, data_at[2]);
+	assert_int_equal(source->ram[2].start, data_at[3]);
+	assert_int_equal(source->ram[3].start + source->ram[3].size, size);
+	for (size_t i = 0; i < COUNT(data_at); i++)
+		assert_int_equal(word_at(source, SPACE_PHYSICAL, data_at[i]), WORD_MARK + data_at[i]);
+	assert_int_equal(memory_source_read(source, SPACE_PHYSICAL, 1ULL << 30, &(uint64_t){ 1 }, 8, NULL), 0);
+	memory_source_close(source);
+	close(fd);
+}
+
+/* Other than in a dump, its offsets are addresses, and the kernel image's PT_LOAD has pages that are gone. */
+static void kcore_takes_physical_memory_from_the_direct_map(void **state)
+{
+	static const struct load_spec loads[] = {
+		{ 0xffffffff81000000, 0x1000000, 0x1000, 0x1000 },
+		{ DIRECT_MAP + 0x100000, 0x100000, 0x1000, 0x1000 },
+		{ DIRECT_MAP + 0x1000000, 0x1000000, 0x1000, 0x1000 },
+		{ 0xffffc90000000000, UINT64_MAX, 0x1000, 0x1000 },
+	};
+	const struct note_spec note = { "VMCOREINFO", 0, "OSRELEASE=6.1\n", 14 };
+	struct image image = image_core(loads, COUNT(loads), &note, 1);
+	struct elf_core core;
+	int fd;
+
+	(void)state;
+	/* The last PT_LOAD's memory is behind what the file's size tells. */
+	image_file(image.bytes, image.size - 0x1000, &fd);
+	assert_int_equal(elf_core_read(fd, ELF_CORE_KCORE, &core, NULL), 0);
+	assert_int_equal(core.physical.count, 2);
+	assert_int_equal(core.physical.list[1].address, 0x1000000);
+	/* By its offset in the file: it is the third one's, not the image's. */
+	assert_int_equal(core.physical.list[1].offset, core.physical.list[0].offset + 0x1000);
+	assert_int_equal(core.virtual.count, 4);
+	assert_int_equal(core.virtual.list[2].size, 0x1000);
+	assert_int_equal(core.mapping_count, 3);
+	assert_string_equal(core.notes.vmcoreinfo, "OSRELEASE=6.1\n");
+	elf_core_deinit(&core);
+	close(fd);
+	free(image.bytes);
+}
+
 static int open_bytes(const void *bytes, size_t size, struct error *err)
 {
 	struct image image = { .bytes = (uint8_t *)bytes, .size = size };
@@ -371,6 +437,8 @@ int main(void)
 		cmocka_unit_test(registers_come_from_prstatus_without_qemu),
 		cmocka_unit_test(more_headers_than_e_phnum_holds),
 		cmocka_unit_test(anything_else_of_whole_pages_is_ram),
+		cmocka_unit_test(large_holes_of_a_sparse_file_are_not_searched),
+		cmocka_unit_test(kcore_takes_physical_memory_from_the_direct_map),
 		cmocka_unit_test(other_files_are_refused_by_what_they_are),
 		cmocka_unit_test(the_core_of_a_process_is_not_a_kernels),
 		cmocka_unit_test(a_pipe_does_not_make_dill_wait),
