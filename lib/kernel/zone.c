@@ -271,7 +271,7 @@ double zone_unusable(const struct zone *zone, unsigned int order, unsigned int o
 {
 	uint64_t all = 0, suitable = 0;
 
-	for (unsigned int i = 0; i < order_count; i++) {
+	for (unsigned int i = 0; i < order_count && i < ZONE_ORDERS_MAX; i++) {
 		uint64_t pages = zone->orders[i].blocks << i;
 
 		all += pages;
