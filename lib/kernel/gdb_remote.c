@@ -479,7 +479,8 @@ static int grow_decoder(struct gdb_remote *remote, struct error *err)
 		       error_set(err, -ENOMEM, "gdb stub: out of memory") : 0;
 }
 
-int gdb_remote_open_fd(int fd, int timeout_ms, struct gdb_remote **ret_remote, struct error *err)
+int gdb_remote_open_fd(int fd, int timeout_ms, void (*on_stop)(void *context), void *context,
+		       struct gdb_remote **ret_remote, struct error *err)
 {
 	CLEANUP(gdb_remote) struct gdb_remote *remote = calloc(1, sizeof(*remote));
 	int status;
@@ -490,6 +491,8 @@ int gdb_remote_open_fd(int fd, int timeout_ms, struct gdb_remote **ret_remote, s
 	}
 	remote->fd = fd;
 	remote->timeout_ms = timeout_ms;
+	remote->on_stop = on_stop;
+	remote->context = context;
 	remote->out_capacity = (size_t)(GDB_WINDOW + 1) * 2 * GDB_REQUEST_BYTES;
 	remote->out = malloc(remote->out_capacity);
 	remote->in = malloc(GDB_IN_BYTES);
@@ -505,6 +508,7 @@ int gdb_remote_open_fd(int fd, int timeout_ms, struct gdb_remote **ret_remote, s
 		return status;
 	remote->traits.was_running = remote->counts.stops_seen > 0;
 	remote->expects_stop = false;
+	remote->on_stop = NULL;
 	*ret_remote = TAKE_PTR(remote);
 	return 0;
 }
@@ -514,7 +518,7 @@ int gdb_remote_open(const char *address, int timeout_ms, struct gdb_remote **ret
 	int fd, status = target_connect(address, timeout_ms, &fd, err);
 
 	if (!status)
-		status = gdb_remote_open_fd(fd, timeout_ms, ret_remote, err);
+		status = gdb_remote_open_fd(fd, timeout_ms, NULL, NULL, ret_remote, err);
 	return status;
 }
 

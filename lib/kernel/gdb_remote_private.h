@@ -17,6 +17,8 @@ struct gdb_remote {
 	bool has_requests_queued; /* more than acknowledgements */
 	bool has_fence;    /* the stub knows qC */
 	bool expects_stop; /* a stop reply in between is no surprise, and cost no request */
+	void (*on_stop)(void *context); /* such a reply came; may be NULL */
+	void *context;
 	bool is_lost;
 	uint64_t generation;
 	struct gdb_remote_traits traits;

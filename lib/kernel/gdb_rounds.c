@@ -210,8 +210,11 @@ static int take_packet(struct attempt *attempt, bool *ret_done, struct error *er
 		return stray(attempt, err); /* of a fence that was given up */
 	if (is_stop_reply(packet, size) && !round->expects_stop) {
 		remote->counts.stops_seen++;
-		if (remote->expects_stop)
+		if (remote->expects_stop) {
+			if (remote->on_stop)
+				remote->on_stop(remote->context);
 			return stray(attempt, err);
+		}
 		/* The byte that stopped the target was the first of a request, which is therefore lost. */
 		remote->generation++;
 		return damaged(attempt, err);

@@ -15,6 +15,7 @@
 #include "gdb_remote.h"
 #include "qemu_monitor.h"
 #include "target_guard.h"
+#include "target_socket.h"
 
 #define TIMEOUT_MS 5000
 
@@ -23,13 +24,15 @@
 #define VIRTUAL_READS "$Qqemu.PhyMemMode:0#82"
 #define PHYSICAL_READS "$Qqemu.PhyMemMode:1#83"
 #define DETACH "$D#44"
+#define STOP_REPLY "$T"
 
 struct source_gdb {
 	struct memory_source source;
 	struct gdb_remote *remote;
 	struct target_guard guard;
 	enum target_state found;
-	bool resumes;       /* the target is to run afterwards */
+	bool stays;         /* it must not run afterwards, whatever it was */
+	bool resumes;       /* it is to run afterwards */
 	bool is_physical;   /* what the stub reads now */
 	bool was_physical;  /* and did before */
 	struct cpu_registers *cpus;
@@ -157,13 +160,15 @@ static void ask_monitor(struct source_gdb *gdb)
 		gdb->cpus[i].idt_base = cpus[i].idt_base;
 }
 
-static int start_guard(struct source_gdb *gdb, struct error *err)
+/* What is due now that it is known what was found. */
+static void decide(struct source_gdb *gdb)
 {
-	char farewell[128];
+	char farewell[128] = "";
 
-	snprintf(farewell, sizeof(farewell), RESYNCHRONISE "%s%s", gdb->was_physical ? PHYSICAL_READS : VIRTUAL_READS,
-		 gdb->resumes ? DETACH : "");
-	return target_guard_start(gdb_remote_fd(gdb->remote), farewell, &gdb->guard, err);
+	if (gdb_remote_traits(gdb->remote)->is_qemu)
+		snprintf(farewell, sizeof(farewell), RESYNCHRONISE "%s%s",
+			 gdb->was_physical ? PHYSICAL_READS : VIRTUAL_READS, gdb->resumes ? DETACH : "");
+	target_guard_decide(&gdb->guard, farewell);
 }
 
 static int find_out(struct source_gdb *gdb, struct error *err)
@@ -177,9 +182,8 @@ static int find_out(struct source_gdb *gdb, struct error *err)
 	if (traits->is_qemu) {
 		status = gdb_remote_ask(gdb->remote, "qqemu.PhyMemMode", reply, sizeof(reply), NULL, err);
 		gdb->was_physical = gdb->is_physical = !status && reply[0] == '1';
-		if (!status)
-			status = start_guard(gdb, err);
 	}
+	decide(gdb);
 	if (!status)
 		status = gdb_registers_read(gdb->remote, traits->is_qemu, &gdb->cpus, &gdb->source.cpu_count, err);
 	if (status)
@@ -201,23 +205,53 @@ static bool take_suffix(char *target, const char *suffix)
 	return true;
 }
 
+static void it_was_running(void *context)
+{
+	struct source_gdb *gdb = context;
+
+	target_guard_decide(&gdb->guard, gdb->stays ? "" : RESYNCHRONISE VIRTUAL_READS DETACH);
+}
+
+/*
+ * The guard stands before we are connected: QEMU stops a running guest as soon as it sees us, and the stop reply
+ * that it sends then is the guard's cue.
+ */
+static int prepare(int fd, void *context, struct error *err)
+{
+	struct source_gdb *gdb = context;
+	int status;
+
+	target_guard_end(&gdb->guard); /* that of an address which didn't answer */
+	status = target_guard_start(fd, RESYNCHRONISE VIRTUAL_READS DETACH, STOP_REPLY, &gdb->guard, err);
+	if (!status && gdb->stays)
+		target_guard_decide(&gdb->guard, "");
+	return status;
+}
+
+static int connect_guarded(struct source_gdb *gdb, const char *address, struct error *err)
+{
+	int fd, status = target_connect_prepared(address, TIMEOUT_MS, prepare, gdb, &fd, err);
+
+	return status ? status : gdb_remote_open_fd(fd, TIMEOUT_MS, it_was_running, gdb, &gdb->remote, err);
+}
+
 int source_gdb_open(const char *target, struct memory_source **ret_source, struct error *err)
 {
 	CLEANUP(gdb) struct source_gdb *gdb = calloc(1, sizeof(*gdb));
 	CLEANUP(free) char *address = strdup(target);
-	bool stays, resumes;
+	bool resumes;
 	int status;
 
 	if (!gdb || !address)
 		return error_set(err, -ENOMEM, "gdb stub: out of memory");
 	gdb->source.ops = &gdb_ops;
-	stays = take_suffix(address, ",stay-stopped");
+	gdb->stays = take_suffix(address, ",stay-stopped");
 	resumes = take_suffix(address, ",resume");
-	status = gdb_remote_open(address, TIMEOUT_MS, &gdb->remote, err);
+	status = connect_guarded(gdb, address, err);
 	if (status)
 		return status;
 	gdb->found = state_before(gdb->remote);
-	gdb->resumes = !stays && (resumes || gdb->found != TARGET_STOPPED);
+	gdb->resumes = !gdb->stays && (resumes || gdb->found != TARGET_STOPPED);
 	status = find_out(gdb, err);
 	if (status)
 		return status;

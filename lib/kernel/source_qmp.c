@@ -81,7 +81,7 @@ static int stop_guest(struct source_qmp *self, struct error *err)
 
 	if (status || !self->resumes)
 		return status;
-	status = target_guard_start(qmp_fd(self->qmp), FAREWELL, &self->guard, err);
+	status = target_guard_start(qmp_fd(self->qmp), FAREWELL, NULL, &self->guard, err);
 	return status ? status : qmp_execute(self->qmp, "stop", err);
 }
 

@@ -9,8 +9,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,8 +21,18 @@
 #include "cleanup.h"
 
 #define FAREWELL_BYTES 256
+#define CUE_BYTES 16
+/* The peer may be busy when we come, and says its cue when it gets to us. */
+#define CUE_MS 5000
 /* So much silence of the peer ends it: until then it may have answers to get rid of first. */
 #define LINGER_MS 300
+
+/* A page that both processes see. Texts are complete before the number of the one in use changes. */
+struct target_farewell {
+	char cue[CUE_BYTES];
+	char texts[2][FAREWELL_BYTES];
+	volatile uint32_t decided; /* how often; its lowest bit is the text. 0 waits for the cue, if there is one */
+};
 
 /* Of all descriptors the child keeps two, at 0 and 1. */
 static void keep_only(int fd, int alarm)
@@ -65,7 +77,20 @@ static void say_farewell(const char *farewell)
 	}
 }
 
-static void guard(int fd, int alarm, const char *farewell)
+/* Whether the peer's next words hold the cue. */
+static bool hears(const char *cue)
+{
+	struct pollfd peer = { .fd = 0, .events = POLLIN };
+	char words[512];
+	ssize_t got;
+
+	if (poll(&peer, 1, CUE_MS) <= 0)
+		return false;
+	got = recv(0, words, sizeof(words), 0);
+	return got > 0 && memmem(words, (size_t)got, cue, strlen(cue));
+}
+
+static void guard(int fd, int alarm, const struct target_farewell *farewell)
 {
 	char byte;
 	ssize_t got;
@@ -76,36 +101,69 @@ static void guard(int fd, int alarm, const char *farewell)
 	do {
 		got = read(1, &byte, 1);
 	} while (got < 0 && errno == EINTR);
-	if (got == 0)
-		say_farewell(farewell);
+	if (got == 0 && (farewell->decided || !farewell->cue[0] || hears(farewell->cue)))
+		say_farewell(farewell->texts[farewell->decided & 1]);
 	_exit(0);
 }
 
-int target_guard_start(int fd, const char *farewell, struct target_guard *ret_guard, struct error *err)
+static struct target_farewell *share(const char *farewell, const char *cue)
 {
-	char text[FAREWELL_BYTES] = "";
+	struct target_farewell *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+					    -1, 0);
+
+	if (page == MAP_FAILED)
+		return NULL;
+	memcpy(page->texts[0], farewell, strlen(farewell));
+	if (cue)
+		memcpy(page->cue, cue, strlen(cue));
+	return page;
+}
+
+int target_guard_start(int fd, const char *farewell, const char *cue, struct target_guard *ret_guard,
+		       struct error *err)
+{
+	struct target_farewell *page;
 	int alarm[2];
 	pid_t pid;
 
-	if (strlen(farewell) >= sizeof(text))
+	if (strlen(farewell) >= FAREWELL_BYTES || (cue && strlen(cue) >= CUE_BYTES))
 		return error_set(err, -EINVAL, "the farewell is too long");
-	memcpy(text, farewell, strlen(farewell));
-	if (pipe2(alarm, O_CLOEXEC) < 0)
+	page = share(farewell, cue);
+	if (!page)
+		return error_set(err, -ENOMEM, "out of memory");
+	if (pipe2(alarm, O_CLOEXEC) < 0) {
+		munmap(page, sizeof(*page));
 		return error_set(err, -errno, "cannot make a pipe: %s", strerror(errno));
+	}
 	pid = fork();
 	if (pid == 0) {
 		close(alarm[1]);
-		guard(fd, alarm[0], text);
+		guard(fd, alarm[0], page);
 	}
 	close(alarm[0]);
 	if (pid < 0) {
 		int failure = errno;
 
 		close(alarm[1]);
+		munmap(page, sizeof(*page));
 		return error_set(err, -failure, "cannot fork: %s", strerror(failure));
 	}
-	*ret_guard = (struct target_guard){ .pid = pid, .alarm = alarm[1] };
+	*ret_guard = (struct target_guard){ .pid = pid, .alarm = alarm[1], .farewell = page };
 	return 0;
+}
+
+void target_guard_decide(struct target_guard *target_guard, const char *farewell)
+{
+	size_t size = strlen(farewell);
+
+	uint32_t next;
+
+	if (!target_guard->pid || size >= FAREWELL_BYTES)
+		return;
+	next = target_guard->farewell->decided + 1;
+	memcpy(target_guard->farewell->texts[next & 1], farewell, size + 1);
+	__sync_synchronize();
+	target_guard->farewell->decided = next;
 }
 
 void target_guard_end(struct target_guard *target_guard)
@@ -118,5 +176,6 @@ void target_guard_end(struct target_guard *target_guard)
 	close(target_guard->alarm);
 	while (waitpid(target_guard->pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	munmap(target_guard->farewell, sizeof(*target_guard->farewell));
 	*target_guard = (struct target_guard){ 0 };
 }

@@ -43,14 +43,24 @@ int target_wait(int fd, short events, long long deadline_ms)
 	}
 }
 
-static int connect_address(const struct sockaddr *address, socklen_t size, long long deadline_ms, int *ret_fd)
+struct attempt {
+	long long deadline_ms;
+	int (*prepare)(int fd, void *context, struct error *err); /* may be NULL */
+	void *context;
+	struct error prepare_error;
+};
+
+static int connect_address(const struct sockaddr *address, socklen_t size, struct attempt *attempt, int *ret_fd)
 {
+	long long deadline_ms = attempt->deadline_ms;
 	CLEANUP(close) int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int failure = 0, status;
 	socklen_t length = sizeof(failure);
 
 	if (fd < 0)
 		return -errno;
+	if (attempt->prepare && attempt->prepare(fd, attempt->context, &attempt->prepare_error) < 0)
+		return -ECANCELED;
 	/* A full backlog of a Unix socket is EAGAIN (unix(7)), and poll can't wait for it. */
 	while ((status = connect(fd, address, size)) < 0 && errno == EAGAIN) {
 		if (target_now_ms() >= deadline_ms)
@@ -74,7 +84,7 @@ static int connect_address(const struct sockaddr *address, socklen_t size, long 
 	return 0;
 }
 
-static int connect_path(const char *path, long long deadline_ms, int *ret_fd, struct error *err)
+static int connect_path(const char *path, struct attempt *attempt, int *ret_fd, struct error *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int status;
@@ -83,7 +93,7 @@ static int connect_path(const char *path, long long deadline_ms, int *ret_fd, st
 		return error_set(err, -EINVAL, "%s: too long for a socket's path (at most %zu bytes)", path,
 				 sizeof(address.sun_path) - 1);
 	memcpy(address.sun_path, path, strlen(path));
-	status = connect_address((struct sockaddr *)&address, sizeof(address), deadline_ms, ret_fd);
+	status = connect_address((struct sockaddr *)&address, sizeof(address), attempt, ret_fd);
 	return status ? error_set(err, status, "cannot connect to %s: %s", path, strerror(-status)) : 0;
 }
 
@@ -107,7 +117,7 @@ static int split_address(const char *address, char *host, size_t host_size, cons
 	return 0;
 }
 
-static int connect_host(const char *address, long long deadline_ms, int *ret_fd, struct error *err)
+static int connect_host(const char *address, struct attempt *attempt, int *ret_fd, struct error *err)
 {
 	CLEANUP(addrinfo) struct addrinfo *found = NULL;
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
@@ -129,16 +139,26 @@ static int connect_host(const char *address, long long deadline_ms, int *ret_fd,
 		return error_set(err, -EINVAL, "%s: %s", address, gai_strerror(status));
 	status = -ENOENT;
 	for (const struct addrinfo *one = found; one && status; one = one->ai_next)
-		status = connect_address(one->ai_addr, one->ai_addrlen, deadline_ms, ret_fd);
+		status = connect_address(one->ai_addr, one->ai_addrlen, attempt, ret_fd);
 	return status ? error_set(err, status, "cannot connect to %s: %s", address, strerror(-status)) : 0;
+}
+
+int target_connect_prepared(const char *address, int timeout_ms,
+			    int (*prepare)(int fd, void *context, struct error *err), void *context, int *ret_fd,
+			    struct error *err)
+{
+	struct attempt attempt = { .deadline_ms = target_now_ms() + timeout_ms, .prepare = prepare, .context = context };
+	int status = strchr(address, '/') ? connect_path(address, &attempt, ret_fd, err) :
+					    connect_host(address, &attempt, ret_fd, err);
+
+	if (status == -ECANCELED && attempt.prepare_error.code)
+		return error_set(err, attempt.prepare_error.code, "%s", attempt.prepare_error.text);
+	return status;
 }
 
 int target_connect(const char *address, int timeout_ms, int *ret_fd, struct error *err)
 {
-	long long deadline_ms = target_now_ms() + timeout_ms;
-
-	return strchr(address, '/') ? connect_path(address, deadline_ms, ret_fd, err) :
-				      connect_host(address, deadline_ms, ret_fd, err);
+	return target_connect_prepared(address, timeout_ms, NULL, NULL, ret_fd, err);
 }
 
 int target_peer(int fd, pid_t *ret_pid)

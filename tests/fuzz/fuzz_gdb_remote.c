@@ -110,7 +110,7 @@ static void check_conversation(const uint8_t *data, size_t size)
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
 	if (send(pair[1], data, size < 60000 ? size : 60000, MSG_NOSIGNAL) < 0 || shutdown(pair[1], SHUT_WR) < 0)
 		abort();
-	if (gdb_remote_open_fd(pair[0], 1000, &remote, NULL) == 0) {
+	if (gdb_remote_open_fd(pair[0], 1000, NULL, NULL, &remote, NULL) == 0) {
 		if (gdb_registers_read(remote, gdb_remote_traits(remote)->is_qemu, &cpus, &count, NULL) == 0)
 			CHECK(count >= 1);
 		free(cpus);

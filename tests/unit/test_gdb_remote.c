@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -242,7 +243,7 @@ static int start(struct stub *stub, struct gdb_remote **ret_remote)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	stub->fd = pair[1];
 	assert_int_equal(pthread_create(&stub->thread, NULL, serve, stub), 0);
-	status = gdb_remote_open_fd(pair[0], TIMEOUT_MS, ret_remote, &err);
+	status = gdb_remote_open_fd(pair[0], TIMEOUT_MS, NULL, NULL, ret_remote, &err);
 	if (status)
 		assert_true(err.code == status && err.text[0]);
 	return status;
@@ -572,8 +573,10 @@ static void monitor_text_gives_ram_and_no_devices(void **state)
 	free(ram);
 }
 
-/* A process that starts a guard and dies, or ends the guard first. Returns what the peer got. */
-static size_t farewell_of(bool is_ended, char *text, size_t size)
+enum life { DIES, ENDS_GUARD, DECIDES, DECIDES_NOTHING };
+
+/* A process that starts a guard and dies. Returns what the peer got, which said @words. */
+static size_t farewell_of(enum life life, const char *cue, const char *words, char *text, size_t size)
 {
 	int pair[2];
 	pid_t child;
@@ -586,16 +589,21 @@ static size_t farewell_of(bool is_ended, char *text, size_t size)
 		struct target_guard guard;
 
 		close(pair[1]);
-		if (target_guard_start(pair[0], "#00$D#44", &guard, NULL))
+		if (target_guard_start(pair[0], "#00$D#44", cue, &guard, NULL))
 			_exit(1);
-		if (is_ended)
+		if (life == ENDS_GUARD)
 			target_guard_end(&guard);
+		if (life == DECIDES || life == DECIDES_NOTHING)
+			target_guard_decide(&guard, life == DECIDES ? "other" : "");
 		raise(SIGKILL);
 	}
 	close(pair[0]);
+	if (send(pair[1], words, strlen(words), MSG_NOSIGNAL) < 0)
+		return 0; /* it has ended already */
 	while (got < size && (part = read(pair[1], text + got, size - got)) > 0)
 		got += (size_t)part;
 	close(pair[1]);
+	waitpid(child, NULL, 0);
 	return got;
 }
 
@@ -604,9 +612,21 @@ static void a_killed_process_says_farewell(void **state)
 	char text[32];
 
 	(void)state;
-	assert_int_equal(farewell_of(false, text, sizeof(text)), 8);
+	assert_int_equal(farewell_of(DIES, NULL, "", text, sizeof(text)), 8);
 	assert_memory_equal(text, "#00$D#44", 8);
-	assert_int_equal(farewell_of(true, text, sizeof(text)), 0);
+	assert_int_equal(farewell_of(ENDS_GUARD, NULL, "", text, sizeof(text)), 0);
+}
+
+static void until_it_is_decided_the_farewell_waits_for_its_cue(void **state)
+{
+	char text[32];
+
+	(void)state;
+	assert_int_equal(farewell_of(DIES, "$T", "+$T02thread:01;#04", text, sizeof(text)), 8);
+	assert_int_equal(farewell_of(DIES, "$T", "$OK#9a", text, sizeof(text)), 0);
+	assert_int_equal(farewell_of(DECIDES, "$T", "$OK#9a", text, sizeof(text)), 5);
+	assert_memory_equal(text, "other", 5);
+	assert_int_equal(farewell_of(DECIDES_NOTHING, "$T", "$T02#00", text, sizeof(text)), 0);
 }
 
 int main(void)
@@ -629,6 +649,7 @@ int main(void)
 		cmocka_unit_test(monitor_text_gives_registers),
 		cmocka_unit_test(monitor_text_gives_ram_and_no_devices),
 		cmocka_unit_test(a_killed_process_says_farewell),
+		cmocka_unit_test(until_it_is_decided_the_farewell_waits_for_its_cue),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
