@@ -357,5 +357,6 @@ void slab_heap_close(struct slab_heap *heap)
 	free(heap->contents);
 	free(heap->by_address);
 	free(heap->findings);
+	free(heap->counted);
 	free(heap);
 }

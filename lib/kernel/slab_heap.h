@@ -184,6 +184,11 @@ struct slab_contents {
 	size_t listed_count;
 };
 
+/* Slabs of a cache and objects in them, counted by a pass over struct page. */
+struct slab_count {
+	uint64_t slabs, objects;
+};
+
 struct slab_heap {
 	struct kernel *kernel; /* borrowed */
 	struct slab_layout layout;
@@ -198,6 +203,7 @@ struct slab_heap {
 	uint64_t findings_dropped; /* beyond SLAB_FINDINGS_MAX */
 	/* Not the same in two readings of a running kernel: races, left out of findings. */
 	uint64_t findings_unsettled;
+	struct slab_count *counted; /* owned; by cache index; NULL: not counted. slab_totals.h */
 	struct memory_range kfence_pool; /* size 0: none. Its pages look like slabs and belong to no list */
 };
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* Sums over a cache's contents. Reads nothing of its own. */
+/* Sums over a cache's contents. Reads nothing of its own where the kernel counts its slabs. */
 #include "slab_totals.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "kernel.h"
+#include "slab_pages.h"
 #include "slab_state.h"
 
 static uint64_t free_in(const struct slab *slab)
@@ -18,15 +20,6 @@ static uint64_t free_on_list(const struct slab_list *list)
 
 	for (size_t i = 0; i < list->count; i++)
 		sum += free_in(&list->slabs[i]);
-	return sum;
-}
-
-static uint64_t objects_on_list(const struct slab_list *list)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < list->count; i++)
-		sum += list->slabs[i].objects;
 	return sum;
 }
 
@@ -59,7 +52,6 @@ static void add_node(const struct slab_node *node, struct slab_totals *totals, u
 	totals->slabs += node->nr_slabs;
 	totals->num_objs += node->total_objects;
 	totals->slabs_node_partial += node->partial.count;
-	totals->slabs_full += node->full.count;
 	totals->free_slab += free_here;
 	*free_partial += free_here;
 	for (size_t s = 0; s < node->full_sheaf_count; s++) {
@@ -71,17 +63,36 @@ static void add_node(const struct slab_node *node, struct slab_totals *totals, u
 	totals->has_books |= node->has_books;
 }
 
-/* Without the kernel's books: what CPUs and lists know. */
-static void count_listed(const struct slab_contents *contents, struct slab_totals *totals)
+static int count_slab(const struct slab *slab, void *context)
 {
-	totals->slabs = contents->listed_count;
-	totals->num_objs = 0;
-	for (size_t c = 0; c < contents->cpu_count; c++)
-		totals->num_objs += (contents->cpus[c].has_slab ? contents->cpus[c].slab.objects : 0) +
-				    objects_on_list(&contents->cpus[c].partial);
-	for (size_t n = 0; n < contents->node_count; n++)
-		totals->num_objs += objects_on_list(&contents->nodes[n].partial) +
-				    objects_on_list(&contents->nodes[n].full);
+	struct slab_heap *heap = context;
+
+	if (slab->cache != SLAB_NO_CACHE && !slab->is_bad) {
+		heap->counted[slab->cache].slabs++;
+		heap->counted[slab->cache].objects += slab->objects;
+	}
+	return 0;
+}
+
+/* Without the kernel's books: what a pass over struct page finds. */
+static int count_by_pages(struct slab_heap *heap, uint32_t cache, struct slab_totals *totals, struct error *err)
+{
+	if (!heap->counted) {
+		int status;
+
+		heap->counted = calloc(heap->cache_count + 1, sizeof(*heap->counted));
+		if (!heap->counted)
+			return error_set(err, -ENOMEM, "no memory for %zu caches' slabs", heap->cache_count);
+		status = slab_pages_each(heap, count_slab, heap, err);
+		if (status) {
+			free(heap->counted);
+			heap->counted = NULL;
+			return status;
+		}
+	}
+	totals->slabs = heap->counted[cache].slabs;
+	totals->num_objs = heap->counted[cache].objects;
+	return 0;
 }
 
 /* Slabs of the smaller order show in the sum of objects: each has that many fewer. */
@@ -110,11 +121,14 @@ int slab_totals_count(struct slab_heap *heap, uint32_t cache, struct slab_totals
 		add_cpu(&contents->cpus[c], &totals);
 	for (size_t n = 0; n < contents->node_count; n++)
 		add_node(&contents->nodes[n], &totals, &free_partial);
-	if (!totals.has_books)
-		count_listed(contents, &totals);
+	if (!totals.has_books) {
+		int status = count_by_pages(heap, cache, &totals, err);
+
+		if (status)
+			return status;
+	}
 	listed = totals.slabs_cpu + totals.slabs_cpu_partial + totals.slabs_node_partial;
-	if (totals.has_books)
-		totals.slabs_full = totals.slabs > listed ? totals.slabs - listed : 0;
+	totals.slabs_full = totals.slabs > listed ? totals.slabs - listed : 0;
 	totals.active_objs = totals.num_objs > free_partial ? totals.num_objs - free_partial : 0;
 	not_allocated = totals.free_slab + totals.free_cpu + totals.free_sheaf + totals.pending;
 	totals.is_damaged |= of->is_damaged || not_allocated > totals.num_objs;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
-/* Sums over a cache: as /proc/slabinfo counts them, and the truth beneath. Needs no pass over struct page. */
+/*
+ * Sums over a cache: as /proc/slabinfo counts them, and the truth beneath. Needs no pass over struct page, except
+ * where the kernel keeps no books (no CONFIG_SLUB_DEBUG): then one for all caches.
+ */
 #ifndef DILL_SLAB_TOTALS_H
 #define DILL_SLAB_TOTALS_H
 
@@ -22,7 +25,7 @@ struct slab_totals {
 	uint64_t slabs_cpu, slabs_cpu_partial, slabs_node_partial, slabs_full;
 	uint64_t bytes;            /* of all slabs, those of the smaller order counted as such */
 	uint64_t waste;            /* bytes − allocated × object_size */
-	bool has_books;            /* false: no SLUB_DEBUG. slabs and num_objs cover listed slabs only */
+	bool has_books;            /* false: no SLUB_DEBUG. slabs and num_objs are counted, not read */
 	bool is_damaged;           /* something couldn't be read: the sums are lower bounds */
 };
 

@@ -206,6 +206,19 @@ static void assert_object(uint64_t address, uint32_t index, int64_t offset, enum
 	}
 }
 
+static void without_books_slabs_are_counted_by_their_pages(void **state)
+{
+	(void)state;
+	build_with_cpu_slabs(SHAPE_SLAB, SLAB_ENCODING_XOR_SWAP);
+	put64(image, NODE_ADDRESS(0, 0) + N_NR_SLABS, 1000);
+	assert_int_equal(slab_heap_open(image->kernel, &image->heap, NULL), 0);
+	image->heap->layout.node.nr_slabs.size = 0; /* as if without CONFIG_SLUB_DEBUG */
+	image->heap->layout.node.total_objects.size = 0;
+	assert_totals_with_cpu_slabs();
+	assert_false(totals.has_books);
+	image_destroy(image);
+}
+
 static void an_address_leads_to_its_object_and_state(void **state)
 {
 	(void)state;
@@ -445,6 +458,7 @@ int main(void)
 		cmocka_unit_test(totals_are_counted_with_sheaves),
 		cmocka_unit_test(objects_on_their_way_back_are_pending),
 		cmocka_unit_test(slabs_of_the_smaller_order_are_counted_as_such),
+		cmocka_unit_test(without_books_slabs_are_counted_by_their_pages),
 		cmocka_unit_test(an_address_leads_to_its_object_and_state),
 		cmocka_unit_test(tail_pages_lead_to_their_slab_in_both_ways),
 		cmocka_unit_test(the_red_zone_on_the_left_belongs_to_its_object),
