@@ -41,13 +41,12 @@ class HostTest:
         self.machine = machines.Machine(f"for-{name}", **numbers, **found) if numbers or found else None
 
 
-def boots(tests, variants):
-    """[(machine, tests)]: tests of any variant on each of them, or the first if once will do; then the others.
-
-    Tests that ruin their guest stand last."""
+def boots(tests, variants, wants_all):
+    """[(machine, tests)]: tests of any variant on each of them, or the first if once will do and not all are
+    wanted; then the others. Tests that ruin their guest stand last."""
     plan = {machine: [] for machine in variants}
     for test in sorted(tests, key=lambda test: test.is_ruinous):
-        places = [test.machine] if test.machine else variants[:1] if test.is_once else variants
+        places = [test.machine] if test.machine else variants[:1] if test.is_once and not wants_all else variants
         for machine in places:
             plan.setdefault(machine, []).append(test)
     return [(machine, wanted) for machine, wanted in plan.items() if wanted]

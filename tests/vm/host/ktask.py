@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """ktask on the RAM of a stopped guest equals the guest's own /proc."""
 # timeout: 240
+# once: yes
 import os
 import re
 import sys
@@ -177,6 +178,25 @@ def by_address():
     for address in (task["addr"], hex(int(task["stack"], 16) + 100)):
         text = guest.dill("ktask", address, target=ram).decode()
         assert text.splitlines()[0] == f"task_struct: {task['addr']}", text
+
+
+@case
+def flags():
+    """flags by name, those that have kept their numbers in include/linux/sched.h"""
+    bits = {"PF_EXITING": 0x4, "PF_WQ_WORKER": 0x20, "PF_FORKNOEXEC": 0x40, "PF_SUPERPRIV": 0x100,
+            "PF_KTHREAD": 0x200000, "PF_RANDOMIZE": 0x400000}
+    compare("flags", lambda task: sorted(set(task["flags"].split("|")) & set(bits)),
+            lambda fields, book: sorted(name for name, bit in bits.items()
+                                        if int(book["stat"].rsplit(")", 1)[1].split()[6]) & bit))
+
+
+@case
+def structures_are_where_it_says():
+    """the memory at a thread's address holds its name, seen through the gdb stub"""
+    with guest.stopped(), guest.gdb() as gdb:
+        for tid in sorted(still)[::5]:
+            memory = gdb.read(int(tasks[tid]["addr"], 16), 8192)
+            assert tasks[tid]["comm"].encode() + b"\0" in memory, tasks[tid]
 
 
 @case
