@@ -248,7 +248,8 @@ void value_decode(struct kernel_types *types, uint32_t id, uint64_t bit_offset, 
 	ret_value->size = size;
 	bits = bit_size ? bit_size : size * 8;
 	bytes_used = bit_size ? (bit_offset % 8 + bit_size + 7) / 8 : size;
-	if (!bytes_used)
+	/* Only numbers can be bit-fields; damaged types say anything. */
+	if (!bytes_used || (bit_size && (bits > 64 || size > 8 || !(btf_is_int(type) || btf_is_any_enum(type)))))
 		return;
 	if (!kernel_object_has(object, offset, bytes_used)) {
 		ret_value->kind = VALUE_UNREADABLE;
