@@ -275,6 +275,8 @@ static int try_symbol(struct inspection *inspection, const char *word, uint64_t 
 		return err->code;
 	if (!find_address(inspection, word, ret_address, &why))
 		return 0;
+	if (inspection->kernel && !kernel_symbol(inspection->kernel, word, ret_address)) /* but no such CPU */
+		return error_set(err, why.code, "%s", why.text);
 	snprintf(text, sizeof(text), "%s", err->text);
 	if (inspection->kernel)
 		return error_set(err, -ENOENT, "%s; nor is it a symbol", text);
