@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * dill kstruct: how a structure of the kernel is laid out, and what stands in one. Makes out what the words mean
- * and leaves the showing to kstruct_*.c. For a layout the target isn't opened: types are enough.
+ * dill kstruct: how a structure of the kernel is laid out, and what stands in one. Makes out what the words
+ * mean and leaves the showing to kstruct_*.c. For a layout the target isn't opened: types are enough.
  */
 #include "kstruct.h"
 
@@ -22,20 +22,26 @@
 #define AT(member) offsetof(struct kstruct_options, member)
 
 static const struct option_spec options[] = {
-	{ 0, "depth", "N", OPTION_NUMBER, AT(depth), NULL, "open members of members down to N levels (default: all)" },
-	{ 0, "c", NULL, OPTION_FLAG, AT(is_c), NULL, "print the type as C that compiles, with all that it needs" },
+	{ 0, "depth", "N", OPTION_NUMBER, AT(depth), NULL,
+	  "open members of members down to N levels (default: all)" },
+	{ 0, "c", NULL, OPTION_FLAG, AT(is_c), NULL,
+	  "print the type as C that compiles, with all that it needs" },
 	{ 0, "search", "REGEX", OPTION_TEXT, AT(search), NULL, "list the types whose name matches" },
 	{ 0, "with-size", "N", OPTION_SIZE, AT(with_size), NULL, "list the types of N bytes" },
 	{ 0, "containing", "TYPE", OPTION_TEXT, AT(containing), NULL,
 	  "list the structures with a member of this type, or 'TYPE *'" },
-	{ 0, "cpu", "N", OPTION_NUMBER, AT(cpu), NULL, "ADDR is a per-CPU pointer or symbol: take this CPU's" },
-	{ 's', "strings", NULL, OPTION_FLAG, AT(shows_strings), NULL, "show the text that char pointers point to" },
+	{ 0, "cpu", "N", OPTION_NUMBER, AT(cpu), NULL,
+	  "ADDRESS is a per-CPU pointer or symbol: take this CPU's" },
+	{ 's', "strings", NULL, OPTION_FLAG, AT(shows_strings), NULL,
+	  "show the text that char pointers point to" },
 	{ 0, "elements", "N", OPTION_NUMBER, AT(limit), NULL,
 	  "lines for the elements of one array (default: 32; equal ones share a line)" },
 	{ 0, "follow", "PATH", OPTION_TEXT, AT(follow), NULL,
 	  "list what a container holds: [KIND|MEMBER:]TYPE[.MEMBER], list_head:task_struct.tasks" },
-	{ 0, "fields", "LIST", OPTION_TEXT, AT(fields), NULL, "members of each entry to show: pid,comm,se.vruntime" },
-	{ 0, "entries", "N", OPTION_NUMBER, AT(entries), NULL, "list so many entries at most (default: all)" },
+	{ 0, "fields", "LIST", OPTION_TEXT, AT(fields), NULL,
+	  "members of each entry to show: pid,comm,se.vruntime" },
+	{ 0, "entries", "N", OPTION_NUMBER, AT(entries), NULL,
+	  "list so many entries at most (default: all)" },
 };
 
 static const struct kstruct_options defaults = {
@@ -55,7 +61,8 @@ static int kstruct_configure(struct inspection *inspection, struct error *err)
 	int words = inspection->invocation->word_count;
 
 	if (is_search(chosen) && words)
-		return error_set(err, -EINVAL, "a search takes no name: '%s'", inspection->invocation->words[0]);
+		return error_set(err, -EINVAL, "a search takes no name: '%s'",
+				 inspection->invocation->words[0]);
 	if (chosen->is_c && inspection->invocation->output.is_json)
 		return error_set(err, -EINVAL, "--c prints C, not JSON");
 	if (chosen->fields && !chosen->follow)
@@ -109,7 +116,8 @@ static int no_member(const struct kstruct_query *query, const char *path, struct
 	snprintf(part, sizeof(part), "%s", known + length + (known[length] == '.'));
 	near[0] = '\0';
 	if (!strchr(part, '['))
-		put_near(names, member_names_near(query->types, member.type_id, part, names, NEAR_MAX), near, sizeof(near));
+		put_near(names, member_names_near(query->types, member.type_id, part, names, NEAR_MAX), near,
+			 sizeof(near));
 	return error_set(err, -ENOENT, "%s: %s%s", query->name, why.text, near);
 }
 
@@ -148,7 +156,8 @@ static int join_words(char **words, char *to, size_t size)
 {
 	bool is_kind = !strcmp(words[0], "struct") || !strcmp(words[0], "union") || !strcmp(words[0], "enum");
 
-	snprintf(to, size, "%s%s%s", words[0], is_kind && words[1] ? " " : "", is_kind && words[1] ? words[1] : "");
+	snprintf(to, size, "%s%s%s", words[0], is_kind && words[1] ? " " : "",
+		 is_kind && words[1] ? words[1] : "");
 	return is_kind && words[1] ? 2 : 1;
 }
 
@@ -200,7 +209,8 @@ static int parse_address(struct kernel *kernel, const char *word, uint64_t *ret_
 	errno = 0;
 	address = strtoull(name, &end, 16);
 	if ((!is_number(name) || *end || errno) && kernel_symbol(kernel, name, &address))
-		return error_set(err, -ENOENT, "'%s' is neither an address nor a symbol that this kernel tells", name);
+		return error_set(err, -ENOENT,
+				 "'%s' is neither an address nor a symbol that this kernel tells", name);
 	if (is_pointer && kernel_read_u64(kernel, address, &address))
 		return error_set(err, -EFAULT, "the pointer at '%s' can't be read", name);
 	if (word[strlen(name)]) {
@@ -213,7 +223,8 @@ static int parse_address(struct kernel *kernel, const char *word, uint64_t *ret_
 	return 0;
 }
 
-static int find_address(struct inspection *inspection, const char *word, uint64_t *ret_address, struct error *err)
+static int find_address(struct inspection *inspection, const char *word, uint64_t *ret_address,
+			struct error *err)
 {
 	const struct kstruct_options *chosen = inspection->options;
 	struct kernel *kernel;
@@ -225,7 +236,8 @@ static int find_address(struct inspection *inspection, const char *word, uint64_
 	if (status)
 		return status;
 	if (chosen->cpu != KSTRUCT_NO_NUMBER && kernel_percpu(kernel, address, chosen->cpu, &address))
-		return error_set(err, -ENOENT, "no CPU %" PRIu64 " among %zu", chosen->cpu, kernel->cpu_count);
+		return error_set(err, -ENOENT, "no CPU %" PRIu64 " among %zu", chosen->cpu,
+				 kernel->cpu_count);
 	*ret_address = address;
 	return 0;
 }
@@ -265,8 +277,11 @@ static int show_c(struct inspection *inspection, const struct kstruct_query *que
 	return status ? status : view_literal(inspection->view, text);
 }
 
-/* A second word that is no member may be a symbol: that is tried before giving up. @err: why it is no member. */
-static int try_symbol(struct inspection *inspection, const char *word, uint64_t *ret_address, struct error *err)
+/*
+ * A second word that is no member may be a symbol: that is tried before giving up. @err: why it is no member.
+ */
+static int try_symbol(struct inspection *inspection, const char *word, uint64_t *ret_address,
+		      struct error *err)
 {
 	struct error why = { 0 };
 	char text[sizeof(err->text)];
@@ -310,7 +325,8 @@ static int kstruct_show(struct inspection *inspection, struct error *err)
 		return status;
 	length = strlen(query.path);
 	if (words.member)
-		snprintf(query.path + length, sizeof(query.path) - length, "%s%s", length ? "." : "", words.member);
+		snprintf(query.path + length, sizeof(query.path) - length, "%s%s", length ? "." : "",
+			 words.member);
 	status = find_member(&query, err);
 	if (status && words.member && !words.address) {
 		status = try_symbol(inspection, words.member, &address, err);
@@ -343,11 +359,13 @@ const struct command kstruct_command = {
 		 "[OPTIONS] NAME MEMBER[.MEMBER…]\n"
 		 "[OPTIONS] NAME[.MEMBER…] ADDRESS|SYMBOL\n"
 		 "[OPTIONS] --search REGEX | --with-size N | --containing TYPE",
-	.description = "Shows a structure, union, enum or typedef of the kernel with the offset and size of every\n"
-		       "member, members of members too, and the holes between them. NAME MEMBER tells one offset. With an\n"
-		       "address or symbol it shows what stands there.\n"
-		       "Layouts come from BTF, of the running kernel, of a dump, or from --btf or --vmlinux, and\n"
-		       "need neither privileges nor debug files.",
+	.description =
+		"Shows a structure, union, enum or typedef of the kernel with the offset and size of every\n"
+		"member, members of members too, and the holes between them. NAME MEMBER tells one offset.\n"
+		"With an address or symbol it shows what stands there, and --follow what a list or tree "
+		"holds.\n"
+		"Layouts come from BTF, of the running kernel, of a dump, or from --btf or --vmlinux, and\n"
+		"need neither privileges nor debug files.",
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.settings_size = sizeof(struct kstruct_options),

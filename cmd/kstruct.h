@@ -78,8 +78,8 @@ int kstruct_show_offset(struct inspection *inspection, const struct kstruct_quer
 int kstruct_show_matches(struct inspection *inspection, struct kernel_types *types, struct error *err);
 
 /*
- * One line of a table: @step of @query, @level as shown, with a value (NULL: none). The caller's @values may have
- * MEMBER_VALUE and those behind it set.
+ * One line of a table: @step of @query, @level as shown, with a value (NULL: none). The caller's @values may
+ * have MEMBER_VALUE and those behind it set.
  */
 int kstruct_show_step(struct inspection *inspection, const struct kstruct_query *query,
 		      const struct type_step *step, unsigned level, struct view_value values[MEMBER_COLUMNS],

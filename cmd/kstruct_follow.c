@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * dill kstruct --follow: what a container of the kernel holds, an entry a line, with chosen members of each. The
- * container is what is asked for, or a member of it.
+ * dill kstruct --follow: what a container of the kernel holds, an entry a line, with chosen members of each.
+ * The container is what is asked for, or a member of it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -38,7 +38,10 @@ static const struct view_column entry_columns[ENTRY_COLUMNS] = {
 	[ENTRY_ADDR] = { .name = "addr", .type = VIEW_HEX, .is_optional = true },
 	[ENTRY_NUMBER] = { .name = "number", .type = VIEW_U64, .is_json_only = true, .is_optional = true },
 	[ENTRY_KEY] = { .name = "key", .type = VIEW_HEX, .is_json_only = true, .is_optional = true },
-	[ENTRY_LAST_KEY] = { .name = "last_key", .type = VIEW_HEX, .is_json_only = true, .is_optional = true },
+	[ENTRY_LAST_KEY] = { .name = "last_key",
+			     .type = VIEW_HEX,
+			     .is_json_only = true,
+			     .is_optional = true },
 	[ENTRY_FIELDS] = { .name = "fields", .title = "ENTRY", .type = VIEW_TEXT, .is_text_only = true },
 };
 const struct view_record kstruct_entry_record = {
@@ -104,7 +107,7 @@ static void following_deinit(struct following *following)
 }
 DEFINE_CLEANUP(following, struct following, following_deinit(&v));
 
-/* Fields ------------------------------------------------------------------------------------------------------- */
+/* Fields ------------------------------------------------------------------------------------------------- */
 
 static int find_fields(struct following *following, const char *list, struct error *err)
 {
@@ -114,11 +117,13 @@ static int find_fields(struct following *following, const char *list, struct err
 		int status;
 
 		if (!following->type[0])
-			return error_set(err, -EINVAL, "--fields needs the entries' type: --follow KIND:TYPE");
+			return error_set(err, -EINVAL,
+					 "--fields needs the entries' type: --follow KIND:TYPE");
 		if (following->field_count == FIELDS_MAX || length >= sizeof(field->path))
 			return error_set(err, -EINVAL, "--fields: too many, or too long a name");
 		snprintf(field->path, sizeof(field->path), "%.*s", (int)length, list);
-		status = kernel_member_find(following->types, following->type_id, field->path, &field->member, err);
+		status = kernel_member_find(following->types, following->type_id, field->path, &field->member,
+					    err);
 		if (status)
 			return error_context(err, "%s", following->type), status;
 		status = type_declaration(following->types, field->member.type_id, "", &field->type);
@@ -131,8 +136,8 @@ static int find_fields(struct following *following, const char *list, struct err
 }
 
 /* The value of one member, on its own: the rest of the entry need not be readable. */
-static void read_field(const struct following *following, const struct followed_field *field, uint64_t address,
-		       struct value_text *text)
+static void read_field(const struct following *following, const struct followed_field *field,
+		       uint64_t address, struct value_text *text)
 {
 	const struct kstruct_options *options = following->inspection->options;
 	const struct kernel_member *member = &field->member;
@@ -141,10 +146,11 @@ static void read_field(const struct following *following, const struct followed_
 	size_t size = member->size < VALUE_TEXT_MAX ? member->size : VALUE_TEXT_MAX;
 
 	if (!kernel_object_read(following->kernel, address + member->bit_offset / 8, size, &object, NULL))
-		value_decode(following->types, member->type_id, member->bit_offset % 8, member->bit_size, &object,
-			     &value);
+		value_decode(following->types, member->type_id, member->bit_offset % 8, member->bit_size,
+			     &object, &value);
 	if (value.kind == VALUE_UNREADABLE)
-		inspect_incomplete(following->inspection, "%s at 0x%" PRIx64 " can't be read", field->path, address);
+		inspect_incomplete(following->inspection, "%s at 0x%" PRIx64 " can't be read", field->path,
+				   address);
 	kstruct_value_text(following->kernel, &value, options->shows_strings, text);
 }
 
@@ -165,7 +171,7 @@ static int show_field(const struct following *following, const struct followed_f
 	return view_row(following->inspection->view, &kstruct_field_record, values);
 }
 
-/* Entries ------------------------------------------------------------------------------------------------------ */
+/* Entries ------------------------------------------------------------------------------------------------ */
 
 static void put_fields(const struct following *following, uint64_t address, char *to, size_t size)
 {
@@ -226,15 +232,17 @@ static int show_entry(const struct follow_entry *entry, void *context)
 	return status;
 }
 
-/* What is followed --------------------------------------------------------------------------------------------- */
+/* What is followed --------------------------------------------------------------------------------------- */
 
 /* The container's kind by the type of a member; typedefs count, arrays don't. */
-static int kind_of_member(struct kernel_types *types, const struct kernel_member *member, enum follow_kind *ret_kind)
+static int kind_of_member(struct kernel_types *types, const struct kernel_member *member,
+			  enum follow_kind *ret_kind)
 {
 	const struct btf *btf = kernel_types_btf(types);
 	const struct btf_type *type = btf__type_by_id(btf, member->type_id);
 
-	for (int i = 0; i < 32 && type && (btf_is_mod(type) || btf_is_typedef(type) || btf_is_type_tag(type)); i++)
+	for (int i = 0; i < 32 && type && (btf_is_mod(type) || btf_is_typedef(type) || btf_is_type_tag(type));
+	     i++)
 		type = btf__type_by_id(btf, type->type);
 	if (!type || !btf_is_struct(type))
 		return -ENOENT;
@@ -264,8 +272,8 @@ static int find_entry_type(struct following *following, const char *text, struct
 }
 
 /*
- * Where it starts: the container that was asked for; a member of what was asked for, named before the colon; or the
- * ring of which that is an entry.
+ * Where it starts: the container that was asked for; a member of what was asked for, named before the colon;
+ * or the ring of which that is an entry.
  */
 static int find_start(struct following *following, const struct kstruct_query *query, uint64_t address,
 		      const char *prefix, struct error *err)
@@ -279,8 +287,9 @@ static int find_start(struct following *following, const struct kstruct_query *q
 	if (!is_kind) {
 		snprintf(path, sizeof(path), "%s%s%s", query->path, *query->path ? "." : "", prefix);
 		if (kernel_member_find(query->types, query->id, path, &member, err))
-			return error_context(err, "--follow: '%s' is neither a kind of container nor a member of %s",
-					     prefix, query->name);
+			return error_context(
+				err, "--follow: '%s' is neither a kind of container nor a member of %s",
+				prefix, query->name);
 		following->start = address + member.bit_offset / 8;
 	}
 	if (!kind_of_member(query->types, &member, &following->kind)) {
@@ -288,21 +297,23 @@ static int find_start(struct following *following, const struct kstruct_query *q
 			return error_set(err, -EINVAL, "--follow: this is no %s", prefix);
 		return 0;
 	}
-	if (is_kind && *prefix && named == FOLLOW_LIST && member.type_id == query->id && following->has_link &&
-	    following->type_id == query->id) {
+	if (is_kind && *prefix && named == FOLLOW_LIST && member.type_id == query->id &&
+	    following->has_link && following->type_id == query->id) {
 		following->kind = FOLLOW_RING;
 		following->start += following->link;
 		return 0;
 	}
-	return error_set(err, -EINVAL, "--follow: %s%s%s is none of list_head, hlist_head, llist_head, rb_root, "
-			 "rb_root_cached, xarray, idr, maple_tree", query->name, *query->path ? "." : "", query->path);
+	return error_set(err, -EINVAL,
+			 "--follow: %s%s%s is none of list_head, hlist_head, llist_head, rb_root, "
+			 "rb_root_cached, xarray, idr, maple_tree",
+			 query->name, *query->path ? "." : "", query->path);
 }
 
 static int report_end(const struct following *following, const struct follow_end *end)
 {
 	if (end->damage)
-		inspect_incomplete(following->inspection, "after %" PRIu64 " entries it %s: 0x%" PRIx64, end->count,
-				   end->damage, end->damaged_at);
+		inspect_incomplete(following->inspection, "after %" PRIu64 " entries it %s: 0x%" PRIx64,
+				   end->count, end->damage, end->damaged_at);
 	else if (end->is_cut)
 		inspect_notice(following->inspection, "more than %" PRIu64 " entries", end->count);
 	return 0;
@@ -329,7 +340,7 @@ int kstruct_follow(struct inspection *inspection, const struct kstruct_query *qu
 	if (!status)
 		status = find_fields(&following, options->fields, err);
 	if (!status)
-		status = kernel_follow(kernel, query->types, following.kind, following.start, options->entries,
-				       show_entry, &following, &end, err);
+		status = kernel_follow(kernel, query->types, following.kind, following.start,
+				       options->entries, show_entry, &following, &end, err);
 	return status ? status : report_end(&following, &end);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* How a type is laid out, as a table: its head, its members with offset and size, and the gaps between them. */
+/*
+ * How a type is laid out, as a table: its head, its members with offset and size, and the gaps between them.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -53,12 +55,24 @@ static const struct view_column member_columns[MEMBER_COLUMNS] = {
 			       .is_text_only = true },
 	[MEMBER_OFFSET] = { .name = "offset", .type = VIEW_U64, .is_json_only = true },
 	[MEMBER_SIZE] = { .name = "size", .type = VIEW_U64, .is_json_only = true },
-	[MEMBER_BIT_OFFSET] = { .name = "bit_offset", .type = VIEW_U64, .is_json_only = true, .is_optional = true },
-	[MEMBER_BIT_SIZE] = { .name = "bit_size", .type = VIEW_U64, .is_json_only = true, .is_optional = true },
-	[MEMBER_TYPE] = { .name = "member_type", .type = VIEW_TEXT, .is_json_only = true, .is_optional = true },
+	[MEMBER_BIT_OFFSET] = { .name = "bit_offset",
+				.type = VIEW_U64,
+				.is_json_only = true,
+				.is_optional = true },
+	[MEMBER_BIT_SIZE] = { .name = "bit_size",
+			      .type = VIEW_U64,
+			      .is_json_only = true,
+			      .is_optional = true },
+	[MEMBER_TYPE] = { .name = "member_type",
+			  .type = VIEW_TEXT,
+			  .is_json_only = true,
+			  .is_optional = true },
 	[MEMBER_LEVEL] = { .name = "level", .type = VIEW_U64, .is_json_only = true },
 	[MEMBER_VALUE] = { .name = "value", .type = VIEW_ANY, .is_json_only = true, .is_optional = true },
-	[MEMBER_SYMBOL] = { .name = "symbol", .type = VIEW_SYMBOL, .is_json_only = true, .is_optional = true },
+	[MEMBER_SYMBOL] = { .name = "symbol",
+			    .type = VIEW_SYMBOL,
+			    .is_json_only = true,
+			    .is_optional = true },
 	[MEMBER_STRING] = { .name = "string", .type = VIEW_TEXT, .is_json_only = true, .is_optional = true },
 	[MEMBER_NUMBER] = { .name = "number", .type = VIEW_ANY, .is_json_only = true, .is_optional = true },
 	[MEMBER_REPEATS] = { .name = "repeats", .type = VIEW_U64, .is_json_only = true, .is_optional = true },
@@ -168,9 +182,9 @@ static const struct view_record offset_record = {
 extern const struct view_record kstruct_match_record, kstruct_containing_record, kstruct_more_record,
 	kstruct_entry_record, kstruct_field_record;
 const struct view_record *const kstruct_records[] = {
-	&kstruct_head_record,  &kstruct_member_record, &kstruct_hole_record,
-	&kstruct_padding_record, &enumerator_record,   &offset_record,
-	&kstruct_match_record, &kstruct_containing_record, &kstruct_more_record, &kstruct_entry_record, &kstruct_field_record, NULL,
+	&kstruct_head_record, &kstruct_member_record, &kstruct_hole_record,  &kstruct_padding_record,
+	&enumerator_record,   &offset_record,	      &kstruct_match_record, &kstruct_containing_record,
+	&kstruct_more_record, &kstruct_entry_record,  &kstruct_field_record, NULL,
 };
 
 /* "4 bytes", "3 bits", "2 bytes 3 bits". */
@@ -183,12 +197,13 @@ static const char *put_bits(uint64_t bits, char *to, size_t size)
 	else if (bits < 8)
 		snprintf(to, size, "%" PRIu64 " bit%s", bits, bits_plural);
 	else
-		snprintf(to, size, "%" PRIu64 " byte%s %" PRIu64 " bit%s", bits / 8, bytes_plural, bits % 8, bits_plural);
+		snprintf(to, size, "%" PRIu64 " byte%s %" PRIu64 " bit%s", bits / 8, bytes_plural, bits % 8,
+			 bits_plural);
 	return to;
 }
 
-static int show_gap(struct inspection *inspection, const struct kstruct_query *query, const struct type_step *step,
-		    unsigned level)
+static int show_gap(struct inspection *inspection, const struct kstruct_query *query,
+		    const struct type_step *step, unsigned level)
 {
 	bool is_hole = step->kind == STEP_HOLE;
 	char offset[40], size[40], text[80], bits[40];
@@ -244,7 +259,8 @@ int kstruct_show_step(struct inspection *inspection, const struct kstruct_query 
 		snprintf(size, sizeof(size), "%u bit%s", step->bit_size, step->bit_size == 1 ? "" : "s");
 		snprintf(bits, sizeof(bits), ":%u", step->bit_size);
 	}
-	if (asprintf(&text, "%s%s%s%s", declaration, bits, value_text ? " = " : "", value_text ? value_text : "") < 0) {
+	if (asprintf(&text, "%s%s%s%s", declaration, bits, value_text ? " = " : "",
+		     value_text ? value_text : "") < 0) {
 		text = NULL;
 		return -ENOMEM;
 	}
@@ -262,7 +278,7 @@ int kstruct_show_step(struct inspection *inspection, const struct kstruct_query 
 	return view_row(inspection->view, &kstruct_member_record, values);
 }
 
-/* Head -------------------------------------------------------------------------------------------------------- */
+/* Head --------------------------------------------------------------------------------------------------- */
 
 static const char *kind_of(const struct btf_type *type)
 {
@@ -364,7 +380,7 @@ int kstruct_show_head(struct inspection *inspection, const struct kstruct_query 
 	return status ? status : show_enumerators(inspection, query);
 }
 
-/* Layout ------------------------------------------------------------------------------------------------------ */
+/* Layout ------------------------------------------------------------------------------------------------- */
 
 struct layout {
 	struct inspection *inspection;
@@ -377,7 +393,8 @@ static int show_step(const struct type_step *step, void *context)
 	const struct layout *layout = context;
 	struct view_value values[MEMBER_COLUMNS] = { 0 };
 
-	return kstruct_show_step(layout->inspection, layout->query, step, layout->level + step->level, values, NULL);
+	return kstruct_show_step(layout->inspection, layout->query, step, layout->level + step->level, values,
+				 NULL);
 }
 
 /* The member that was asked for, as if a walk had come by. */
@@ -410,8 +427,9 @@ int kstruct_show_layout(struct inspection *inspection, const struct kstruct_quer
 	if (!status)
 		status = type_walk(query->types, query->member.type_id, query->path, query->member.bit_offset,
 				   options->depth, show_step, &layout);
-	return status == -EBADMSG ? error_set(err, status, "%s nests beyond reason: damaged types", query->name)
-				  : status;
+	return status == -EBADMSG
+		       ? error_set(err, status, "%s nests beyond reason: damaged types", query->name)
+		       : status;
 }
 
 int kstruct_show_offset(struct inspection *inspection, const struct kstruct_query *query, struct error *err)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * What stands in a structure of the kernel's memory: the layout's lines with values. Arrays have a line for each
- * element, equal neighbours are folded, and there is a bound to both elements and lines.
+ * What stands in a structure of the kernel's memory: the layout's lines with values. Arrays have a line for
+ * each element, equal neighbours are folded, and there is a bound to both elements and lines.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -37,7 +37,11 @@ static const struct view_column more_columns[MORE_COLUMNS] = {
 	[MORE_OFFSET_TEXT] = { .name = "offset_text", .type = VIEW_TEXT, .width = 8, .is_text_only = true },
 	[MORE_SIZE_TEXT] = { .name = "size_text", .type = VIEW_TEXT, .width = 7, .is_text_only = true },
 	[MORE_COUNT] = { .name = "count", .type = VIEW_U64, .is_json_only = true },
-	[MORE_TEXT] = { .name = "text", .type = VIEW_TEXT, .style = COLOUR_DIM, .is_text_only = true, .level_indent = 4 },
+	[MORE_TEXT] = { .name = "text",
+			.type = VIEW_TEXT,
+			.style = COLOUR_DIM,
+			.is_text_only = true,
+			.level_indent = 4 },
 };
 const struct view_record kstruct_more_record = {
 	.type = "more",
@@ -64,7 +68,8 @@ static int walk_structure(const struct value_walk *outer, uint32_t id, const cha
 static void put_pointer(struct kernel *kernel, const struct value *value, bool wants_string,
 			struct value_text *to)
 {
-	size_t length = snprintf(to->text, sizeof(to->text), value->number ? "0x%" PRIx64 : "NULL", value->number);
+	size_t length =
+		snprintf(to->text, sizeof(to->text), value->number ? "0x%" PRIx64 : "NULL", value->number);
 
 	snprintf(to->pointer, sizeof(to->pointer), "0x%" PRIx64, value->number);
 	to->value = view_text(to->pointer);
@@ -93,7 +98,8 @@ static void put_enum(const struct value *value, struct value_text *to)
 	}
 }
 
-void kstruct_value_text(struct kernel *kernel, const struct value *value, bool wants_string, struct value_text *to)
+void kstruct_value_text(struct kernel *kernel, const struct value *value, bool wants_string,
+			struct value_text *to)
 {
 	to->value = to->number = view_absent();
 	to->has_symbol = to->has_string = false;
@@ -142,7 +148,8 @@ void kstruct_put_value(const struct value_text *text, struct view_value values[M
 	values[MEMBER_STRING] = text->has_string ? view_text(text->string) : view_absent();
 }
 
-static int show_value(const struct value_walk *walk, const struct type_step *step, unsigned level, uint64_t repeats)
+static int show_value(const struct value_walk *walk, const struct type_step *step, unsigned level,
+		      uint64_t repeats)
 {
 	const struct kstruct_options *options = walk->inspection->options;
 	struct view_value values[MEMBER_COLUMNS] = { 0 };
@@ -153,15 +160,16 @@ static int show_value(const struct value_walk *walk, const struct type_step *ste
 		return error_set(NULL, -EBADMSG, "too long");
 	if (step->kind != STEP_MEMBER)
 		return kstruct_show_step(walk->inspection, walk->query, step, level, values, NULL);
-	value_decode(walk->query->types, step->type_id, step->bit_offset - walk->bit_start, step->bit_size, walk->object,
-		     &value);
+	value_decode(walk->query->types, step->type_id, step->bit_offset - walk->bit_start, step->bit_size,
+		     walk->object, &value);
 	if (value.kind == VALUE_UNREADABLE)
 		inspect_incomplete(walk->inspection, "%s can't be read", step->path);
 	kstruct_value_text(walk->kernel, &value, options->shows_strings, &text);
 	kstruct_put_value(&text, values);
 	if (repeats > 1)
 		values[MEMBER_REPEATS] = view_u64(repeats);
-	return kstruct_show_step(walk->inspection, walk->query, step, level, values, text.text[0] ? text.text : NULL);
+	return kstruct_show_step(walk->inspection, walk->query, step, level, values,
+				 text.text[0] ? text.text : NULL);
 }
 
 static int show_more(const struct value_walk *walk, const char *path, unsigned level, uint64_t count)
@@ -183,7 +191,8 @@ static int show_more(const struct value_walk *walk, const char *path, unsigned l
 }
 
 /* How many elements from @index on have the same bytes. */
-static uint64_t equal_run(const struct value_walk *walk, uint64_t start, size_t size, uint64_t index, uint64_t count)
+static uint64_t equal_run(const struct value_walk *walk, uint64_t start, size_t size, uint64_t index,
+			  uint64_t count)
 {
 	const uint8_t *first = walk->object->bytes + start + index * size;
 	uint64_t run = 1;
@@ -204,13 +213,16 @@ static int walk_elements(const struct value_walk *walk, const struct type_step *
 	size_t size;
 	int status = 0;
 
-	if (!type_is_array(types, step->type_id, &element, &count) || kernel_type_size(types, element, &size) || !size)
+	if (!type_is_array(types, step->type_id, &element, &count) ||
+	    kernel_type_size(types, element, &size) || !size)
 		return 0;
 	if (start > walk->object->size || count > (walk->object->size - start) / size)
 		return 0;
 	for (shown = 0; index < count && shown < options->limit && !status; index += run, shown++) {
 		char name[48], path[TYPE_PATH_MAX];
-		struct type_step inner = { .level = step->level, .type_id = element, .name = name, .path = path };
+		struct type_step inner = {
+			.level = step->level, .type_id = element, .name = name, .path = path
+		};
 
 		run = equal_run(walk, start, size, index, count);
 		if (run > 1)
@@ -235,7 +247,8 @@ static bool is_byte_array(struct kernel_types *types, uint32_t element)
 {
 	size_t size;
 
-	return !type_has_members(types, element, NULL) && !kernel_type_size(types, element, &size) && size == 1;
+	return !type_has_members(types, element, NULL) && !kernel_type_size(types, element, &size) &&
+	       size == 1;
 }
 
 static int visit_step(const struct type_step *step, void *context)
@@ -264,12 +277,12 @@ static int walk_structure(const struct value_walk *outer, uint32_t id, const cha
 	if (options->depth && level >= options->depth)
 		return 0;
 	walk.level = level;
-	return type_walk(walk.query->types, id, path, bit_offset, options->depth ? options->depth - level : 0, visit_step,
-			 &walk);
+	return type_walk(walk.query->types, id, path, bit_offset, options->depth ? options->depth - level : 0,
+			 visit_step, &walk);
 }
 
-int kstruct_show_values(struct inspection *inspection, const struct kstruct_query *query, struct kernel *kernel,
-			uint64_t address, struct error *err)
+int kstruct_show_values(struct inspection *inspection, const struct kstruct_query *query,
+			struct kernel *kernel, uint64_t address, struct error *err)
 {
 	CLEANUP(object) struct kernel_object object = { 0 };
 	const char *dot = strrchr(query->path, '.');
@@ -290,7 +303,8 @@ int kstruct_show_values(struct inspection *inspection, const struct kstruct_quer
 		.bit_size = query->member.bit_size,
 		.size = query->member.size,
 	};
-	int status = kernel_object_read(kernel, address + query->member.bit_offset / 8, query->member.size, &object, err);
+	int status = kernel_object_read(kernel, address + query->member.bit_offset / 8, query->member.size,
+					&object, err);
 
 	if (status)
 		return error_context(err, "%s at 0x%" PRIx64, query->name, address), status;

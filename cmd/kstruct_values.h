@@ -15,7 +15,8 @@ struct value_text {
 };
 
 /* @wants_string: read what a char pointer points to. */
-void kstruct_value_text(struct kernel *kernel, const struct value *value, bool wants_string, struct value_text *to);
+void kstruct_value_text(struct kernel *kernel, const struct value *value, bool wants_string,
+			struct value_text *to);
 void kstruct_put_value(const struct value_text *text, struct view_value values[MEMBER_COLUMNS]);
 
 /* What the container there holds: --follow. */
@@ -23,7 +24,7 @@ int kstruct_follow(struct inspection *inspection, const struct kstruct_query *qu
 		   uint64_t address, struct error *err);
 
 /* The lines of kstruct_show_layout() with what stands at @address. */
-int kstruct_show_values(struct inspection *inspection, const struct kstruct_query *query, struct kernel *kernel,
-			uint64_t address, struct error *err);
+int kstruct_show_values(struct inspection *inspection, const struct kstruct_query *query,
+			struct kernel *kernel, uint64_t address, struct error *err);
 
 #endif

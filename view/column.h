@@ -17,24 +17,24 @@
 
 /* What a column holds.      constructor                text                   JSON */
 enum view_type {
-	VIEW_TEXT = 0,    /* view_text()                escaped                string */
-	VIEW_PATH,        /* view_text()                cut at the left        string */
-	VIEW_SYMBOL,      /* view_text()                escaped                string */
-	VIEW_ENUM,        /* view_u64(), an index       column's names[i]      string; number beyond names */
-	VIEW_U64,         /* view_u64()                 1234567                integer */
-	VIEW_I64,         /* view_i64()                 -12                    integer */
-	VIEW_HEX,         /* view_u64()                 0xffff888004a2b000     string: jq rounds above 2^53 */
-	VIEW_COUNT,       /* view_u64() or view_i64()   12.3k                  integer */
-	VIEW_BYTES,       /* view_u64() or view_i64()   1.5 MiB                integer, bytes */
+	VIEW_TEXT = 0,	  /* view_text()                escaped                string */
+	VIEW_PATH,	  /* view_text()                cut at the left        string */
+	VIEW_SYMBOL,	  /* view_text()                escaped                string */
+	VIEW_ENUM,	  /* view_u64(), an index       column's names[i]      string; number beyond names */
+	VIEW_U64,	  /* view_u64()                 1234567                integer */
+	VIEW_I64,	  /* view_i64()                 -12                    integer */
+	VIEW_HEX,	  /* view_u64()                 0xffff888004a2b000     string: jq rounds above 2^53 */
+	VIEW_COUNT,	  /* view_u64() or view_i64()   12.3k                  integer */
+	VIEW_BYTES,	  /* view_u64() or view_i64()   1.5 MiB                integer, bytes */
 	VIEW_DURATION_NS, /* view_u64() or view_i64()   1.2 ms                 integer, ns */
-	VIEW_TIME,        /* view_u64(), ns (realtime)  12:00:05, local        "…-31T11:00:05.123456789Z", UTC */
-	VIEW_PERCENT,     /* view_double(), 0 to 100    12.5%                  number */
-	VIEW_BOOL,        /* view_bool()                yes                    true */
-	VIEW_ANY,         /* text, number or bool       by what it is          by what it is */
+	VIEW_TIME, /* view_u64(), ns (realtime)  12:00:05, local        "…-31T11:00:05.123456789Z", UTC */
+	VIEW_PERCENT, /* view_double(), 0 to 100    12.5%                  number */
+	VIEW_BOOL,    /* view_bool()                yes                    true */
+	VIEW_ANY,     /* text, number or bool       by what it is          by what it is */
 	/* Blocks: never inside a line, but on lines of their own below it. */
-	VIEW_STACK,     /* view_frames()              indented frames        array, see stack.h */
+	VIEW_STACK,	/* view_frames()              indented frames        array, see stack.h */
 	VIEW_HISTOGRAM, /* view_slots()               bars                   array, see histogram.h */
-	VIEW_COUNTERS,  /* view_counters()            "name 3, other 1"      object of integers, zeros too */
+	VIEW_COUNTERS,	/* view_counters()            "name 3, other 1"      object of integers, zeros too */
 };
 
 enum view_align {
@@ -76,7 +76,8 @@ struct view_record {
 	 *     {{  }}           literal braces
 	 */
 	const char *text;
-	const struct view_record *joins; /* rows go on in that record's table, under its heading; NULL: its own */
+	const struct view_record
+		*joins;	     /* rows go on in that record's table, under its heading; NULL: its own */
 	unsigned indent;     /* spaces before text lines; blocks stand 4 further right */
 	bool starts_section; /* text: an empty line before it, unless it comes first */
 	bool is_remark;      /* text: left out when the view is quiet */

@@ -42,7 +42,7 @@ bool follow_kind_has_nodes(enum follow_kind kind)
 	return kind != FOLLOW_XARRAY && kind != FOLLOW_IDR && kind != FOLLOW_MAPLE_TREE;
 }
 
-/* What all walks share ------------------------------------------------------------------------------------------ */
+/* What all walks share ----------------------------------------------------------------------------------- */
 
 int follow_give(struct follow *follow, const struct follow_entry *entry)
 {
@@ -117,7 +117,7 @@ static int give_node(struct follow *follow, uint64_t node)
 	return status ? status : follow_give(follow, &entry);
 }
 
-/* Chains -------------------------------------------------------------------------------------------------------- */
+/* Chains ------------------------------------------------------------------------------------------------- */
 
 /* struct list_head: next, prev. */
 static int follow_ring(struct follow *follow, uint64_t head, bool gives_head)
@@ -164,7 +164,7 @@ static int follow_chain(struct follow *follow, uint64_t head, bool has_back)
 	}
 }
 
-/* Red-black trees ------------------------------------------------------------------------------------------------ */
+/* Red-black trees ---------------------------------------------------------------------------------------- */
 
 struct tree_layout {
 	struct field parent, right, left;
@@ -177,7 +177,8 @@ static const struct field_spec tree_fields[] = {
 };
 
 /* Every node names its parent (and its colour in the low bits): so none is reached twice. */
-static int check_parent(struct follow *follow, const struct tree_layout *layout, uint64_t node, uint64_t parent)
+static int check_parent(struct follow *follow, const struct tree_layout *layout, uint64_t node,
+			uint64_t parent)
 {
 	uint64_t word;
 	int status = follow_word(follow, node + layout->parent.offset, &word);
@@ -193,7 +194,8 @@ static int follow_tree(struct follow *follow, uint64_t root, struct error *err)
 	uint64_t path[TREE_DEPTH_MAX], node, parent = 0;
 	struct tree_layout layout;
 	size_t depth = 0;
-	int status = fields_load(follow->types, tree_fields, sizeof(tree_fields) / sizeof(*tree_fields), &layout, err);
+	int status = fields_load(follow->types, tree_fields, sizeof(tree_fields) / sizeof(*tree_fields),
+				 &layout, err);
 
 	if (!status)
 		status = follow_word(follow, root, &node);
@@ -268,9 +270,12 @@ static int follow_by_kind(struct follow *follow, enum follow_kind kind, uint64_t
 }
 
 int kernel_follow(struct kernel *kernel, struct kernel_types *types, enum follow_kind kind, uint64_t address,
-		  uint64_t limit, follow_visit visit, void *context, struct follow_end *ret_end, struct error *err)
+		  uint64_t limit, follow_visit visit, void *context, struct follow_end *ret_end,
+		  struct error *err)
 {
-	struct follow follow = { .kernel = kernel, .types = types, .limit = limit, .visit = visit, .context = context };
+	struct follow follow = {
+		.kernel = kernel, .types = types, .limit = limit, .visit = visit, .context = context
+	};
 	int status;
 
 	if (!limit || limit > FOLLOW_ENTRIES_MAX)
@@ -278,7 +283,8 @@ int kernel_follow(struct kernel *kernel, struct kernel_types *types, enum follow
 	status = follow_by_kind(&follow, kind, address, err);
 	free(follow.met);
 	if (status == -ENOMEM)
-		return error_set(err, status, "no memory for %llu entries", (unsigned long long)follow.end.count);
+		return error_set(err, status, "no memory for %llu entries",
+				 (unsigned long long)follow.end.count);
 	if (status && status != FOLLOW_ENDED)
 		return status;
 	*ret_end = follow.end;

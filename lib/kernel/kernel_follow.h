@@ -52,10 +52,11 @@ struct follow_end {
 #define FOLLOW_ENTRIES_MAX (1u << 22)
 
 /*
- * Walk the container at @address, @limit entries at most (0, or more than it: FOLLOW_ENTRIES_MAX). -ENOENT when
- * this kernel has no such containers. Sources: include/linux/{list,rbtree,llist,xarray,maple_tree}.h.
+ * Walk the container at @address, @limit entries at most (0, or more than it: FOLLOW_ENTRIES_MAX). -ENOENT
+ * when this kernel has no such containers. Sources: include/linux/{list,rbtree,llist,xarray,maple_tree}.h.
  */
 int kernel_follow(struct kernel *kernel, struct kernel_types *types, enum follow_kind kind, uint64_t address,
-		  uint64_t limit, follow_visit visit, void *context, struct follow_end *ret_end, struct error *err);
+		  uint64_t limit, follow_visit visit, void *context, struct follow_end *ret_end,
+		  struct error *err);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Containers that hold pointers: xarrays (lib/xarray.c) and maple trees (lib/maple_tree.c, since Linux 6.1). An
- * entry whose low bits are 10 is internal: above 4096 a pointer to a node, below a mark such as "reserved". An
- * odd entry is a number.
+ * Containers that hold pointers: xarrays (lib/xarray.c) and maple trees (lib/maple_tree.c, since Linux 6.1).
+ * An entry whose low bits are 10 is internal: above 4096 a pointer to a node, below a mark such as
+ * "reserved". An odd entry is a number.
  */
 #include <errno.h>
 #include <string.h>
@@ -38,7 +38,7 @@ static int give_range(struct follow *follow, uint64_t held, uint64_t first, uint
 	return follow_give(follow, &entry);
 }
 
-/* XArray ------------------------------------------------------------------------------------------------------- */
+/* XArray ------------------------------------------------------------------------------------------------- */
 
 struct xarray_layout {
 	struct field shift, slots;
@@ -49,8 +49,8 @@ static const struct field_spec xarray_fields[] = {
 	{ "xa_node", "slots", offsetof(struct xarray_layout, slots), true },
 };
 
-static int follow_xarray_node(struct follow *follow, const struct xarray_layout *layout, uint64_t node, uint64_t base,
-			      unsigned shift_below, unsigned depth)
+static int follow_xarray_node(struct follow *follow, const struct xarray_layout *layout, uint64_t node,
+			      uint64_t base, unsigned shift_below, unsigned depth)
 {
 	uint64_t slots[64], shift;
 	size_t count = layout->slots.size / sizeof(slots[0]);
@@ -89,7 +89,7 @@ int follow_xarray(struct follow *follow, uint64_t head, struct error *err)
 	return give_range(follow, entry, 0, 0);
 }
 
-/* Maple tree --------------------------------------------------------------------------------------------------- */
+/* Maple tree --------------------------------------------------------------------------------------------- */
 
 /* A kind of node: where its pivots (the last key of each slot but the last) and slots are. */
 struct maple_shape {
@@ -126,8 +126,8 @@ static int load_maple_layout(struct follow *follow, struct maple_layout *ret_lay
 }
 
 /*
- * The kind of node is in bits 3 to 6 of the pointer, and nodes are aligned to their size. Only the root's pointer
- * is marked as internal.
+ * The kind of node is in bits 3 to 6 of the pointer, and nodes are aligned to their size. Only the root's
+ * pointer is marked as internal.
  */
 static const struct maple_shape *maple_shape_of(const struct maple_layout *layout, uint64_t encoded)
 {
@@ -143,7 +143,8 @@ static int follow_maple_node(struct follow *follow, const struct maple_layout *l
 			     uint64_t first, uint64_t last, unsigned depth)
 {
 	const struct maple_shape *shape = maple_shape_of(layout, encoded);
-	uint64_t node = encoded & ~(uint64_t)(MAPLE_NODE_SIZE - 1), pivots[MAPLE_SLOTS_MAX], slots[MAPLE_SLOTS_MAX];
+	uint64_t node = encoded & ~(uint64_t)(MAPLE_NODE_SIZE - 1), pivots[MAPLE_SLOTS_MAX],
+		 slots[MAPLE_SLOTS_MAX];
 	uint8_t bytes[MAPLE_NODE_SIZE];
 	size_t slot_count, pivot_count;
 	int status;

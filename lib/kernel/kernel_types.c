@@ -102,9 +102,10 @@ static int check_header(const struct btf_header *header, size_t size, struct err
 	if (header->type_off % 4 || header->type_off > room || header->type_len > room - header->type_off ||
 	    header->str_off > room || header->str_len > room - header->str_off || !header->str_len ||
 	    header->type_off + header->type_len > header->str_off)
-		return error_set(err, -EBADMSG,
-				 "damaged or cut BTF: types at %u, %u bytes, names at %u, %u bytes, all in %zu",
-				 header->type_off, header->type_len, header->str_off, header->str_len, room);
+		return error_set(
+			err, -EBADMSG,
+			"damaged or cut BTF: types at %u, %u bytes, names at %u, %u bytes, all in %zu",
+			header->type_off, header->type_len, header->str_off, header->str_len, room);
 	return 0;
 }
 

@@ -21,8 +21,8 @@ struct kernel;
 struct kernel_types;
 
 /*
- * Parse raw BTF of @size bytes (copied). -EBADMSG with a message. Where a record is damaged or of a kind that is
- * too new, the types before it are there and the others are not.
+ * Parse raw BTF of @size bytes (copied). -EBADMSG with a message. Where a record is damaged or of a kind that
+ * is too new, the types before it are there and the others are not.
  */
 int kernel_types_open(const void *bytes, size_t size, const char *origin, struct kernel_types **ret_types,
 		      struct error *err);
@@ -54,8 +54,8 @@ struct kernel_member {
 };
 
 /*
- * @path: "list.next", "objects", "node[3]", "per_node[1].node"; "" is the type itself. -ENOENT with a message. A
- * flexible array has any element.
+ * @path: "list.next", "objects", "node[3]", "per_node[1].node"; "" is the type itself. -ENOENT with a
+ * message. A flexible array has any element.
  */
 int kernel_member_find(struct kernel_types *types, uint32_t id, const char *path,
 		       struct kernel_member *ret_member, struct error *err);
@@ -107,7 +107,8 @@ struct kernel_enumeration {
 /* Through typedefs and qualifiers. -ENOENT when @id is no enum. */
 int kernel_enumeration(struct kernel_types *types, uint32_t id, struct kernel_enumeration *ret_enumeration);
 /* The value and name (borrowed) at @index < count; as unsigned where !is_signed. */
-int64_t kernel_enumerator_at(const struct kernel_enumeration *enumeration, uint32_t index, const char **ret_name);
+int64_t kernel_enumerator_at(const struct kernel_enumeration *enumeration, uint32_t index,
+			     const char **ret_name);
 
 /* sizeof by name; 0 when there is no such type. */
 size_t kernel_sizeof(struct kernel_types *types, const char *name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Types and enumerators by name. A kernel has 130,000 types, and libbpf's search looks at each: one pass makes
- * a hash instead, when the first name is asked for. Of equal names the first counts.
+ * Types and enumerators by name. A kernel has 130,000 types, and libbpf's search looks at each: one pass
+ * makes a hash instead, when the first name is asked for. Of equal names the first counts.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -148,7 +148,8 @@ static int build_enumerators(struct kernel_types *types)
 			continue;
 		for (uint32_t i = 0; i < btf_vlen(type); i++)
 			add_name(types, &types->enumerator_index,
-				 btf_is_enum(type) ? btf_enum(type)[i].name_off : btf_enum64(type)[i].name_off,
+				 btf_is_enum(type) ? btf_enum(type)[i].name_off
+						   : btf_enum64(type)[i].name_off,
 				 id, i, false);
 	}
 	types->enumerator_index.is_built = true;
@@ -210,7 +211,10 @@ int64_t type_enumerator(const struct kernel_types *types, const struct btf_type 
 	}
 	narrow = &btf_enum(type)[index];
 	*ret_name = name_at(types, narrow->name_off);
-	/* Where no enum says that it is signed, none can: small negative numbers are more usual than large ones. */
+	/*
+	 * Where no enum says that it is signed, none can: small negative numbers are more usual than large
+	 * ones.
+	 */
 	return btf_kflag(type) || !types->has_signed_enums ? narrow->val : (int64_t)(uint32_t)narrow->val;
 }
 
@@ -248,7 +252,8 @@ int kernel_enumeration(struct kernel_types *types, uint32_t id, struct kernel_en
 	return 0;
 }
 
-int64_t kernel_enumerator_at(const struct kernel_enumeration *enumeration, uint32_t index, const char **ret_name)
+int64_t kernel_enumerator_at(const struct kernel_enumeration *enumeration, uint32_t index,
+			     const char **ret_name)
 {
 	return type_enumerator(enumeration->types, enumeration->record, index, ret_name);
 }

@@ -259,8 +259,9 @@ int fields_load(struct kernel_types *types, const struct field_spec *specs, size
 	uint32_t id = 0;
 
 	if (!types)
-		return error_set(err, -ENOENT,
-				 "the kernel's types are not known: no BTF in its memory; --btf takes a file");
+		return error_set(
+			err, -ENOENT,
+			"the kernel's types are not known: no BTF in its memory; --btf takes a file");
 	for (size_t i = 0; i < count; i++) {
 		struct field field = { 0 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * What is read from a kernel's memory: single fields, and the types that a kernel carries in its own image: .BTF lies in its read-only data since 5.2
- * (include/asm-generic/vmlinux.lds.h), for /sys/kernel/btf/vmlinux.
+ * What is read from a kernel's memory: single fields, and the types that a kernel carries in its own image:
+ * .BTF lies in its read-only data since 5.2 (include/asm-generic/vmlinux.lds.h), for /sys/kernel/btf/vmlinux.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +47,8 @@ static int open_at(struct kernel *kernel, uint64_t address, size_t size, const c
 	if (!bytes)
 		return error_set(err, -ENOMEM, "no memory for %zu bytes of types", size);
 	if (!read_pages(kernel, address, bytes, size))
-		return error_set(err, -EFAULT, "the BTF at 0x%llx can't be read", (unsigned long long)address);
+		return error_set(err, -EFAULT, "the BTF at 0x%llx can't be read",
+				 (unsigned long long)address);
 	return kernel_types_open(bytes, size, origin, ret_types, err);
 }
 
@@ -63,10 +64,11 @@ static int open_by_symbols(struct kernel *kernel, struct kernel_types **ret_type
 }
 
 /*
- * A header as pahole writes it. The kernel keeps a copy of the header alone (struct btf): so the names must be
- * where it says, and begin with the empty one.
+ * A header as pahole writes it. The kernel keeps a copy of the header alone (struct btf): so the names must
+ * be where it says, and begin with the empty one.
  */
-static bool is_kernel_btf(struct kernel *kernel, uint64_t address, const struct btf_header *header, size_t *ret_size)
+static bool is_kernel_btf(struct kernel *kernel, uint64_t address, const struct btf_header *header,
+			  size_t *ret_size)
 {
 	uint64_t size = (uint64_t)header->hdr_len + header->str_off + header->str_len;
 	uint8_t ends[2];
@@ -113,7 +115,8 @@ static int open_by_scan(struct kernel *kernel, struct kernel_types **ret_types, 
 				return 0;
 		}
 	}
-	return error_set(err, -ENOENT, "no types in the kernel's memory: is it built without DEBUG_INFO_BTF?");
+	return error_set(err, -ENOENT,
+			 "no types in the kernel's memory: is it built without DEBUG_INFO_BTF?");
 }
 
 int kernel_types_open_memory(struct kernel *kernel, struct kernel_types **ret_types, struct error *err)

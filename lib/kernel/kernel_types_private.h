@@ -60,7 +60,10 @@ uint32_t type_resolve(const struct kernel_types *types, uint32_t id);
 /* The same, as a record: NULL for void. */
 const struct btf_type *type_resolved(const struct kernel_types *types, uint32_t id);
 
-/* The @index-th member of a struct or union: where it lies in bits from the start, and its bits (0: no field). */
+/*
+ * The @index-th member of a struct or union: where it lies in bits from the start, and its bits (0: no
+ * field).
+ */
 void type_member_place(const struct kernel_types *types, const struct btf_type *type, uint32_t index,
 		       uint32_t *ret_bit_offset, uint32_t *ret_bit_size);
 

@@ -65,7 +65,8 @@ bool kernel_object_has(const struct kernel_object *object, size_t offset, size_t
 {
 	if (offset > object->size || size > object->size - offset)
 		return false;
-	for (size_t page = page_of(object, offset); size && page <= page_of(object, offset + size - 1); page++)
+	for (size_t page = page_of(object, offset); size && page <= page_of(object, offset + size - 1);
+	     page++)
 		if (object->is_absent[page])
 			return false;
 	return true;
@@ -128,7 +129,9 @@ static void decode_enum(struct kernel_types *types, uint32_t id, unsigned bits, 
 		put_flags(&enumeration, value->number, value->name, sizeof(value->name));
 }
 
-/* The length of what may be a string: no control characters but usual ones, well-formed or Latin otherwise. */
+/*
+ * The length of what may be a string: no control characters but usual ones, well-formed or Latin otherwise.
+ */
 static bool is_text(const uint8_t *bytes, size_t size, size_t *ret_length)
 {
 	size_t length = strnlen((const char *)bytes, size);
@@ -161,14 +164,15 @@ static void put_bytes(const uint8_t *bytes, size_t size, char *to, size_t room)
 	}
 }
 
-static void decode_array(struct kernel_types *types, const struct btf_type *array, const uint8_t *bytes, size_t size,
-			 struct value *value)
+static void decode_array(struct kernel_types *types, const struct btf_type *array, const uint8_t *bytes,
+			 size_t size, struct value *value)
 {
 	const struct btf_type *element = type_resolved(types, btf_array(array)->type);
 	size_t length;
 	bool is_char;
 
-	if (!element || !btf_is_int(element) || element->size != 1 || btf_int_encoding(element) & BTF_INT_BOOL)
+	if (!element || !btf_is_int(element) || element->size != 1 ||
+	    btf_int_encoding(element) & BTF_INT_BOOL)
 		return;
 	is_char = !strcmp(name_at(types, element->name_off), "char");
 	if (is_text(bytes, size, &length) && (is_char || length > 2) && length < sizeof(value->text)) {
@@ -249,7 +253,8 @@ void value_decode(struct kernel_types *types, uint32_t id, uint64_t bit_offset, 
 	bits = bit_size ? bit_size : size * 8;
 	bytes_used = bit_size ? (bit_offset % 8 + bit_size + 7) / 8 : size;
 	/* Only numbers can be bit-fields; damaged types say anything. */
-	if (!bytes_used || (bit_size && (bits > 64 || size > 8 || !(btf_is_int(type) || btf_is_any_enum(type)))))
+	if (!bytes_used ||
+	    (bit_size && (bits > 64 || size > 8 || !(btf_is_int(type) || btf_is_any_enum(type)))))
 		return;
 	if (!kernel_object_has(object, offset, bytes_used)) {
 		ret_value->kind = VALUE_UNREADABLE;
@@ -271,10 +276,13 @@ void value_decode(struct kernel_types *types, uint32_t id, uint64_t bit_offset, 
 		ret_value->is_char_pointer = points_to_char(types, type);
 }
 
-/* Marks where a section begins or ends: nothing lies in it. They are near where the names of data are hidden. */
+/*
+ * Marks where a section begins or ends: nothing lies in it. They are near where the names of data are hidden.
+ */
 static bool is_label(const char *name)
 {
-	static const char *const beginnings[] = { "__start_", "__stop_", "__bss_", "__init_", "__end_", "__brk_" };
+	static const char *const beginnings[] = { "__start_", "__stop_", "__bss_",
+						  "__init_",  "__end_",	 "__brk_" };
 
 	for (size_t i = 0; i < sizeof(beginnings) / sizeof(*beginnings); i++)
 		if (!strncmp(name, beginnings[i], strlen(beginnings[i])))

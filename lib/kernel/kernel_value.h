@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
-/* What stands in a member, by its type: numbers, enumerators, pointers, texts. Walks nothing, prints nothing. */
+/*
+ * What stands in a member, by its type: numbers, enumerators, pointers, texts. Walks nothing, prints nothing.
+ */
 #ifndef DILL_KERNEL_VALUE_H
 #define DILL_KERNEL_VALUE_H
 
@@ -58,7 +60,9 @@ struct value {
 void value_decode(struct kernel_types *types, uint32_t id, uint64_t bit_offset, uint32_t bit_size,
 		  const struct kernel_object *object, struct value *ret_value);
 
-/* "handle_mm_fault+0x10", for an address within the kernel's image or a module. -ENOENT: no symbol is there. */
+/*
+ * "handle_mm_fault+0x10", for an address within the kernel's image or a module. -ENOENT: no symbol is there.
+ */
 int value_symbol(struct kernel *kernel, uint64_t address, char *to, size_t size);
 
 /* The number as a person reads it: decimal, and hexadecimal where that tells more. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Definitions in the order that C wants: what is held by value first. Bodies are laid out as a compiler would,
- * beside the places where BTF has the members; where the two differ a gap is written out.
+ * Definitions in the order that C wants: what is held by value first. Bodies are laid out as a compiler
+ * would, beside the places where BTF has the members; where the two differ a gap is written out.
  */
 #include "type_c.h"
 
@@ -139,9 +139,10 @@ static void put_indent(FILE *out, unsigned indent)
 		fputc('\t', out);
 }
 
-/* Bodies ------------------------------------------------------------------------------------------------------- */
+/* Bodies ------------------------------------------------------------------------------------------------- */
 
-static void put_enumerators(struct emitter *emitter, FILE *out, uint32_t id, const struct kernel_enumeration *all)
+static void put_enumerators(struct emitter *emitter, FILE *out, uint32_t id,
+			    const struct kernel_enumeration *all)
 {
 	for (uint32_t i = 0; i < all->count; i++) {
 		const char *name;
@@ -156,7 +157,8 @@ static void put_enumerators(struct emitter *emitter, FILE *out, uint32_t id, con
 		else if (value == INT64_MIN)
 			fprintf(out, " = (-0x7fffffffffffffffLL - 1),\n");
 		else
-			fprintf(out, " = %" PRId64 "%s,\n", value, value > INT32_MAX || value < INT32_MIN ? "LL" : "");
+			fprintf(out, " = %" PRId64 "%s,\n", value,
+				value > INT32_MAX || value < INT32_MIN ? "LL" : "");
 	}
 }
 
@@ -177,7 +179,10 @@ static void put_enum_body(struct emitter *emitter, FILE *out, uint32_t id)
 	put_indent(out, emitter->indent);
 	fprintf(out, "}");
 	if (all.size != 4)
-		fprintf(out, " __attribute__((mode(__%s__)))", all.size == 1 ? "QI" : all.size == 2 ? "HI" : "DI");
+		fprintf(out, " __attribute__((mode(__%s__)))",
+			all.size == 1	? "QI"
+			: all.size == 2 ? "HI"
+					: "DI");
 }
 
 /* True when some member asks for more than a byte's alignment and still there is none: __packed. */
@@ -264,7 +269,8 @@ static void put_member(struct body *body, const struct btf_type *type, uint32_t 
 		fail(emitter, -EBADMSG, member->type);
 		return;
 	}
-	for (const char *at = name_at(emitter->types, member->name_off); *at && strlen(name) < sizeof(name) - 1; at++)
+	for (const char *at = name_at(emitter->types, member->name_off);
+	     *at && strlen(name) < sizeof(name) - 1; at++)
 		name[strlen(name)] = isalnum((unsigned char)*at) ? *at : '_';
 	emitter->indent++;
 	put_indent(out, emitter->indent);
@@ -297,7 +303,8 @@ static void put_struct_body(struct emitter *emitter, FILE *out, uint32_t id)
 	fprintf(out, "{\n");
 	for (uint32_t i = 0; i < btf_vlen(type) && !emitter->status; i++)
 		put_member(&body, type, i);
-	natural = round_up(body.end, body.is_packed ? 8 : type_natural_alignment(emitter->types, id) * UINT64_C(8));
+	natural = round_up(body.end,
+			   body.is_packed ? 8 : type_natural_alignment(emitter->types, id) * UINT64_C(8));
 	if (natural > size)
 		fail(emitter, -EBADMSG, id);
 	else if (natural < size)
@@ -333,7 +340,7 @@ static char *body_text(void *context, uint32_t id)
 	return text;
 }
 
-/* Order -------------------------------------------------------------------------------------------------------- */
+/* Order -------------------------------------------------------------------------------------------------- */
 
 static void need(struct emitter *emitter, uint32_t id, bool by_value);
 
@@ -493,6 +500,7 @@ int type_to_c(struct kernel_types *types, uint32_t id, char **ret_text, struct e
 		return 0;
 	type = type_at(types, emitter.culprit);
 	culprit = type ? name_at(types, type->name_off) : "";
-	return error_set(err, status, "%s '%s' can't be written as C: %s", name_at(types, type_at(types, id)->name_off),
+	return error_set(err, status, "%s '%s' can't be written as C: %s",
+			 name_at(types, type_at(types, id)->name_off),
 			 *culprit ? culprit : "something without a name", strerror(-status));
 }

@@ -105,7 +105,8 @@ static bool is_wanted(const struct search *search, uint32_t id)
 			id = btf_array(type)->type;
 			continue;
 		}
-		if (!btf_is_ptr(type) && stars == wanted->stars && (word || btf_is_int(type) || btf_is_fwd(type)) &&
+		if (!btf_is_ptr(type) && stars == wanted->stars &&
+		    (word || btf_is_int(type) || btf_is_fwd(type)) &&
 		    !strcmp(name_at(search->types, type->name_off), wanted->name) &&
 		    (!*wanted->word || !word || !strncmp(wanted->word, word, strlen(word))))
 			return true;
@@ -178,7 +179,8 @@ static int look_at(struct search *search, uint32_t id)
 	if (btf_is_typedef(type)) {
 		inner = type_resolved(search->types, id);
 		/* What has a name of its own is found by that one. */
-		if (inner && *name_at(search->types, inner->name_off) && (filter->has_size || filter->containing))
+		if (inner && *name_at(search->types, inner->name_off) &&
+		    (filter->has_size || filter->containing))
 			return 0;
 	}
 	if (inner && kind_word(inner))
@@ -200,8 +202,8 @@ static int by_name(const void *a, const void *b)
 	return order ? order : (left->offset > right->offset) - (left->offset < right->offset);
 }
 
-int type_search(struct kernel_types *types, const struct type_filter *filter, struct type_matches *ret_matches,
-		struct error *err)
+int type_search(struct kernel_types *types, const struct type_filter *filter,
+		struct type_matches *ret_matches, struct error *err)
 {
 	CLEANUP(search) struct search search = { .types = types, .filter = filter };
 	struct type_filter without = *filter;
@@ -234,7 +236,7 @@ int type_search(struct kernel_types *types, const struct type_filter *filter, st
 	return 0;
 }
 
-/* Near names ---------------------------------------------------------------------------------------------------- */
+/* Near names --------------------------------------------------------------------------------------------- */
 
 #define NEAR_LENGTH_MAX 63
 

@@ -10,16 +10,19 @@ struct kernel_types;
 
 /*
  * "int (*run)(struct thing *, void *)", "char comm[16]", "struct {...} x"; with "" as @name the type alone:
- * "int (*)(struct thing *, void *)", "char[16]". What is wanting in damaged types is "...". Owned by the caller.
- * -ENOMEM or 0.
+ * "int (*)(struct thing *, void *)", "char[16]". What is wanting in damaged types is "...". Owned by the
+ * caller. -ENOMEM or 0.
  */
 int type_declaration(const struct kernel_types *types, uint32_t id, const char *name, char **ret_text);
 
 /* How names are to be written. Members may be NULL. */
 struct type_naming {
 	const uint8_t *is_renamed; /* by type id: "NAME__ID" instead of "NAME" */
-	bool is_plain;             /* identifiers only: other bytes become '_', tags such as __rcu are left out */
-	/* The body of a struct, union or enum that has no name, "{ … }"; NULL: "{...}". NULL result: no memory. */
+	bool is_plain; /* identifiers only: other bytes become '_', tags such as __rcu are left out */
+	/*
+	 * The body of a struct, union or enum that has no name, "{ … }"; NULL: "{...}". NULL result: no
+	 * memory.
+	 */
 	char *(*body)(void *context, uint32_t id);
 	void *context;
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * The walk over members, and what their places tell about alignment. Types of a damaged kernel may nest without
- * end: depth and number of steps are bounded, and alignments are remembered, so that each is worked out once.
+ * The walk over members, and what their places tell about alignment. Types of a damaged kernel may nest
+ * without end: depth and number of steps are bounded, and alignments are remembered, so that each is worked
+ * out once.
  */
 #include "type_walk.h"
 
@@ -85,8 +86,8 @@ static size_t path_into_elements(struct walk *walk, uint32_t id, size_t length)
 	return length;
 }
 
-static int visit_gap(struct walk *walk, const struct walk_level *level, enum type_step_kind kind, uint64_t from,
-		     uint64_t bits)
+static int visit_gap(struct walk *walk, const struct walk_level *level, enum type_step_kind kind,
+		     uint64_t from, uint64_t bits)
 {
 	struct type_step step = { .kind = kind, .level = level->level, .name = "" };
 
@@ -99,8 +100,8 @@ static int visit_gap(struct walk *walk, const struct walk_level *level, enum typ
 }
 
 /* The bits up to the next byte, and the bytes after them, are gaps of their own. */
-static int visit_gaps(struct walk *walk, const struct walk_level *level, enum type_step_kind kind, uint64_t from,
-		      uint64_t to)
+static int visit_gaps(struct walk *walk, const struct walk_level *level, enum type_step_kind kind,
+		      uint64_t from, uint64_t to)
 {
 	uint64_t whole = (from + 7) / 8 * 8;
 	int status = 0;
@@ -136,8 +137,9 @@ static int walk_member(struct walk *walk, const struct walk_level *level, const 
 		step.size = 0;
 	*ret_end = bit_offset + (step.bit_size ? step.bit_size : (uint64_t)step.size * 8);
 	is_short = path_append(walk, level->path_length, step.name, &inner.path_length);
-	step.is_opened = !step.bit_size && type_has_members(walk->types, member->type, &inner.id) && is_short &&
-			 (!walk->depth || inner.level < walk->depth) && inner.level < TYPE_DEPTH_MAX;
+	step.is_opened = !step.bit_size && type_has_members(walk->types, member->type, &inner.id) &&
+			 is_short && (!walk->depth || inner.level < walk->depth) &&
+			 inner.level < TYPE_DEPTH_MAX;
 	status = walk->visit(&step, walk->context);
 	if (status || !step.is_opened)
 		return status == TYPE_WALK_SKIP ? 0 : status;
@@ -183,7 +185,7 @@ int type_walk(struct kernel_types *types, uint32_t id, const char *path, uint64_
 	return walk_members(&walk, &level);
 }
 
-/* Alignments --------------------------------------------------------------------------------------------------- */
+/* Alignments --------------------------------------------------------------------------------------------- */
 
 static unsigned align_of(struct kernel_types *types, uint32_t id, bool is_natural);
 

@@ -23,8 +23,8 @@ struct type_step {
 	enum type_step_kind kind;
 	unsigned level;      /* 0: in the type itself */
 	uint32_t type_id;    /* as declared; 0 for gaps */
-	const char *name;    /* "" for gaps and for what has none; "[3]" for elements. Borrowed for the visit */
-	const char *path;    /* from the outermost type, "list.next": what has no name adds nothing. Borrowed */
+	const char *name; /* "" for gaps and for what has none; "[3]" for elements. Borrowed for the visit */
+	const char *path; /* from the outermost type, "list.next": what has no name adds nothing. Borrowed */
 	uint64_t bit_offset; /* from the outermost type */
 	uint64_t bit_count;  /* of a gap: its bits */
 	uint32_t bit_size;   /* 0: not a bit-field */
@@ -34,16 +34,16 @@ struct type_step {
 };
 
 /*
- * Return 0 to go on, TYPE_WALK_SKIP to leave out the members of this one (is_opened says whether there are any),
- * anything else to end the walk with it.
+ * Return 0 to go on, TYPE_WALK_SKIP to leave out the members of this one (is_opened says whether there are
+ * any), anything else to end the walk with it.
  */
 #define TYPE_WALK_SKIP 1
 typedef int (*type_visit)(const struct type_step *step, void *context);
 
 /*
- * Walk the members of @id down to @depth levels (0: all), offsets from @bit_offset and paths from @path on. Of an
- * array of structures the members of the first element stand for all. A type without members gives nothing.
- * Returns what @visit ended it with; -EBADMSG for types that nest beyond reason.
+ * Walk the members of @id down to @depth levels (0: all), offsets from @bit_offset and paths from @path on.
+ * Of an array of structures the members of the first element stand for all. A type without members gives
+ * nothing. Returns what @visit ended it with; -EBADMSG for types that nest beyond reason.
  */
 int type_walk(struct kernel_types *types, uint32_t id, const char *path, uint64_t bit_offset, unsigned depth,
 	      type_visit visit, void *context);
@@ -56,7 +56,8 @@ bool type_is_array(const struct kernel_types *types, uint32_t id, uint32_t *ret_
 
 /*
  * Alignment in bytes, 1 for void. BTF doesn't tell: it is the members' own, made larger where a gap tells of
- * an attribute, and 1 for what is packed. @natural: as a compiler would have it without attributes, but packed.
+ * an attribute, and 1 for what is packed. @natural: as a compiler would have it without attributes, but
+ * packed.
  */
 unsigned type_alignment(struct kernel_types *types, uint32_t id);
 unsigned type_natural_alignment(struct kernel_types *types, uint32_t id);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Fuzzes the type engine: the input is BTF, as it could stand in a damaged dump. Everything is asked about the
- * types that come out of it: sizes, members, declarations, walks, values, C, searches.
+ * Fuzzes the type engine: the input is BTF, as it could stand in a damaged dump. Everything is asked about
+ * the types that come out of it: sizes, members, declarations, walks, values, C, searches.
  *
  * Built with -DFUZZ_REPLAY it runs the files named on its command line once. The corpus, tests/data/btf, is
  * tests/data/kstruct/small.btf with single words changed: type ids, kinds, counts, offsets, names.
@@ -48,8 +48,10 @@ static int visit(const struct type_step *step, void *context)
 	require(step->name && step->path, "names and paths are never missing");
 	require(strlen(step->path) < TYPE_PATH_MAX, "paths are bounded");
 	if (step->kind == STEP_MEMBER) {
-		value_decode(visits->types, step->type_id, step->bit_offset, step->bit_size, &visits->object, &value);
-		require(memchr(value.text, '\0', sizeof(value.text)) && memchr(value.name, '\0', sizeof(value.name)),
+		value_decode(visits->types, step->type_id, step->bit_offset, step->bit_size, &visits->object,
+			     &value);
+		require(memchr(value.text, '\0', sizeof(value.text)) &&
+				memchr(value.name, '\0', sizeof(value.name)),
 			"texts of values end");
 	}
 	return ++visits->count > VISITS_MAX ? 2 : 0;
@@ -57,7 +59,8 @@ static int visit(const struct type_step *step, void *context)
 
 static void ask_members(struct kernel_types *types, uint32_t id)
 {
-	static const char *const paths[] = { "", "name", "siblings.next", "ids[1].kind", "heads[3]", "[0]", "high" };
+	static const char *const paths[] = { "",	 "name", "siblings.next", "ids[1].kind",
+					     "heads[3]", "[0]",	 "high" };
 	struct kernel_member member;
 	struct error err;
 
@@ -85,7 +88,9 @@ static void ask_texts(struct kernel_types *types, uint32_t id)
 static void ask_type(struct kernel_types *types, uint32_t id)
 {
 	uint8_t bytes[64] = { 1, 2, 3 }, is_absent[2] = { 0 };
-	struct visits visits = { types, { .bytes = bytes, .size = sizeof(bytes), .is_absent = is_absent }, 0 };
+	struct visits visits = { types,
+				 { .bytes = bytes, .size = sizeof(bytes), .is_absent = is_absent },
+				 0 };
 	struct kernel_enumeration enumeration;
 	struct type_summary summary;
 	const char *name;

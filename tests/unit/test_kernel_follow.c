@@ -290,9 +290,11 @@ static void xarrays_give_what_they_hold_by_index(void **state)
 	put(xa_slot(2, 7), 257 << 2 | 2);          /* reserved */
 	walk(FOLLOW_XARRAY, 0);
 	assert_entries(3, NULL);
-	assert_true(entries[0].address == 0xffff888000123000 && entries[0].key == 5 && entries[0].last_key == 5);
+	assert_true(entries[0].address == 0xffff888000123000 && entries[0].key == 5 &&
+		    entries[0].last_key == 5);
 	assert_true(entries[1].is_value && entries[1].address == 77 && entries[1].key == 63);
-	assert_true(entries[2].address == 0xffff888000abc000 && entries[2].key == 192 && entries[2].last_key == 255);
+	assert_true(entries[2].address == 0xffff888000abc000 && entries[2].key == 192 &&
+		    entries[2].last_key == 255);
 	put(HEAD + 8, 0xffff888000123000);
 	walk(FOLLOW_XARRAY, 0);
 	assert_entries(1, NULL);
@@ -332,7 +334,8 @@ static void put_maple_leaf(unsigned node, const uint64_t *pivots, const uint64_t
 
 static void maple_trees_give_ranges(void **state)
 {
-	static const uint64_t first_pivots[] = { 0xfff, 0x1fff, 0x4fff }, first_slots[] = { 0, 0xffff888000001000, 0 };
+	static const uint64_t first_pivots[] = { 0xfff, 0x1fff, 0x4fff },
+			      first_slots[] = { 0, 0xffff888000001000, 0 };
 	static const uint64_t second_pivots[] = { 0x7fff, 0 }, second_slots[] = { 0xffff888000002000, 0 };
 
 	(void)state;
@@ -356,7 +359,8 @@ static void maple_trees_give_ranges(void **state)
 
 static void damaged_maple_trees_end(void **state)
 {
-	static const uint64_t pivots[] = { 0x5000, 0x4000 }, slots[] = { 0xffff888000001000, 0xffff888000002000 };
+	static const uint64_t pivots[] = { 0x5000, 0x4000 },
+			      slots[] = { 0xffff888000001000, 0xffff888000002000 };
 
 	(void)state;
 	put(HEAD + 8, MAPLE(2, 1) | 2);
@@ -406,7 +410,8 @@ static void kernel_without_such_containers_says_so(void **state)
 	struct error err;
 
 	(void)state;
-	assert_int_equal(kernel_follow(kernel, types, FOLLOW_IDR, HEAD, 0, remember, NULL, &end, &err), -ENOENT);
+	assert_int_equal(kernel_follow(kernel, types, FOLLOW_IDR, HEAD, 0, remember, NULL, &end, &err),
+			 -ENOENT);
 	assert_string_equal(err.text, "this kernel has no idr.idr_rt.xa_head");
 }
 

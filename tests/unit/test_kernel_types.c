@@ -163,8 +163,8 @@ static void bare_names_mean_struct_union_typedef_enum_in_this_order(void **state
 
 static void unknown_names_are_not_found(void **state)
 {
-	static const char *const names[] = { "", "struct", "struct ", "struct early", "nowhere", "thin", "thing_",
-					     "union thing", "STATE_ON" };
+	static const char *const names[] = { "",     "struct", "struct ",     "struct early", "nowhere",
+					     "thin", "thing_", "union thing", "STATE_ON" };
 	uint32_t id = 77;
 
 	(void)state;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* Walks over members, alignments, declarations, searches, and values of bytes, on the types of btf_fixture.h. */
+/*
+ * Walks over members, alignments, declarations, searches, and values of bytes, on the types of btf_fixture.h.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
@@ -60,9 +62,10 @@ static int note(const struct type_step *step, void *context)
 	char *longer = NULL;
 
 	(void)context;
-	if (asprintf(&longer, "%s%u %s%s %" PRIu64 "+%zu%s%s\n", seen ? seen : "", step->level, kinds[step->kind],
-		     step->path, step->bit_offset, step->kind ? (size_t)step->bit_count : step->size,
-		     step->bit_size ? " bits" : "", step->is_opened ? " opened" : "") < 0)
+	if (asprintf(&longer, "%s%u %s%s %" PRIu64 "+%zu%s%s\n", seen ? seen : "", step->level,
+		     kinds[step->kind], step->path, step->bit_offset,
+		     step->kind ? (size_t)step->bit_count : step->size, step->bit_size ? " bits" : "",
+		     step->is_opened ? " opened" : "") < 0)
 		fail();
 	free(seen);
 	seen = longer;
@@ -80,21 +83,23 @@ static void assert_walk(uint32_t id, unsigned depth, const char *expected)
 static void members_come_in_order_with_holes_and_padding(void **state)
 {
 	(void)state;
-	assert_walk(ids.thing, 1,
-		    "0 flags 0+8\n0  64+16\n0 low 192+4 bits\n0 high 195+4 bits\n0 hole  200+24\n0 state 224+4\n"
-		    "0 pairs 256+32\n0 grid 512+24\n0 comm 704+16\n0 parent 832+8\n0 run 896+8\n0 none 960+0\n"
-		    "0 big 960+8 bits\n0 hole  1022+2\n0 last 1024+1\n0 hole  1032+56\n0 objects 1088+0\n");
+	assert_walk(
+		ids.thing, 1,
+		"0 flags 0+8\n0  64+16\n0 low 192+4 bits\n0 high 195+4 bits\n0 hole  200+24\n0 state 224+4\n"
+		"0 pairs 256+32\n0 grid 512+24\n0 comm 704+16\n0 parent 832+8\n0 run 896+8\n0 none 960+0\n"
+		"0 big 960+8 bits\n0 hole  1022+2\n0 last 1024+1\n0 hole  1032+56\n0 objects 1088+0\n");
 }
 
 static void depth_opens_members_of_members(void **state)
 {
 	(void)state;
-	assert_walk(ids.thing, 2,
-		    "0 flags 0+8\n0  64+16 opened\n1 list 64+16\n1  64+8\n0 low 192+4 bits\n0 high 195+4 bits\n"
-		    "0 hole  200+24\n0 state 224+4\n0 pairs 256+32 opened\n1 pairs[0].first 256+4\n"
-		    "1 pairs[0].second 288+4\n0 grid 512+24\n0 comm 704+16\n0 parent 832+8\n0 run 896+8\n"
-		    "0 none 960+0 opened\n1 none[0].first 960+4\n1 none[0].second 992+4\n0 big 960+8 bits\n"
-		    "0 hole  1022+2\n0 last 1024+1\n0 hole  1032+56\n0 objects 1088+0\n");
+	assert_walk(
+		ids.thing, 2,
+		"0 flags 0+8\n0  64+16 opened\n1 list 64+16\n1  64+8\n0 low 192+4 bits\n0 high 195+4 bits\n"
+		"0 hole  200+24\n0 state 224+4\n0 pairs 256+32 opened\n1 pairs[0].first 256+4\n"
+		"1 pairs[0].second 288+4\n0 grid 512+24\n0 comm 704+16\n0 parent 832+8\n0 run 896+8\n"
+		"0 none 960+0 opened\n1 none[0].first 960+4\n1 none[0].second 992+4\n0 big 960+8 bits\n"
+		"0 hole  1022+2\n0 last 1024+1\n0 hole  1032+56\n0 objects 1088+0\n");
 	assert_walk(ids.u32, 0, "");
 }
 
@@ -296,7 +301,7 @@ static void matches_are_sorted_by_name_and_place(void **state)
 	type_matches_deinit(&matches);
 }
 
-/* Values ------------------------------------------------------------------------------------------------------- */
+/* Values ------------------------------------------------------------------------------------------------- */
 
 static uint8_t bytes[136];
 static uint8_t is_absent[2];
