@@ -75,6 +75,11 @@ struct apart {
 	bool is_set;
 };
 
+struct poster {
+	const char *text;
+};
+
 struct animal animal;
+struct poster poster;
 struct wire wire;
 struct apart apart;
