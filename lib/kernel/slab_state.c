@@ -138,7 +138,9 @@ static int refresh(struct slab_heap *heap, struct slab *slabs, size_t count)
 		return -ENOMEM;
 	kernel_forget(heap->kernel);
 	for (size_t i = 0; i < count; i++)
-		reads[i] = (struct memory_read){ .address = slabs[i].page, .buffer = bytes + i * size, .size = size };
+		reads[i] = (struct memory_read) { .address = slabs[i].page,
+						  .buffer = bytes + i * size,
+						  .size = size };
 	status = kernel_read_many(heap->kernel, reads, count);
 	for (size_t i = 0; i < count && !status; i++) {
 		struct slab now;

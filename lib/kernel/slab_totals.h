@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Sums over a cache: as /proc/slabinfo counts them, and the truth beneath. Needs no pass over struct page, except
- * where the kernel keeps no books (no CONFIG_SLUB_DEBUG): then one for all caches.
+ * Sums over a cache: as /proc/slabinfo counts them, and the truth beneath. Needs no pass over struct page,
+ * except where the kernel keeps no books (no CONFIG_SLUB_DEBUG): then one for all caches.
  */
 #ifndef DILL_SLAB_TOTALS_H
 #define DILL_SLAB_TOTALS_H
