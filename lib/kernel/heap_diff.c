@@ -52,6 +52,11 @@ static int compare_objects(const struct diff *diff, struct heap_cache_change *ca
 	return 0;
 }
 
+static int64_t bytes_of(const struct snapshot_slab *slab)
+{
+	return slab ? INT64_C(4096) << slab->order : 0;
+}
+
 /* The first pass sums up the cache, the second tells of slabs and objects. */
 static int compare_slabs(const struct diff *diff, struct heap_cache_change *cache, bool is_told,
 			 const struct snapshot_slab *before, const struct snapshot_slab *after)
@@ -65,6 +70,8 @@ static int compare_slabs(const struct diff *diff, struct heap_cache_change *cach
 		cache->newly_freed += slab.newly_freed;
 		cache->slabs_new += !before;
 		cache->slabs_gone += !after;
+		cache->num_objs += (after ? after->objects : 0) - (before ? before->objects : 0);
+		cache->bytes += bytes_of(after) - bytes_of(before);
 		return 0;
 	}
 	if (before && after && !slab.newly_allocated && !slab.newly_freed)
@@ -104,17 +111,13 @@ static int merge_slabs(const struct diff *diff, struct heap_cache_change *change
 static int compare_caches(const struct diff *diff, const struct snapshot_cache *before,
 			  const struct snapshot_cache *after)
 {
-	static const struct slab_totals none;
-	const struct slab_totals *old = before ? &before->totals : &none, *new = after ? &after->totals : &none;
 	struct heap_cache_change change = { .before = before, .after = after };
 	struct heap_cache_change counted;
 	int status;
 
-	change.allocated = (int64_t)(new->allocated - old->allocated);
-	change.num_objs = (int64_t)(new->num_objs - old->num_objs);
-	change.slabs = (int64_t)(new->slabs - old->slabs);
-	change.bytes = (int64_t)(new->bytes - old->bytes);
 	merge_slabs(diff, &change, false);
+	change.allocated = (int64_t)(change.newly_allocated - change.newly_freed);
+	change.slabs = (int64_t)(change.slabs_new - change.slabs_gone);
 	status = diff->callbacks->cache ? diff->callbacks->cache(&change, diff->context) : 0;
 	counted = change;
 	if (!status && (diff->callbacks->slab || diff->callbacks->object))

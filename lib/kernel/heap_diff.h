@@ -11,7 +11,8 @@
 /* One cache, matched by address and name; one of the two may be NULL. */
 struct heap_cache_change {
 	const struct snapshot_cache *before, *after;
-	int64_t allocated, num_objs, slabs, bytes; /* after − before, of the totals */
+	int64_t allocated, num_objs, slabs, bytes; /* after − before, by slabs: totals of a live heap are of another
+						    * moment */
 	uint64_t newly_allocated, newly_freed;     /* objects that changed; a slab that went freed all of its own */
 	uint64_t slabs_new, slabs_gone;
 	uint64_t unknown; /* objects whose state one of the two couldn't tell */

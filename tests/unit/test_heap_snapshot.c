@@ -266,7 +266,7 @@ static void differences_are_those_that_were_made(void **state)
 	assert_int_equal(heap_diff(&before, &after, &caches, text), 0);
 	assert_string_equal(text, "brand-new -a +1 +2 +1 +4096 new 1 freed 0 slabs +1 -0 unknown 0\n"
 				  "cache-0 ba -1 +0 +0 +0 new 3 freed 4 slabs +1 -1 unknown 0\n"
-				  "cache-2 ba +1 +0 +0 +0 new 0 freed 0 slabs +0 -0 unknown 2\n"
+				  "cache-2 ba +0 +0 +0 +0 new 0 freed 0 slabs +0 -0 unknown 2\n"
 				  "cache-1 b- -2 -3 -1 -4096 new 0 freed 2 slabs +0 -1 unknown 0\n");
 	text[0] = '\0';
 	assert_int_equal(heap_diff(&before, &after, &slabs, text), 0);
