@@ -20,7 +20,9 @@
 
 #define IMAGE_LIMIT \
 	(256ULL << 20) /* an image is smaller than KERNEL_IMAGE_SIZE, 1 GiB; text and rodata by far */
+#define USUAL_TEXT (12ULL << 20)
 #define CHUNK (1U << 20)
+#define DIGITS "0\0001\0002\0003\0004\0005\0006\0007\0008\0009"
 #define NAMES_LIMIT (16U << 20)
 #define DIGIT_TOKEN '0'
 #define LOWEST_COUNT 512
@@ -107,16 +109,13 @@ static bool read_patches(struct kernel *kernel, uint64_t address, uint8_t *buffe
 	return is_any;
 }
 
-static int scan_for_tokens(struct kernel *kernel, struct kallsyms_places *places)
+static int scan_part(struct kernel *kernel, uint64_t from, uint64_t to, uint8_t *buffer, struct kallsyms_places *places)
 {
-	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
-	CLEANUP(free) uint8_t *buffer = malloc(CHUNK + sizeof(digits));
+	static const char digits[] = DIGITS;
 	uint64_t base = kernel->layout.base.value;
 	unsigned int empty = 0;
 
-	if (!buffer)
-		return -ENOMEM;
-	for (uint64_t offset = 0; offset < IMAGE_LIMIT && empty < 16; offset += CHUNK) {
+	for (uint64_t offset = from; offset < to && empty < 16; offset += CHUNK) {
 		const uint8_t *at = buffer, *hit;
 		size_t size = CHUNK;
 
@@ -134,6 +133,17 @@ static int scan_for_tokens(struct kernel *kernel, struct kallsyms_places *places
 		}
 	}
 	return -ENOENT;
+}
+
+/* Read-only data lie behind the text, which is larger than USUAL_TEXT in most kernels: there first. */
+static int scan_for_tokens(struct kernel *kernel, struct kallsyms_places *places)
+{
+	CLEANUP(free) uint8_t *buffer = malloc(CHUNK + sizeof(DIGITS));
+
+	if (!buffer)
+		return -ENOMEM;
+	return scan_part(kernel, USUAL_TEXT, IMAGE_LIMIT, buffer, places) &&
+			       scan_part(kernel, 0, USUAL_TEXT, buffer, places) ? -ENOENT : 0;
 }
 
 /* Walk @count names from @bytes on; their end, and the offset of the 256th. 0: they are none. */
@@ -178,13 +188,17 @@ static int find_names(struct kernel *kernel, struct kallsyms_places *places)
 {
 	CLEANUP(free) uint8_t *bytes = malloc(NAMES_LIMIT);
 	uint64_t start = places->token_table - NAMES_LIMIT;
+	size_t unread = NAMES_LIMIT; /* [0, unread) wasn't needed yet */
 	uint32_t count, second;
 
 	if (!bytes)
 		return -ENOMEM;
-	if (!read_patches(kernel, start, bytes, NAMES_LIMIT))
-		return -ENOENT;
 	for (size_t at = NAMES_LIMIT - 4096; at; at -= 4) {
+		if (at < unread) {
+			unread -= CHUNK;
+			if (!read_patches(kernel, start + unread, bytes + unread, CHUNK))
+				return -ENOENT;
+		}
 		memcpy(&count, bytes + at, sizeof(count));
 		if (count < LOWEST_COUNT || count > HIGHEST_COUNT)
 			continue;
