@@ -20,13 +20,14 @@
 #define KERNFS_LINK_DEFAULT 4
 
 struct alias_layout {
-	struct field kset_kobj, kobject_sd, children, left, right, rb, name, flags, target, priv;
+	struct field kset_kobj, kobject_kset, kobject_sd, children, left, right, rb, name, flags, target, priv;
 	size_t node_size;
 	int64_t link;
 };
 
 static const struct field_spec alias_fields[] = {
 	{ "kset", "kobj", offsetof(struct alias_layout, kset_kobj), true },
+	{ "kobject", "kset", offsetof(struct alias_layout, kobject_kset), true },
 	{ "kobject", "sd", offsetof(struct alias_layout, kobject_sd), true },
 	{ "kernfs_node", "dir.children.rb_node", offsetof(struct alias_layout, children), true },
 	{ "kernfs_node", "rb.rb_left", offsetof(struct alias_layout, left), true },
@@ -53,10 +54,25 @@ struct tree_walk {
 	size_t seen;
 };
 
+/* The variable, or where names are hidden what a cache's kobject says (mm/slub.c, sysfs_slab_add()). */
+static int find_kset(struct slab_heap *heap, const struct alias_layout *layout, uint64_t *ret_kset)
+{
+	uint64_t kset = 0;
+
+	if (!kernel_read_variable(heap->kernel, "slab_kset", sizeof(*ret_kset), ret_kset))
+		return 0;
+	for (size_t i = 0; i < heap->cache_count && !kset; i++)
+		if (field_read(heap->kernel, &layout->kobject_kset,
+			       heap->caches[i].address + heap->layout.cache.kobj.offset, &kset))
+			kset = 0;
+	*ret_kset = kset;
+	return kset ? 0 : -ENOENT;
+}
+
 static int root_of(struct slab_heap *heap, const struct alias_layout *layout, uint64_t *ret_root)
 {
 	uint64_t kset, folder;
-	int status = kernel_read_variable(heap->kernel, "slab_kset", sizeof(kset), &kset);
+	int status = find_kset(heap, layout, &kset);
 
 	if (!status)
 		status = kernel_read_u64(
