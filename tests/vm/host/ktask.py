@@ -200,6 +200,26 @@ def structures_are_where_it_says():
 
 
 @case
+def damaged_list():
+    """a list that is cut, or loops, is a finding, and no process is missing for it"""
+    text = guest.dill("kstruct", "task_struct", "tasks", target=ram).decode()
+    offset = int(re.search(r"offset: (0x[0-9a-f]+)", text)[1], 16)
+    by_pid = [task for _, task in sorted(tasks.items()) if task["pid"] == task["tgid"]]
+    first, middle = (int(by_pid[i]["addr"], 16) + offset for i in (2, len(by_pid) // 2))
+    for value, word in ((0xdead000000000100, "unreadable"), (first, "loops")):
+        with guest.stopped(), guest.gdb() as gdb:
+            whole = guest.save_ram("whole.raw")
+            link = gdb.read_u64(middle)
+            gdb.write(middle, value.to_bytes(8, "little"))
+            damaged = guest.save_ram("damaged.raw")
+            gdb.write(middle, link.to_bytes(8, "little"))
+        found = guest.records("ktask", target=damaged, statuses=(1,))
+        finding = [record for record in found if record["type"] == "finding"]
+        assert len(finding) == 1 and finding[0]["kind"] == "task_list" and word in finding[0]["what"], finding
+        assert [record for record in found if record["type"] == "task"] == guest.records("ktask", target=whole)
+
+
+@case
 def not_found():
     """a name that no task has is an error that names one near"""
     assert guest.dill("ktask", "crowdy", target=ram, statuses=(3,)) == b""
