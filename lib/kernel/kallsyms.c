@@ -13,6 +13,7 @@
 
 #define NAMES_A_BLOCK 256
 #define MAX_COMPRESSED (2 + KALLSYMS_NAME_SIZE) /* of one name: at least a character a token */
+#define MAX_PROBES (1U << 26) /* some hundred a kernel's name; damaged tables can have all names alike */
 
 void kallsyms_close(struct kallsyms *kallsyms)
 {
@@ -77,7 +78,7 @@ static int take_length(const struct kallsyms *kallsyms, size_t *at, size_t *ret_
 	return 0;
 }
 
-/* Tokens to text: a type and a name. */
+/* Tokens to text: a type and a name, cut where there is no more room. */
 static int expand(const struct kallsyms *kallsyms, const uint8_t *codes, size_t length, char *name, char *ret_type)
 {
 	size_t used = 0;
@@ -86,14 +87,12 @@ static int expand(const struct kallsyms *kallsyms, const uint8_t *codes, size_t 
 	for (size_t i = 0; i < length; i++) {
 		const char *token = (const char *)kallsyms->tokens + kallsyms->token_start[codes[i]];
 
-		for (; *token; token++) {
-			if (!has_type) {
-				*ret_type = *token;
-				has_type = true;
-			} else if (used < KALLSYMS_NAME_SIZE - 1) {
-				name[used++] = *token;
-			}
+		if (*token && !has_type) {
+			*ret_type = *token++;
+			has_type = true;
 		}
+		for (; *token && used < KALLSYMS_NAME_SIZE - 1; token++)
+			name[used++] = *token;
 	}
 	name[used] = 0;
 	return has_type ? 0 : -EBADMSG;
@@ -156,7 +155,7 @@ static uint32_t hash_name(const char *name)
 static int build_hash(struct kallsyms *kallsyms)
 {
 	char name[KALLSYMS_NAME_SIZE], type;
-	size_t slots = 1024;
+	size_t slots = 1024, probes = 0;
 	uint32_t *table;
 
 	while (slots < 2ULL * kallsyms->count)
@@ -176,9 +175,10 @@ static int build_hash(struct kallsyms *kallsyms)
 			if (!expand(kallsyms, kallsyms->block + at, length, name, &type)) {
 				size_t slot = hash_name(name) & (slots - 1);
 
-				while (table[slot])
+				for (; table[slot] && probes < MAX_PROBES; probes++)
 					slot = (slot + 1) & (slots - 1);
-				table[slot] = i + 1;
+				if (!table[slot])
+					table[slot] = i + 1;
 			}
 			at += length;
 		}

@@ -27,6 +27,9 @@
 #define DIGIT_TOKEN '0'
 #define LOWEST_COUNT 512
 #define HIGHEST_COUNT (4U << 20)
+/* Of what only looks like tables there is little in a kernel; in somebody's file there can be any amount. */
+#define MAX_PROOFS (1U << 16)
+#define MAX_WALKED_NAMES (1ULL << 29)
 
 static uint64_t align_up(uint64_t value, uint64_t unit)
 {
@@ -72,8 +75,9 @@ static bool prove_tokens(struct kernel *kernel, uint64_t table, uint64_t *ret_in
 	return false;
 }
 
-/* The table whose token '0' lies at @digits: 48 strings before it. */
-static bool table_before(struct kernel *kernel, uint64_t digits, struct kallsyms_places *places)
+/* The table whose token '0' lies at @digits: 48 strings before it. *@proofs counts tries to prove one. */
+static bool table_before(struct kernel *kernel, uint64_t digits, struct kallsyms_places *places,
+			 unsigned int *proofs)
 {
 	uint8_t before[4096];
 	size_t at = sizeof(before), strings = 0;
@@ -86,7 +90,8 @@ static bool table_before(struct kernel *kernel, uint64_t digits, struct kallsyms
 	while (at--) {
 		uint64_t table = digits - sizeof(before) + at;
 
-		if (table % 4 == 0 && prove_tokens(kernel, table, &places->token_index)) {
+		if (table % 4 == 0 && ++*proofs <= MAX_PROOFS &&
+		    prove_tokens(kernel, table, &places->token_index)) {
 			places->token_table = table;
 			return true;
 		}
@@ -113,9 +118,9 @@ static int scan_part(struct kernel *kernel, uint64_t from, uint64_t to, uint8_t 
 {
 	static const char digits[] = DIGITS;
 	uint64_t base = kernel->layout.base.value;
-	unsigned int empty = 0;
+	unsigned int empty = 0, proofs = 0;
 
-	for (uint64_t offset = from; offset < to && empty < 16; offset += CHUNK) {
+	for (uint64_t offset = from; offset < to && empty < 16 && proofs < MAX_PROOFS; offset += CHUNK) {
 		const uint8_t *at = buffer, *hit;
 		size_t size = CHUNK;
 
@@ -126,8 +131,9 @@ static int scan_part(struct kernel *kernel, uint64_t from, uint64_t to, uint8_t 
 		empty = 0;
 		if (!kernel_read(kernel, base + offset + CHUNK, buffer + CHUNK, sizeof(digits)))
 			size += sizeof(digits);
-		while ((hit = memmem(at, buffer + size - at, digits, sizeof(digits)))) {
-			if (table_before(kernel, base + offset + (hit - buffer), places))
+		while (proofs < MAX_PROOFS &&
+		       (hit = memmem(at, buffer + size - at, digits, sizeof(digits)))) {
+			if (table_before(kernel, base + offset + (hit - buffer), places, &proofs))
 				return 0;
 			at = hit + 1;
 		}
@@ -146,8 +152,12 @@ static int scan_for_tokens(struct kernel *kernel, struct kallsyms_places *places
 			       scan_part(kernel, 0, USUAL_TEXT, buffer, places) ? -ENOENT : 0;
 }
 
-/* Walk @count names from @bytes on; their end, and the offset of the 256th. 0: they are none. */
-static size_t walk_names(const uint8_t *bytes, size_t size, uint32_t count, uint32_t *ret_second_marker)
+/*
+ * Walk @count names from @bytes on; their end, and the offset of the 256th. 0: they are none, or *@walked,
+ * which counts names, is at its limit.
+ */
+static size_t walk_names(const uint8_t *bytes, size_t size, uint32_t count, uint32_t *ret_second_marker,
+			 uint64_t *walked)
 {
 	size_t at = 0;
 
@@ -157,7 +167,7 @@ static size_t walk_names(const uint8_t *bytes, size_t size, uint32_t count, uint
 
 		if (i == 256)
 			*ret_second_marker = at;
-		if (size - at < 2)
+		if (size - at < 2 || ++*walked > MAX_WALKED_NAMES)
 			return 0;
 		length = bytes[at++];
 		if (length & 0x80)
@@ -190,6 +200,7 @@ static int find_names(struct kernel *kernel, struct kallsyms_places *places)
 	uint64_t start = places->token_table - NAMES_LIMIT;
 	size_t unread = NAMES_LIMIT; /* [0, unread) wasn't needed yet */
 	uint32_t count, second;
+	uint64_t walked = 0;
 
 	if (!bytes)
 		return -ENOMEM;
@@ -208,7 +219,7 @@ static int find_names(struct kernel *kernel, struct kallsyms_places *places)
 
 			if (size < 3ULL * count)
 				continue;
-			end = walk_names(names, size, count, &second);
+			end = walk_names(names, size, count, &second, &walked);
 			if (!end)
 				continue;
 			for (size_t pad = 0; pad < 8; pad++) {
@@ -229,6 +240,7 @@ static int find_names(struct kernel *kernel, struct kallsyms_places *places)
 static int walk_to_markers(struct kernel *kernel, struct kallsyms_places *places)
 {
 	CLEANUP(free) uint8_t *bytes = NULL;
+	uint64_t walked = 0;
 	uint32_t second;
 	size_t size, end;
 
@@ -241,7 +253,7 @@ static int walk_to_markers(struct kernel *kernel, struct kallsyms_places *places
 		return -ENOMEM;
 	if (kernel_read(kernel, places->names, bytes, size))
 		return -EFAULT;
-	end = walk_names(bytes, size, places->count, &second);
+	end = walk_names(bytes, size, places->count, &second, &walked);
 	for (size_t pad = 0; end && pad < 8; pad++) {
 		if (!markers_at(bytes, size, end + pad, second))
 			continue;
@@ -260,10 +272,11 @@ static int find_markers(struct kernel *kernel, struct kallsyms_places *places)
 	uint64_t size = 4ULL * ((places->count + 255) / 256);
 	uint64_t ends[] = { places->token_table, (places->token_table - 3ULL * places->count) & ~7ULL };
 	uint8_t first[256 * 64];
+	uint64_t walked = 0;
 	uint32_t second;
 
 	if (kernel_read(kernel, places->names, first, sizeof(first)) ||
-	    !walk_names(first, sizeof(first), 257, &second))
+	    !walk_names(first, sizeof(first), 257, &second, &walked))
 		return walk_to_markers(kernel, places);
 	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
 		for (uint64_t pad = 0; pad < 16; pad += 4) {

@@ -41,44 +41,55 @@ static int load_tables(struct kallsyms *kallsyms, const struct kallsyms_places *
 	return 0;
 }
 
-/* True when the first 16 and the 16 in the middle are numbers of symbols in the order of their names. */
+/*
+ * True when the first 16, those in the middle and the last are numbers of symbols in the order of their
+ * names. Those of one name are in the order of their addresses, so that no number is there twice: memory full
+ * of zeros is no order. The last ones tell an order from what is one but begins some entries late.
+ */
 static bool is_order(struct kallsyms *kallsyms, uint64_t seqs)
 {
 	char name[2][KALLSYMS_NAME_SIZE] = { "" };
+	uint32_t last = 0;
 	char type;
+	uint32_t parts[] = { 0, kallsyms->count / 2, kallsyms->count - 16 };
 
-	for (int part = 0; part < 2; part++) {
+	for (size_t part = 0; part < sizeof(parts) / sizeof(*parts); part++) {
 		uint8_t bytes[48];
 
 		name[0][0] = 0;
-		if (kernel_read(kallsyms->kernel, seqs + (part ? 3ULL * (kallsyms->count / 2) : 0), bytes, 48))
+		if (kernel_read(kallsyms->kernel, seqs + 3ULL * parts[part], bytes, sizeof(bytes)))
 			return false;
 		for (int i = 0; i < 16; i++) {
 			uint32_t number = (uint32_t)bytes[3 * i] << 16 | bytes[3 * i + 1] << 8 | bytes[3 * i + 2];
 
-			if (kallsyms_name(kallsyms, number, name[1], &type) || strcmp(name[0], name[1]) > 0)
+			int order;
+
+			if (kallsyms_name(kallsyms, number, name[1], &type))
+				return false;
+			order = strcmp(name[0], name[1]);
+			if (order > 0 || (!order && number <= last))
 				return false;
 			strcpy(name[0], name[1]);
+			last = number;
 		}
 	}
 	return true;
 }
 
-/* Behind the markers, or behind whatever @end is the end of; aligned to 4 or 8. */
-static void find_order(struct kallsyms *kallsyms, uint64_t markers_end, uint64_t offsets_end)
+/* Behind the table that ends at @end, or behind a relative_base after it; aligned to 4 or 8. */
+static bool find_order(struct kallsyms *kallsyms, uint64_t end)
 {
-	uint64_t ends[] = { markers_end, offsets_end, offsets_end + 8 };
-
-	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
-		for (uint64_t unit = 4; unit <= 8; unit *= 2) {
-			uint64_t seqs = (ends[i] + unit - 1) & ~(unit - 1);
+	for (uint64_t unit = 4; unit <= 8; unit *= 2) {
+		for (uint64_t base_size = 0; base_size <= 8; base_size += 8) {
+			uint64_t seqs = ((end + unit - 1) & ~(unit - 1)) + base_size;
 
 			if (!is_order(kallsyms, seqs))
 				continue;
 			kallsyms->seqs = seqs;
-			return;
+			return true;
 		}
 	}
+	return false;
 }
 
 /* Whether addresses come out right: of linux_banner, or where the kernel hides data, of _text. */
@@ -132,7 +143,7 @@ int kallsyms_open(struct kernel *kernel, struct kallsyms **ret_kallsyms, struct 
 {
 	CLEANUP(kallsyms) struct kallsyms *kallsyms = calloc(1, sizeof(*kallsyms));
 	struct kallsyms_places places;
-	uint64_t markers_end, banner;
+	uint64_t markers_end, index_end, size, banner;
 	int status;
 
 	if (!kallsyms)
@@ -145,10 +156,13 @@ int kallsyms_open(struct kernel *kernel, struct kallsyms **ret_kallsyms, struct 
 	if (status)
 		return error_set(err, status, "kallsyms: the tables at %#lx can't be read", (long)places.names);
 	markers_end = places.markers + 4ULL * ((places.count + 255) / 256);
+	index_end = places.token_index + 512;
+	size = 4ULL * places.count;
 	/* Names need no offsets, so the order can be found first, which saves a hash of all names. */
-	find_order(kallsyms, markers_end, (places.token_index + 512 + 7) / 8 * 8 + 4ULL * places.count);
-	if (!kallsyms->seqs && places.offsets)
-		find_order(kallsyms, markers_end, places.offsets + 4ULL * places.count);
+	if (!find_order(kallsyms, markers_end) &&
+	    !find_order(kallsyms, ((index_end + 3) & ~3ULL) + size) &&
+	    !find_order(kallsyms, ((index_end + 7) & ~7ULL) + size) && places.offsets)
+		find_order(kallsyms, places.offsets + size);
 	status = find_offsets(kallsyms, &places);
 	if (!status && kallsyms_find(kallsyms, "linux_banner", &banner) &&
 	    kallsyms_find(kallsyms, "_etext", &kallsyms->text_end))
