@@ -77,7 +77,11 @@ static void fill_objects(const struct slab_heap *heap, const struct slab *slab,
 	const struct slab *listed = slab_contents_find(contents, slab->page);
 	uint8_t place = listed ? listed->place : slab->place;
 	uint32_t owner = listed ? listed->owner : slab->owner;
-	bool is_whole = walk->result.damage == SLAB_INTACT;
+	/* Of a list whose end was overwritten all objects are known that the slab counts as free. */
+	bool has_bad_end = (walk->result.damage == SLAB_FREELIST_OUTSIDE ||
+			    walk->result.damage == SLAB_FREELIST_MISALIGNED) &&
+			   walk->result.count == walk->limit;
+	bool is_whole = walk->result.damage == SLAB_INTACT || has_bad_end;
 
 	for (uint32_t i = 0; i < slab->objects; i++)
 		objects[i] = (struct slab_object){

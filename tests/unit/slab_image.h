@@ -85,8 +85,21 @@ enum {
 	P_COUNTERS = 40,
 	P_TYPE = 48,
 	P_COMPOUND = 56,
+	P_EXTENSION = 56, /* of a head page, TYPED and SHEAVES */
+	T_ADDR = 0,
+	T_ADDRS = 8, /* 16 of them: SHAPE_PAGE */
+	T_HANDLE = 8,
+	T_CPU = 12, /* behind the addrs: T_LATE further */
+	T_PID = 16,
+	T_WHEN = 24,
+	T_BYTES = 32,
+	T_LATE = 128,
+	RECORD_SIZE = 20, /* struct stack_record */
+	RECORD_ENTRIES = 32,
 	KFENCE_ADDR = 8, KFENCE_BYTES = 24,
 	FLAG_RED_ZONE = 0x400,
+	FLAG_POISON = 0x800,
+	FLAG_KMALLOC = 0x1000,
 	FLAG_STORE_USER = 0x10000,
 };
 
@@ -192,6 +205,8 @@ static inline void add_page_types(struct btf *btf, const struct image_types *t, 
 		btf__add_struct(btf, "slab", 64);
 		add_field(btf, "__page_flags", t->u64, P_FLAGS);
 		add_page_fields(btf, t);
+		if (shape >= SHAPE_TYPED)
+			add_field(btf, "obj_exts", t->u64, P_EXTENSION);
 	}
 	btf__add_struct(btf, "page", 64);
 	add_field(btf, "flags", t->u64, P_FLAGS);
@@ -237,6 +252,35 @@ static inline void add_cpu_types(struct btf *btf, const struct image_types *t, e
 	add_field(btf, "objects", btf__type_cnt(btf) - 2, 8);
 }
 
+/*
+ * struct track with stacks in it, or with handles of the depot, whose pools are: stack_slabs[], stack_pools[], an
+ * array that stack_pools points to.
+ */
+static inline void add_track_types(struct btf *btf, const struct image_types *t, enum shape shape)
+{
+	unsigned late = shape == SHAPE_PAGE ? T_LATE : 0;
+	int addrs = shape == SHAPE_PAGE ? btf__add_array(btf, t->u32, t->u64, 16) : 0;
+
+	btf__add_struct(btf, "track", T_BYTES + late);
+	add_field(btf, "addr", t->u64, T_ADDR);
+	if (shape == SHAPE_PAGE)
+		add_field(btf, "addrs", addrs, T_ADDRS);
+	else
+		add_field(btf, "handle", t->u32, T_HANDLE);
+	add_field(btf, "cpu", t->u32, T_CPU + late);
+	add_field(btf, "pid", t->u32, T_PID + late);
+	add_field(btf, "when", t->u64, T_WHEN + late);
+	if (shape == SHAPE_PAGE)
+		return;
+	btf__add_struct(btf, "handle_parts", 4);
+	assert(!btf__add_field(btf, shape == SHAPE_SLAB ? "slabindex" : "pool_index_plus_1", t->u32, 0, 17));
+	assert(!btf__add_field(btf, "offset", t->u32, 17, 10));
+	addrs = btf__add_array(btf, t->u32, t->u64, 64);
+	btf__add_struct(btf, "stack_record", RECORD_ENTRIES + 64 * 8);
+	add_field(btf, "size", t->u32, RECORD_SIZE);
+	add_field(btf, "entries", addrs, RECORD_ENTRIES);
+}
+
 static inline struct kernel_types *image_types(enum shape shape)
 {
 	struct btf *btf = btf__new_empty();
@@ -266,6 +310,7 @@ static inline struct kernel_types *image_types(enum shape shape)
 	add_field(btf, "addr", t.u64, KFENCE_ADDR);
 	add_page_types(btf, &t, shape);
 	add_cpu_types(btf, &t, shape);
+	add_track_types(btf, &t, shape);
 	bytes = btf__raw_data(btf, &size);
 	assert(!kernel_types_open(bytes, size, "test", &types, NULL));
 	btf__free(btf);
