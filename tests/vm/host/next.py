@@ -9,7 +9,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import kmem_trace  # noqa: E402
-from target import Books, Guest, case, main  # noqa: E402
+from target import Books, Guest, Skip, case, main  # noqa: E402
 
 REQUEST = 205
 # Where messages of that size come from, by era: buckets of their own, accounted memory, all alike.
@@ -35,20 +35,24 @@ def attempt(cpu, pid):
     events = kmem_trace.stop(guest)
     before = next(event.when for event in events if event.text == "before")
     records = guest.records("kcache", cache, "--next", PREDICTED, "--cpu", cpu, target=ram)
-    predicted = [int(record["addr"], 16) for record in records if record["type"] == "next"]
+    predicted = [int(record["addr"], 16) for record in records
+                 if record["type"] == "next" and record["is_certain"]]
     # Where messages have no cache of their own, their queue's structure comes from the same one.
     taken = [event.fields["ptr"] for event in events if event.when > before and kmem_trace.is_alloc(event)
-             and event.pid == pid and event.fields["bytes_alloc"] == 256
+             and event.pid == pid and 192 < event.fields["bytes_req"] <= 256
              and (event.fields["bytes_req"] == REQUEST or not cache.startswith("msg_msg"))]
     return predicted, taken
 
 
 def compare(cpu):
-    pid = int(guest.text(f"setsid kernel_allocs --batches {cpu} {REQUEST} </dev/null >/dev/null 2>&1 & echo $!; sleep 1"))
+    pid = int(guest.text(f"setsid kernel_allocs --batches {cpu} {REQUEST} </dev/null >/dev/null 2>&1 & "
+                         "echo $!; sleep 1"))
     seen = []
     for _ in range(ATTEMPTS):
         predicted, taken = attempt(cpu, pid)
         assert len(taken) >= PREDICTED, "the program did not work: the trace has nothing of it"
+        if not predicted:
+            raise Skip("this cache has nothing on its CPUs: debug settings have each object come from a node's list")
         # A batch may have come between the mark and the stop.
         if len(predicted) > 1 and any(taken[start:start + len(predicted)] == predicted for start in range(len(taken))):
             break
