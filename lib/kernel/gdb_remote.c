@@ -443,7 +443,7 @@ static int greet(struct gdb_remote *remote, struct error *err)
 	int status = gdb_remote_ask(remote, "qSupported:xmlRegisters=i386", reply, sizeof(reply), NULL, err);
 
 	if (status == -ETIMEDOUT)
-		return error_set(err, status, "the gdb stub doesn't answer (does it serve another debugger? is its "
+		return error_set(err, -EBUSY, "the gdb stub doesn't answer (does it serve another debugger? is its "
 					      "target in the debugger?)");
 	if (status)
 		return status;

@@ -37,7 +37,10 @@ struct gdb_remote_traits {
 	bool was_running;    /* the stub said that it stopped when we came */
 };
 
-/* Connect to @address (target_socket.h) and agree on the manners. No answer within @timeout_ms: -ETIMEDOUT. */
+/*
+ * Connect to @address (target_socket.h) and agree on the manners. -EBUSY: not a word within @timeout_ms; -ETIMEDOUT:
+ * no answer to a later request.
+ */
 int gdb_remote_open(const char *address, int timeout_ms, struct gdb_remote **ret_remote, struct error *err);
 /*
  * The same on a connected stream, which is taken over in any case and made non-blocking. @on_stop (may be NULL) is

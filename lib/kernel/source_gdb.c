@@ -21,8 +21,8 @@
 
 /* Bring the parser of QEMU's stub back from wherever it is: a wrong sum ends a packet, a second one its digits. */
 #define RESYNCHRONISE "#00#00"
-#define VIRTUAL_READS "$Qqemu.PhyMemMode:0#82"
-#define PHYSICAL_READS "$Qqemu.PhyMemMode:1#83"
+#define VIRTUAL_READS "$Qqemu.PhyMemMode:0#76"
+#define PHYSICAL_READS "$Qqemu.PhyMemMode:1#77"
 #define DETACH "$D#44"
 #define STOP_REPLY "$T"
 
@@ -232,7 +232,16 @@ static int connect_guarded(struct source_gdb *gdb, const char *address, struct e
 {
 	int fd, status = target_connect_prepared(address, TIMEOUT_MS, prepare, gdb, &fd, err);
 
-	return status ? status : gdb_remote_open_fd(fd, TIMEOUT_MS, it_was_running, gdb, &gdb->remote, err);
+	if (status)
+		return status;
+	status = gdb_remote_open_fd(fd, TIMEOUT_MS, it_was_running, gdb, &gdb->remote, err);
+	if (status == -EBUSY && !gdb->stays) {
+		/* QEMU serves somebody else, and will take up this connection after him, dead as it is, and stop its
+		 * guest for it. It reads what it finds there, though. */
+		target_guard_decide(&gdb->guard, RESYNCHRONISE VIRTUAL_READS DETACH);
+		target_guard_release(&gdb->guard);
+	}
+	return status;
 }
 
 int source_gdb_open(const char *target, struct memory_source **ret_source, struct error *err)

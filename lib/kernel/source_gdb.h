@@ -26,7 +26,7 @@ enum target_state {
 
 /*
  * @target is "HOST:PORT", ":PORT" or a socket's path, and may end with ",resume" or ",stay-stopped": what is to
- * become of it afterwards, whatever it was before. -ETIMEDOUT when nobody answers there.
+ * become of it afterwards, whatever it was before. -EBUSY when nobody answers there.
  */
 int source_gdb_open(const char *target, struct memory_source **ret_source, struct error *err);
 

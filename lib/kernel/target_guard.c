@@ -166,6 +166,17 @@ void target_guard_decide(struct target_guard *target_guard, const char *farewell
 	target_guard->farewell->decided = next;
 }
 
+void target_guard_release(struct target_guard *target_guard)
+{
+	if (!target_guard->pid)
+		return;
+	close(target_guard->alarm);
+	while (waitpid(target_guard->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	munmap(target_guard->farewell, sizeof(*target_guard->farewell));
+	*target_guard = (struct target_guard){ 0 };
+}
+
 void target_guard_end(struct target_guard *target_guard)
 {
 	if (!target_guard->pid)
@@ -173,9 +184,5 @@ void target_guard_end(struct target_guard *target_guard)
 	/* Never SIGPIPE: the child lives until it has read this. */
 	while (write(target_guard->alarm, "", 1) < 0 && errno == EINTR)
 		;
-	close(target_guard->alarm);
-	while (waitpid(target_guard->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	munmap(target_guard->farewell, sizeof(*target_guard->farewell));
-	*target_guard = (struct target_guard){ 0 };
+	target_guard_release(target_guard);
 }

@@ -28,6 +28,8 @@ int target_guard_start(int fd, const char *farewell, const char *cue, struct tar
 		       struct error *err);
 /* From now on @farewell is due in any case; "" is none. May be called again. */
 void target_guard_decide(struct target_guard *guard, const char *farewell);
+/* Say it now, as if we had died. Waits until it is said. */
+void target_guard_release(struct target_guard *guard);
 /* No farewell is due any more. Fine on a guard that is all zeros. */
 void target_guard_end(struct target_guard *guard);
 

@@ -573,7 +573,7 @@ static void monitor_text_gives_ram_and_no_devices(void **state)
 	free(ram);
 }
 
-enum life { DIES, ENDS_GUARD, DECIDES, DECIDES_NOTHING };
+enum life { DIES, ENDS_GUARD, RELEASES_GUARD, DECIDES, DECIDES_NOTHING };
 
 /* A process that starts a guard and dies. Returns what the peer got, which said @words. */
 static size_t farewell_of(enum life life, const char *cue, const char *words, char *text, size_t size)
@@ -593,6 +593,8 @@ static size_t farewell_of(enum life life, const char *cue, const char *words, ch
 			_exit(1);
 		if (life == ENDS_GUARD)
 			target_guard_end(&guard);
+		if (life == RELEASES_GUARD)
+			target_guard_release(&guard);
 		if (life == DECIDES || life == DECIDES_NOTHING)
 			target_guard_decide(&guard, life == DECIDES ? "other" : "");
 		raise(SIGKILL);
@@ -614,6 +616,7 @@ static void a_killed_process_says_farewell(void **state)
 	(void)state;
 	assert_int_equal(farewell_of(DIES, NULL, "", text, sizeof(text)), 8);
 	assert_memory_equal(text, "#00$D#44", 8);
+	assert_int_equal(farewell_of(RELEASES_GUARD, NULL, "", text, sizeof(text)), 8);
 	assert_int_equal(farewell_of(ENDS_GUARD, NULL, "", text, sizeof(text)), 0);
 }
 

@@ -78,6 +78,19 @@ def killed_looks_leave_it_running():
 
 
 @case
+def busy_stub():
+    """a stub that serves another debugger is given up, and the guest runs on when that one has gone"""
+    with guest.gdb() as gdb:
+        gdb.request("qSupported")
+        done = subprocess.run([guest.dill_path, "kbase", "--target", TARGETS["gdb stub"]], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, check=False)
+        assert done.returncode == 3 and b"another debugger" in done.stderr, done
+        gdb.request("D")
+    time.sleep(1)  # QEMU takes up the connection that was given up, and stops for it
+    assert await_state("running") == "running"
+
+
+@case
 def no_stub():
     """a socket where nobody answers is a message, exit 3"""
     done = subprocess.run([guest.dill_path, "kbase", "--target", "gdb:" + os.path.abspath("absent.sock")],
