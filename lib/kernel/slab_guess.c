@@ -17,6 +17,7 @@
 #define WORDS_MAX 256 /* the first 2 KiB of an object tell enough */
 #define NESTING_MAX 8
 #define ARRAY_MAX 32
+#define LAID_MAX 4096 /* members of one type; the kernel's have some hundred, damaged types any number */
 #define LEAST_EVIDENCE 3
 #define LEAST_CONFIDENCE 20 /* percent */
 #define TELLING 4 /* points of a word that hardly fits by chance */
@@ -43,6 +44,7 @@ struct guessing {
 	struct word words[WORDS_MAX];
 	struct slot slots[WORDS_MAX];
 	size_t word_count;
+	unsigned int laid; /* members of the type at hand */
 };
 
 /* Caches whose names don't lead to their types by rule. */
@@ -191,7 +193,7 @@ static void lay_type(struct guessing *guessing, uint32_t id, uint32_t bit, int d
 {
 	const struct btf_type *type = resolve(guessing->btf, id);
 
-	if (!type || depth > NESTING_MAX || bit / 64 >= guessing->word_count)
+	if (!type || depth > NESTING_MAX || bit / 64 >= guessing->word_count || ++guessing->laid > LAID_MAX)
 		return;
 	if (btf_is_ptr(type)) {
 		lay_pointer(guessing, type, bit);
@@ -204,7 +206,7 @@ static void lay_type(struct guessing *guessing, uint32_t id, uint32_t bit, int d
 	} else if (btf_is_composite(type)) {
 		const struct btf_member *members = btf_members(type);
 
-		for (int i = 0; i < btf_vlen(type); i++)
+		for (int i = 0; i < btf_vlen(type) && guessing->laid <= LAID_MAX; i++)
 			if (!btf_member_bitfield_size(type, i))
 				lay_type(guessing, members[i].type, bit + btf_member_bit_offset(type, i),
 					 depth + 1);
@@ -279,6 +281,7 @@ static void try_type(struct guessing *guessing, uint32_t id, struct slab_guess *
 	int score = 0, best = 0, telling = 0;
 
 	memset(guessing->slots, 0, sizeof(guessing->slots));
+	guessing->laid = 0;
 	lay_type(guessing, id, 0, 0);
 	for (size_t i = 0; i < guessing->word_count; i++) {
 		int point = i < words ? judge_word(guessing, &guessing->words[i], &guessing->slots[i]) : 0;
