@@ -31,7 +31,8 @@ enum { SORT_BYTES, SORT_OBJECTS, SORT_CHURN, SORT_NAME };
 static const char *const ksnap_sorts[] = { "bytes", "objects", "churn", "name", NULL };
 
 static const struct option_spec ksnap_options[] = {
-	{ 0, "slabs", NULL, OPTION_FLAG, AT(shows_slabs), NULL, "diff: also each slab that came, went or changed" },
+	{ 0, "slabs", NULL, OPTION_FLAG, AT(shows_slabs), NULL,
+	  "diff: also each slab that came, went or changed" },
 	{ 0, "objects", NULL, OPTION_FLAG, AT(shows_objects), NULL,
 	  "diff: also each object that was allocated or freed, with its address" },
 	{ 0, "all", NULL, OPTION_FLAG, AT(shows_all), NULL, "diff: also caches that are as they were" },
@@ -142,7 +143,10 @@ static const struct view_column object_columns[OBJECT_COLUMNS] = {
 	[OBJECT_ADDR] = { .name = "addr", .title = "OBJECT AT", .type = VIEW_HEX, .width = 18 },
 	[OBJECT_INDEX] = { .name = "index", .type = VIEW_U64, .width = 5 },
 	[OBJECT_CHANGE] = { .name = "change", .type = VIEW_ENUM, .names = object_changes, .width = 9 },
-	[OBJECT_STATE] = { .name = "state", .type = VIEW_ENUM, .names = slab_object_state_names, .is_optional = true },
+	[OBJECT_STATE] = { .name = "state",
+			   .type = VIEW_ENUM,
+			   .names = slab_object_state_names,
+			   .is_optional = true },
 };
 static const struct view_record object_record = {
 	.type = "object_diff",
@@ -176,7 +180,7 @@ static const struct view_record sum_record = {
 		"{newly_freed} freed), {slabs:+} slabs, {bytes:+}",
 };
 
-/* Saving ---------------------------------------------------------------------------------------------------------- */
+/* Saving ------------------------------------------------------------------------------------------------- */
 
 /* Kept as it is until there is something to write. Mode 0600: it says where the kernel keeps what. */
 static int open_output(struct ksnap_settings *settings, const char *path, struct error *err)
@@ -190,14 +194,15 @@ static int open_output(struct ksnap_settings *settings, const char *path, struct
 	return settings->file ? 0 : error_set(err, -errno, "%s: %s", path, strerror(errno));
 }
 
-static int write_output(const struct ksnap_settings *settings, const struct heap_snapshot *snapshot, const char *path,
-			uint64_t *ret_bytes, struct error *err)
+static int write_output(const struct ksnap_settings *settings, const struct heap_snapshot *snapshot,
+			const char *path, uint64_t *ret_bytes, struct error *err)
 {
 	struct stat at = { 0 };
 	int status;
 
 	/* Pipes and devices can't be cut, and needn't. */
-	if (!fstat(fileno(settings->file), &at) && S_ISREG(at.st_mode) && ftruncate(fileno(settings->file), 0) < 0)
+	if (!fstat(fileno(settings->file), &at) && S_ISREG(at.st_mode) &&
+	    ftruncate(fileno(settings->file), 0) < 0)
 		return error_set(err, -errno, "%s: %s", path, strerror(errno));
 	status = heap_snapshot_write(snapshot, settings->file, err);
 	if (!status && (fflush(settings->file) || fstat(fileno(settings->file), &at)))
@@ -257,12 +262,13 @@ static int save(struct inspection *inspection, const struct ksnap_settings *sett
 	if (!status)
 		status = show_saved(inspection, &snapshot, path, bytes);
 	if (!status && snapshot.is_damaged)
-		inspect_incomplete(inspection, "parts of the heap are unreadable or damaged (dill kcache --check)");
+		inspect_incomplete(inspection,
+				   "parts of the heap are unreadable or damaged (dill kcache --check)");
 	heap_snapshot_deinit(&snapshot);
 	return status;
 }
 
-/* Differences ----------------------------------------------------------------------------------------------------- */
+/* Differences -------------------------------------------------------------------------------------------- */
 
 struct difference {
 	struct view *view;
@@ -375,11 +381,13 @@ static int show_slab(const struct heap_slab_change *change, void *context)
 		[SLAB_FREED] = view_u64(change->newly_freed),
 	};
 
-	return is_wanted(difference->settings, change->cache) ? view_row(difference->view, &slab_record, values) : 0;
+	return is_wanted(difference->settings, change->cache) ?
+		       view_row(difference->view, &slab_record, values) :
+		       0;
 }
 
-static int show_object(const struct heap_slab_change *change, uint64_t address, uint32_t index, bool is_allocated,
-		       enum slab_object_state state, void *context)
+static int show_object(const struct heap_slab_change *change, uint64_t address, uint32_t index,
+		       bool is_allocated, enum slab_object_state state, void *context)
 {
 	const struct difference *difference = context;
 	const struct view_value values[OBJECT_COLUMNS] = {
@@ -390,7 +398,9 @@ static int show_object(const struct heap_slab_change *change, uint64_t address, 
 		[OBJECT_STATE] = change->after ? view_u64(state) : view_absent(),
 	};
 
-	return is_wanted(difference->settings, change->cache) ? view_row(difference->view, &object_record, values) : 0;
+	return is_wanted(difference->settings, change->cache) ?
+		       view_row(difference->view, &object_record, values) :
+		       0;
 }
 
 static int show_sum(const struct difference *difference)
@@ -432,12 +442,14 @@ static int show_difference(struct difference *difference, const struct heap_snap
 static int load(const char *path, struct heap_snapshot *ret_snapshot, struct error *err)
 {
 	CLEANUP(fclose) FILE *file = fopen(path, "rbe");
-	int status = file ? heap_snapshot_read(file, ret_snapshot, err) : error_set(err, -errno, "%s", strerror(errno));
+	int status = file ? heap_snapshot_read(file, ret_snapshot, err) :
+			    error_set(err, -errno, "%s", strerror(errno));
 
 	return status ? error_context(err, "%s", path) : 0;
 }
 
-static int diff(struct inspection *inspection, const struct ksnap_settings *settings, char **words, struct error *err)
+static int diff(struct inspection *inspection, const struct ksnap_settings *settings, char **words,
+		struct error *err)
 {
 	struct difference difference = { .view = inspection->view, .settings = settings };
 	struct heap_snapshot before = { 0 }, after = { 0 };
@@ -450,14 +462,15 @@ static int diff(struct inspection *inspection, const struct ksnap_settings *sett
 	if (!status)
 		status = show_difference(&difference, &before, &after);
 	if (!status && (before.is_damaged || after.is_damaged))
-		inspect_incomplete(inspection, "parts of the heap were unreadable or damaged when %s was saved",
+		inspect_incomplete(inspection,
+				   "parts of the heap were unreadable or damaged when %s was saved",
 				   before.is_damaged ? words[0] : words[1]);
 	heap_snapshot_deinit(&before);
 	heap_snapshot_deinit(&after);
 	return status;
 }
 
-/* The command ------------------------------------------------------------------------------------------------------- */
+/* The command -------------------------------------------------------------------------------------------- */
 
 static int ksnap_configure(struct inspection *inspection, struct error *err)
 {
@@ -468,13 +481,15 @@ static int ksnap_configure(struct inspection *inspection, struct error *err)
 	if (!strcmp(verb, "save")) {
 		if (invocation->word_count != 2)
 			return error_set(err, -EINVAL, "save takes one FILE");
-		if (settings->shows_slabs || settings->shows_objects || settings->shows_all || settings->filters.count)
+		if (settings->shows_slabs || settings->shows_objects || settings->shows_all ||
+		    settings->filters.count)
 			return error_set(err, -EINVAL, "save takes no option of diff");
 		return open_output(invocation->settings, invocation->words[1], err);
 	}
 	if (!strcmp(verb, "diff"))
 		return invocation->word_count == 3 ? 0 : error_set(err, -EINVAL, "diff takes two files");
-	return error_set(err, -EINVAL, *verb ? "there is no 'ksnap %s': save or diff" : "save or diff?", verb);
+	return error_set(err, -EINVAL, *verb ? "there is no 'ksnap %s': save or diff" : "save or diff?",
+			 verb);
 }
 
 static int ksnap_show(struct inspection *inspection, struct error *err)
@@ -501,8 +516,9 @@ const struct command ksnap_command = {
 	.name = "ksnap",
 	.summary = "snapshots of the slab heap, and what changed between two",
 	.usage = "save [OPTIONS] FILE\ndiff [OPTIONS] BEFORE AFTER",
-	.description = "save keeps the state of every object of every slab cache in a compact file; diff shows what\n"
-		       "changed from one file to another: by cache, slab and object. Both must be of one boot.",
+	.description = "save keeps the state of every object of every slab cache in a compact file; diff\n"
+		       "shows what changed from one to another: by cache, slab and object.\n"
+		       "Both must be of one boot.",
 	.options = ksnap_options,
 	.option_count = COUNT(ksnap_options),
 	.settings_size = sizeof(struct ksnap_settings),

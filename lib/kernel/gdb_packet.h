@@ -19,7 +19,7 @@ enum gdb_event {
 	GDB_DAMAGED,      /* a packet with a wrong sum, or longer than the capacity */
 };
 
-/* Reads answers byte by byte. @packet is text with a NUL behind it, run lengths expanded, escapes left alone. */
+/* Reads answers byte by byte. @packet is text with a NUL behind it, run lengths expanded, escapes not. */
 struct gdb_decoder {
 	char *packet;
 	size_t size, capacity;
@@ -33,12 +33,12 @@ int gdb_decoder_init(struct gdb_decoder *decoder, size_t capacity);
 void gdb_decoder_deinit(struct gdb_decoder *decoder);
 
 /*
- * Take bytes until something is complete; @ret_used of @size were taken. What lies between packets and is none
- * of + and - is skipped. The packet stays until the next call.
+ * Take bytes until something is complete; @ret_used of @size were taken. What lies between packets and is
+ * none of + and - is skipped. The packet stays until the next call.
  */
 enum gdb_event gdb_decode(struct gdb_decoder *decoder, const void *bytes, size_t size, size_t *ret_used);
 
-/* $payload#xx into @frame, escaped. Returns its size, 0 when @capacity is too small (2 × size + 4 is enough). */
+/* $payload#xx into @frame, escaped. Returns its size, 0 when @capacity is less than 2 × size + 4. */
 size_t gdb_encode(const char *payload, size_t size, char *frame, size_t capacity);
 
 /* Undo escapes (0x7d, then the byte XOR 0x20) in place. Returns the new size. */

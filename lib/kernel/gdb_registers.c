@@ -192,8 +192,8 @@ static int load_map(struct gdb_remote *remote, struct gdb_register_map *map, str
 }
 
 /* The g packet of the current thread, and by p what lies beyond its end. */
-static int read_one(struct gdb_remote *remote, const struct gdb_register_map *map, struct cpu_registers *registers,
-		    struct error *err)
+static int read_one(struct gdb_remote *remote, const struct gdb_register_map *map,
+		    struct cpu_registers *registers, struct error *err)
 {
 	CLEANUP(free) char *reply = malloc(REPLY_BYTES);
 	size_t size;
@@ -258,8 +258,8 @@ static int add_cpu(struct gdb_remote *remote, const struct gdb_register_map *map
 	return read_one(remote, map, &grown[(*count)++], err);
 }
 
-static int read_threads(struct gdb_remote *remote, const struct gdb_register_map *map, struct cpu_registers **cpus,
-			size_t *count, struct error *err)
+static int read_threads(struct gdb_remote *remote, const struct gdb_register_map *map,
+			struct cpu_registers **cpus, size_t *count, struct error *err)
 {
 	unsigned long long threads[CPUS_MAX], thread;
 	size_t thread_count = 0;

@@ -46,7 +46,8 @@ void gdb_registers_decode(const struct gdb_register_map *map, const char *packet
 			  struct cpu_registers *registers);
 
 /*
- * All CPUs of a stub: each of its threads when @has_cpus_as_threads (QEMU), else only the one that it stopped at.
+ * All CPUs of a stub: each of its threads when @has_cpus_as_threads (QEMU), else only the one that it stopped
+ * at.
  * @ret_cpus is to be freed. The thread that the stub reads memory for is the first one afterwards.
  */
 int gdb_registers_read(struct gdb_remote *remote, bool has_cpus_as_threads, struct cpu_registers **ret_cpus,

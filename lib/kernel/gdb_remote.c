@@ -24,7 +24,7 @@
 
 DEFINE_CLEANUP(gdb_remote, struct gdb_remote *, gdb_remote_close(v));
 
-/* One request, one answer -------------------------------------------------------------------------------------- */
+/* One request, one answer -------------------------------------------------------------------------------- */
 
 struct question {
 	struct gdb_round round;
@@ -56,11 +56,14 @@ static enum gdb_taken question_take(struct gdb_round *round, size_t index, char 
 	return GDB_TAKEN;
 }
 
-static int ask(struct gdb_remote *remote, const char *request, bool expects_stop, char *reply, size_t capacity,
-	       size_t *ret_size, struct error *err)
+static int ask(struct gdb_remote *remote, const char *request, bool expects_stop, char *reply,
+	       size_t capacity, size_t *ret_size, struct error *err)
 {
 	struct question question = {
-		.round = { .count = 1, .expects_stop = expects_stop, .make = question_make, .take = question_take },
+		.round = { .count = 1,
+			   .expects_stop = expects_stop,
+			   .make = question_make,
+			   .take = question_take },
 		.request = request,
 		.reply = reply,
 		.capacity = capacity,
@@ -78,7 +81,7 @@ int gdb_remote_ask(struct gdb_remote *remote, const char *request, char *reply, 
 	return ask(remote, request, request[0] == '?', reply, capacity, ret_size, err);
 }
 
-/* The stub's monitor: any number of O packets, then OK ------------------------------------------------------------ */
+/* The stub's monitor: any number of O packets, then OK --------------------------------------------------- */
 
 struct monitor_command {
 	struct gdb_round round;
@@ -150,12 +153,13 @@ int gdb_remote_monitor(struct gdb_remote *remote, const char *line, char **ret_t
 	return status;
 }
 
-/* Objects of qXfer ------------------------------------------------------------------------------------------------ */
+/* Objects of qXfer --------------------------------------------------------------------------------------- */
 
 int gdb_remote_transfer(struct gdb_remote *remote, const char *object, const char *annex, char **ret_text,
 			struct error *err)
 {
-	size_t piece = remote->traits.packet_size - 16, size = 0, got, most = DECODER_BYTES + MOST_PACKET_BYTES;
+	size_t piece = remote->traits.packet_size - 16, size = 0, got,
+	       most = DECODER_BYTES + MOST_PACKET_BYTES;
 	CLEANUP(free) char *reply = malloc(most);
 	CLEANUP(free) char *text = NULL;
 
@@ -166,8 +170,8 @@ int gdb_remote_transfer(struct gdb_remote *remote, const char *object, const cha
 		char *grown;
 		int status;
 
-		if (snprintf(request, sizeof(request), "qXfer:%s:read:%s:%zx,%zx", object, annex, size, piece) >=
-		    (int)sizeof(request))
+		if (snprintf(request, sizeof(request), "qXfer:%s:read:%s:%zx,%zx", object, annex, size,
+			     piece) >= (int)sizeof(request))
 			return error_set(err, -EINVAL, "gdb stub: a name is too long");
 		status = gdb_remote_ask(remote, request, reply, most, &got, err);
 		if (status)
@@ -191,7 +195,7 @@ int gdb_remote_transfer(struct gdb_remote *remote, const char *object, const cha
 	return 0;
 }
 
-/* Memory ---------------------------------------------------------------------------------------------------------- */
+/* Memory ------------------------------------------------------------------------------------------------- */
 
 struct chunk {
 	struct memory_read *read;
@@ -210,7 +214,8 @@ static size_t read_make(struct gdb_round *round, size_t index, char *payload, si
 	const struct read_round *reading = CONTAINER(round, struct read_round, round);
 	const struct chunk *chunk = &reading->chunks[index];
 
-	return (size_t)snprintf(payload, capacity, "%c%llx,%zx", reading->remote->traits.has_binary_read ? 'x' : 'm',
+	return (size_t)snprintf(payload, capacity, "%c%llx,%zx",
+				reading->remote->traits.has_binary_read ? 'x' : 'm',
 				(unsigned long long)(chunk->read->address + chunk->offset), chunk->size);
 }
 
@@ -342,7 +347,8 @@ int gdb_remote_write(struct gdb_remote *remote, uint64_t address, const void *by
 
 	while (size) {
 		size_t part = size < most ? size : most;
-		int length = snprintf(request, sizeof(request), "M%llx,%zx:", (unsigned long long)address, part);
+		int length = snprintf(request, sizeof(request), "M%llx,%zx:", (unsigned long long)address,
+				      part);
 		int status;
 
 		gdb_hex_encode(bytes, part, request + length);
@@ -370,7 +376,7 @@ int gdb_remote_set_physical(struct gdb_remote *remote, bool is_physical, struct 
 	return status;
 }
 
-/* Running ---------------------------------------------------------------------------------------------------------- */
+/* Running ------------------------------------------------------------------------------------------------ */
 
 /* A request without an answer. */
 static int say(struct gdb_remote *remote, const char *bytes, size_t size, struct error *err)
@@ -416,7 +422,7 @@ int gdb_remote_detach(struct gdb_remote *remote, struct error *err)
 	return status;
 }
 
-/* Connection ------------------------------------------------------------------------------------------------------- */
+/* Connection --------------------------------------------------------------------------------------------- */
 
 /* PacketSize=HEX and NAME+ of a qSupported answer. */
 static void take_features(struct gdb_remote *remote, char *text)
@@ -443,8 +449,9 @@ static int greet(struct gdb_remote *remote, struct error *err)
 	int status = gdb_remote_ask(remote, "qSupported:xmlRegisters=i386", reply, sizeof(reply), NULL, err);
 
 	if (status == -ETIMEDOUT)
-		return error_set(err, -EBUSY, "the gdb stub doesn't answer (does it serve another debugger? is its "
-					      "target in the debugger?)");
+		return error_set(err, -EBUSY,
+				 "the gdb stub doesn't answer (does it serve another debugger? is its "
+				 "target in the debugger?)");
 	if (status)
 		return status;
 	remote->traits.packet_size = LEAST_PACKET_BYTES;
@@ -465,7 +472,8 @@ static int greet(struct gdb_remote *remote, struct error *err)
 	remote->has_fence = strncmp(reply, "QC", 2) == 0;
 	status = gdb_remote_ask(remote, "qqemu.PhyMemMode", reply, sizeof(reply), NULL, err);
 	remote->traits.is_qemu = !status && (strcmp(reply, "0") == 0 || strcmp(reply, "1") == 0);
-	remote->traits.is_pipelined = remote->has_fence && (remote->traits.has_no_ack || remote->traits.is_qemu);
+	remote->traits.is_pipelined = remote->has_fence &&
+				      (remote->traits.has_no_ack || remote->traits.is_qemu);
 	return status;
 }
 

@@ -38,13 +38,13 @@ struct gdb_remote_traits {
 };
 
 /*
- * Connect to @address (target_socket.h) and agree on the manners. -EBUSY: not a word within @timeout_ms; -ETIMEDOUT:
- * no answer to a later request.
+ * Connect to @address (target_socket.h) and agree on the manners. -EBUSY: not a word within @timeout_ms;
+ * -ETIMEDOUT: no answer to a later request.
  */
 int gdb_remote_open(const char *address, int timeout_ms, struct gdb_remote **ret_remote, struct error *err);
 /*
- * The same on a connected stream, which is taken over in any case and made non-blocking. @on_stop (may be NULL) is
- * called as soon as the stub says that it stopped the target for us.
+ * The same on a connected stream, which is taken over in any case and made non-blocking. @on_stop (may be
+ * NULL) is called as soon as the stub says that it stopped the target for us.
  */
 int gdb_remote_open_fd(int fd, int timeout_ms, void (*on_stop)(void *context), void *context,
 		       struct gdb_remote **ret_remote, struct error *err);

@@ -53,7 +53,8 @@ static bool queue_packet(struct gdb_remote *remote, const char *payload, size_t 
 
 	if (remote->out_at == remote->out_size)
 		remote->out_at = remote->out_size = 0;
-	framed = gdb_encode(payload, size, remote->out + remote->out_size, remote->out_capacity - remote->out_size);
+	framed = gdb_encode(payload, size, remote->out + remote->out_size,
+			    remote->out_capacity - remote->out_size);
 	remote->out_size += framed;
 	remote->counts.requests += framed != 0;
 	remote->has_requests_queued |= framed != 0;
@@ -63,8 +64,8 @@ static bool queue_packet(struct gdb_remote *remote, const char *payload, size_t 
 static int send_queued(struct gdb_remote *remote, struct error *err)
 {
 	while (remote->out_at < remote->out_size) {
-		ssize_t sent = send(remote->fd, remote->out + remote->out_at, remote->out_size - remote->out_at,
-				    MSG_NOSIGNAL);
+		ssize_t sent = send(remote->fd, remote->out + remote->out_at,
+				    remote->out_size - remote->out_at, MSG_NOSIGNAL);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
@@ -84,7 +85,8 @@ static int receive(struct gdb_remote *remote, long long deadline_ms, struct erro
 {
 	for (;;) {
 		ssize_t got;
-		/* A stub that takes requests ahead doesn't wait for acknowledgements: they go with the next ones. */
+		/* A stub that takes requests ahead doesn't wait for acknowledgements: they go with the next
+		 * ones. */
 		bool is_due = remote->has_requests_queued || !remote->traits.is_pipelined;
 		int status = is_due ? send_queued(remote, err) : 0;
 
@@ -122,8 +124,8 @@ static int next_event(struct gdb_remote *remote, long long deadline_ms, enum gdb
 	for (;;) {
 		int status;
 
-		event = gdb_decode(&remote->decoder, remote->in + remote->in_at, remote->in_size - remote->in_at,
-				   &used);
+		event = gdb_decode(&remote->decoder, remote->in + remote->in_at,
+				   remote->in_size - remote->in_at, &used);
 		remote->in_at += used;
 		if (event != GDB_NEED_MORE)
 			break;
@@ -275,7 +277,8 @@ static int try_round(struct attempt *attempt, struct error *err)
 			break;
 		status = next_event(remote, attempt->deadline_ms, &event, err);
 		if (status == -ETIMEDOUT && remote->has_fence && attempt->timeouts++ < 2) {
-			/* A stub that stopped a running target without a word has swallowed a request for it. */
+			/* A stub that stopped a running target without a word has swallowed a request for it.
+			 */
 			remote->generation++;
 			attempt->is_damaged = true;
 			attempt->is_fenced = false;

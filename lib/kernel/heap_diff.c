@@ -17,14 +17,16 @@ struct diff {
 static enum slab_object_state state_of(const struct heap_snapshot *snapshot, const struct snapshot_slab *slab,
 				       uint32_t index)
 {
-	return slab && index < slab->objects ? snapshot_state(snapshot, slab->states_at + index) : SLAB_OBJECT_FREE;
+	return slab && index < slab->objects ? snapshot_state(snapshot, slab->states_at + index) :
+					       SLAB_OBJECT_FREE;
 }
 
 /* Counts into @slab and @cache; calls back when @is_told. */
-static int compare_objects(const struct diff *diff, struct heap_cache_change *cache, struct heap_slab_change *slab,
-			   bool is_told)
+static int compare_objects(const struct diff *diff, struct heap_cache_change *cache,
+			   struct heap_slab_change *slab, bool is_told)
 {
-	uint32_t before = slab->before ? slab->before->objects : 0, after = slab->after ? slab->after->objects : 0;
+	uint32_t before = slab->before ? slab->before->objects : 0,
+		 after = slab->after ? slab->after->objects : 0;
 	const struct snapshot_cache *layout = slab->after ? cache->after : cache->before;
 	const struct snapshot_slab *place = slab->after ? slab->after : slab->before;
 
@@ -45,7 +47,8 @@ static int compare_objects(const struct diff *diff, struct heap_cache_change *ca
 			slab->newly_freed += was;
 			continue;
 		}
-		status = diff->callbacks->object(slab, snapshot_object(layout, place, i), i, is, new, diff->context);
+		status = diff->callbacks->object(slab, snapshot_object(layout, place, i), i, is, new,
+						 diff->context);
 		if (status)
 			return status;
 	}
@@ -135,20 +138,22 @@ static int by_address_and_name(const void *one, const void *other)
 
 static const struct snapshot_cache **sort_caches(const struct heap_snapshot *snapshot)
 {
-	const struct snapshot_cache **sorted = calloc(snapshot->cache_count + 1, sizeof(const struct snapshot_cache *));
+	const struct snapshot_cache **sorted = calloc(snapshot->cache_count + 1,
+						      sizeof(const struct snapshot_cache *));
 
 	for (size_t i = 0; sorted && i < snapshot->cache_count; i++)
 		sorted[i] = &snapshot->caches[i];
 	if (sorted)
-		qsort(sorted, snapshot->cache_count, sizeof(const struct snapshot_cache *), by_address_and_name);
+		qsort(sorted, snapshot->cache_count, sizeof(const struct snapshot_cache *),
+		      by_address_and_name);
 	return sorted;
 }
 
 static const struct snapshot_cache *find(const struct snapshot_cache **sorted, const struct heap_snapshot *in,
 					 const struct snapshot_cache *cache)
 {
-	const struct snapshot_cache **found = bsearch(&cache, sorted, in->cache_count,
-						      sizeof(const struct snapshot_cache *), by_address_and_name);
+	const struct snapshot_cache **found = bsearch(
+		&cache, sorted, in->cache_count, sizeof(const struct snapshot_cache *), by_address_and_name);
 
 	return found ? *found : NULL;
 }

@@ -11,9 +11,10 @@
 /* One cache, matched by address and name; one of the two may be NULL. */
 struct heap_cache_change {
 	const struct snapshot_cache *before, *after;
-	int64_t allocated, num_objs, slabs, bytes; /* after − before, by slabs: totals of a live heap are of another
-						    * moment */
-	uint64_t newly_allocated, newly_freed;     /* objects that changed; a slab that went freed all of its own */
+	/* After − before, counted on slabs: the totals of a live heap are of another moment. */
+	int64_t allocated, num_objs, slabs, bytes;
+	/* Objects that changed. A slab that is gone freed all of its own. */
+	uint64_t newly_allocated, newly_freed;
 	uint64_t slabs_new, slabs_gone;
 	uint64_t unknown; /* objects whose state one of the two couldn't tell */
 };
@@ -29,12 +30,14 @@ struct heap_slab_change {
 struct heap_diff_callbacks {
 	int (*cache)(const struct heap_cache_change *change, void *context); /* every cache, changed or not */
 	int (*slab)(const struct heap_slab_change *change, void *context);
-	/* Each object that was newly allocated, or freed: then @state is what it is now (or was, with its slab). */
+	/* Each object that was newly allocated, or freed: then @state is what it is now (or was, with its
+	 * slab). */
 	int (*object)(const struct heap_slab_change *change, uint64_t address, uint32_t index,
 		      bool is_allocated, enum slab_object_state state, void *context);
 };
 
-/* -ENOMEM or 0. Caches come as they stand in @after, then those that are gone; within one, slabs by address. */
+/* -ENOMEM or 0. Caches come as they stand in @after, then those that are gone; within one, slabs by address.
+ */
 int heap_diff(const struct heap_snapshot *before, const struct heap_snapshot *after,
 	      const struct heap_diff_callbacks *callbacks, void *context);
 

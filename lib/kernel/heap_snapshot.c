@@ -49,7 +49,8 @@ static int grow_states(struct heap_snapshot *snapshot, size_t count)
 	return 0;
 }
 
-int heap_snapshot_add_slab(struct heap_snapshot *snapshot, const struct snapshot_slab *slab, const uint8_t *states)
+int heap_snapshot_add_slab(struct heap_snapshot *snapshot, const struct snapshot_slab *slab,
+			   const uint8_t *states)
 {
 	uint64_t at = snapshot->state_count + snapshot->state_count % 2; /* from a byte's lower half on */
 
@@ -193,7 +194,8 @@ static bool have_other_boot_caches(const struct heap_snapshot *before, const str
 	static const char *const names[] = { "kmem_cache", "kmem_cache_node", "task_struct", "dentry" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const struct snapshot_cache *one = cache_named(before, names[i]), *other = cache_named(after, names[i]);
+		const struct snapshot_cache *one = cache_named(before, names[i]),
+					    *other = cache_named(after, names[i]);
 
 		if (one && other && (one->address != other->address || one->mark != other->mark))
 			return true;
@@ -201,15 +203,16 @@ static bool have_other_boot_caches(const struct heap_snapshot *before, const str
 	return false;
 }
 
-int heap_snapshot_compare(const struct heap_snapshot *before, const struct heap_snapshot *after, struct error *err)
+int heap_snapshot_compare(const struct heap_snapshot *before, const struct heap_snapshot *after,
+			  struct error *err)
 {
 	const struct snapshot_identity *one = &before->identity, *other = &after->identity;
 	static const uint8_t unknown[16];
 
 	if ((one->build_id[0] && other->build_id[0] && strcmp(one->build_id, other->build_id)) ||
 	    (one->banner[0] && other->banner[0] && strcmp(one->banner, other->banner)))
-		return error_set(err, -EBADMSG, "the snapshots are of different kernels: %s and %s", one->release,
-				 other->release);
+		return error_set(err, -EBADMSG, "the snapshots are of different kernels: %s and %s",
+				 one->release, other->release);
 	if (differ(one->base, other->base) || differ(one->page_offset_base, other->page_offset_base) ||
 	    differ(one->vmemmap_base, other->vmemmap_base) || have_other_boot_caches(before, after) ||
 	    (memcmp(one->boot_id, unknown, 16) && memcmp(other->boot_id, unknown, 16) &&

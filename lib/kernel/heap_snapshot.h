@@ -90,6 +90,7 @@ int heap_snapshot_write(const struct heap_snapshot *snapshot, FILE *file, struct
 int heap_snapshot_read(FILE *file, struct heap_snapshot *ret_snapshot, struct error *err);
 
 /* 0 when both are of one boot of one kernel, as far as can be told; else -EBADMSG and what differs. */
-int heap_snapshot_compare(const struct heap_snapshot *before, const struct heap_snapshot *after, struct error *err);
+int heap_snapshot_compare(const struct heap_snapshot *before, const struct heap_snapshot *after,
+			  struct error *err);
 
 #endif

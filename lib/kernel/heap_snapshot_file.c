@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * A snapshot's file. Behind the magic and version, compressed, numbers little-endian, texts as u16 size and bytes:
+ * A snapshot's file. Behind the magic and version, compressed, numbers little-endian, texts as u16 size and
+ * bytes:
  *
- *     identity  release, build_id, banner: texts; base, page_offset_base, vmemmap_base: u64; boot_id: 16 bytes;
- *               saved_ns: u64; is_damaged: u8
- *     caches    u32 count, then each: address u64; name text; flags u64; size, object_size, red_left_pad u32;
- *               objects u16; order u8; mark u64; the members of struct slab_totals u64, its booleans u8
+ *     identity  release, build_id, banner: texts; base, page_offset_base, vmemmap_base: u64; boot_id:
+ *               16 bytes; saved_ns: u64; is_damaged: u8
+ *     caches    u32 count, then each: address u64; name text; flags u64; size, object_size, red_left_pad
+ *               u32; objects u16; order u8; mark u64; the members of struct slab_totals u64, its booleans u8
  *     slabs     each: 1 u8; cache u32; start u64; objects u16; order u8; place u8; states, two in a byte
  *     end       0 u8
  *
@@ -44,7 +45,7 @@ static uint64_t *total_at(struct slab_totals *totals, size_t i)
 	return (uint64_t *)((char *)totals + total_members[i]);
 }
 
-/* Writing --------------------------------------------------------------------------------------------------------- */
+/* Writing ------------------------------------------------------------------------------------------------ */
 
 /* Failure sticks. */
 struct writer {
@@ -179,7 +180,7 @@ int heap_snapshot_write(const struct heap_snapshot *snapshot, FILE *file, struct
 	return status ? error_set(err, status, "%s", strerror(-status)) : 0;
 }
 
-/* Reading --------------------------------------------------------------------------------------------------------- */
+/* Reading ------------------------------------------------------------------------------------------------ */
 
 /* Failure sticks, and yields zeros. */
 struct reader {
@@ -324,10 +325,13 @@ static void get_caches(struct reader *reader, struct heap_snapshot *snapshot)
 /* Slabs stand by cache and address: without that differences couldn't be found in one pass. */
 static bool is_next(const struct heap_snapshot *snapshot, const struct snapshot_slab *slab)
 {
-	const struct snapshot_slab *last = snapshot->slab_count ? &snapshot->slabs[snapshot->slab_count - 1] : NULL;
+	const struct snapshot_slab *last = snapshot->slab_count ? &snapshot->slabs[snapshot->slab_count - 1] :
+								  NULL;
 
-	return slab->cache < snapshot->cache_count && slab->objects <= SLAB_OBJECTS_MAX && slab->order <= ORDER_MAX &&
-	       (!last || slab->cache > last->cache || (slab->cache == last->cache && slab->start > last->start));
+	return slab->cache < snapshot->cache_count && slab->objects <= SLAB_OBJECTS_MAX &&
+	       slab->order <= ORDER_MAX &&
+	       (!last || slab->cache > last->cache ||
+		(slab->cache == last->cache && slab->start > last->start));
 }
 
 static void get_slab(struct reader *reader, struct heap_snapshot *snapshot)
@@ -365,7 +369,8 @@ static void expect_end(struct reader *reader)
 		if (!reader->status && reader->size)
 			reader->status = -EBADMSG;
 	}
-	if (reader->at < reader->size || reader->compressed.pos < reader->compressed.size || fgetc(reader->file) != EOF)
+	if (reader->at < reader->size || reader->compressed.pos < reader->compressed.size ||
+	    fgetc(reader->file) != EOF)
 		reader->status = -EBADMSG;
 }
 

@@ -90,8 +90,8 @@ static bool parse_piece(const char *line, struct qemu_ram *piece, char *type, si
 	const char *name, *offset;
 	size_t length;
 
-	if (sscanf(line, " %lx-%lx (prio %*d, %n", &piece->start, &end, &at) != 2 || !at || end < piece->start ||
-	    end == UINT64_MAX)
+	if (sscanf(line, " %lx-%lx (prio %*d, %n", &piece->start, &end, &at) != 2 || !at ||
+	    end < piece->start || end == UINT64_MAX)
 		return false;
 	length = strcspn(line + at, ")");
 	if (length >= type_size || strncmp(line + at + length, "): ", 3) != 0)
@@ -130,7 +130,8 @@ static size_t collect(const char *text, struct qemu_ram *ram, bool *is_rom)
 				break;
 		} else if (strncmp(line, " AS \"memory\",", 13) == 0) {
 			is_memory = true;
-		} else if (is_memory && count < RAM_MAX && parse_piece(line, &ram[count], type, sizeof(type)) &&
+		} else if (is_memory && count < RAM_MAX &&
+			   parse_piece(line, &ram[count], type, sizeof(type)) &&
 			   (strcmp(type, "ram") == 0 || strcmp(type, "rom") == 0) &&
 			   (count == 0 || ram[count].start >= ram[count - 1].start + ram[count - 1].size)) {
 			is_rom[count] = strcmp(type, "rom") == 0;
@@ -160,7 +161,8 @@ int qemu_parse_memory(const char *text, struct qemu_ram **ret_ram, size_t *ret_c
 	return 0;
 }
 
-int qemu_ram_ranges(const struct qemu_ram *ram, size_t count, struct memory_range **ret_ranges, size_t *ret_count)
+int qemu_ram_ranges(const struct qemu_ram *ram, size_t count, struct memory_range **ret_ranges,
+		    size_t *ret_count)
 {
 	struct memory_range *ranges = calloc(count ? count : 1, sizeof(*ranges));
 	size_t kept = 0;

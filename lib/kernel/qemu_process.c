@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * A RAM block is one mapping of QEMU's, with a guard page behind it; its advice (MADV_MERGEABLE, MADV_DONTFORK)
- * keeps the kernel from joining it with others. NUMA policies may split it, so that neighbours are joined here.
+ * A RAM block is one mapping of QEMU's, with a guard page behind it; its advice (MADV_MERGEABLE,
+ * MADV_DONTFORK) keeps the kernel from joining it with others. NUMA policies may split it, so that neighbours
+ * are joined here.
  */
 #include "qemu_process.h"
 
@@ -16,7 +17,8 @@
 
 #define RUNS_MAX 4096
 #define SAMPLE_BYTES 128
-/* So many places of a block are compared; so many of them must differ, and not be zeros, to prove anything. */
+/* So many places of a block are compared; so many of them must differ, and not be zeros, to prove anything.
+ */
 #define SAMPLES 48
 #define PROOFS 3
 #define VECTORS 256
@@ -87,7 +89,8 @@ static bool is_proof(const struct samples *samples, const char *bytes)
 	return true;
 }
 
-/* Places spread over the pieces of @block. The step is odd in pages, so that no structure of the guest's repeats. */
+/* Places spread over the pieces of @block. The step is odd in pages, so that no structure of the guest's
+ * repeats. */
 static void take_samples(const struct qemu_ram *ram, size_t count, const char *block, qemu_sample sample,
 			 void *context, struct samples *samples)
 {
@@ -96,7 +99,8 @@ static void take_samples(const struct qemu_ram *ram, size_t count, const char *b
 
 		if (strcmp(ram[i].block, block) != 0)
 			continue;
-		for (uint64_t at = 0; at + SAMPLE_BYTES <= ram[i].size && samples->count < SAMPLES; at += step) {
+		for (uint64_t at = 0; at + SAMPLE_BYTES <= ram[i].size && samples->count < SAMPLES;
+		     at += step) {
 			char *bytes = samples->bytes[samples->count];
 
 			if (sample(context, ram[i].start + at, bytes, SAMPLE_BYTES))
@@ -167,7 +171,8 @@ static int place_blocks(struct qemu_process *process, const struct qemu_ram *ram
 		if (process->pieces[i].at)
 			continue;
 		take_samples(ram, process->count, block, sample, context, &samples);
-		if (find_block(process->pid, runs, run_count, block_size(ram, process->count, block), &samples, &at))
+		if (find_block(process->pid, runs, run_count, block_size(ram, process->count, block),
+			       &samples, &at))
 			return error_set(err, -ENOENT, "QEMU's process %d: its memory '%s' isn't found",
 					 (int)process->pid, block);
 		for (size_t j = i; j < process->count; j++)
@@ -180,7 +185,8 @@ static int place_blocks(struct qemu_process *process, const struct qemu_ram *ram
 int qemu_process_open(pid_t pid, const struct qemu_ram *ram, size_t count, qemu_sample sample, void *context,
 		      struct qemu_process **ret_process, struct error *err)
 {
-	CLEANUP(free) struct qemu_process *process = calloc(1, sizeof(*process) + count * sizeof(struct piece));
+	CLEANUP(free) struct qemu_process *process = calloc(1, sizeof(*process) +
+							       count * sizeof(struct piece));
 	CLEANUP(free) struct run *runs = calloc(RUNS_MAX, sizeof(*runs));
 	size_t run_count;
 	char byte;
@@ -282,7 +288,8 @@ static size_t read_together(const struct qemu_process *process, struct memory_re
 	return done;
 }
 
-int qemu_process_read(struct qemu_process *process, struct memory_read *reads, size_t count, struct error *err)
+int qemu_process_read(struct qemu_process *process, struct memory_read *reads, size_t count,
+		      struct error *err)
 {
 	for (size_t i = 0; i < count;) {
 		size_t done = read_together(process, reads + i, count - i);

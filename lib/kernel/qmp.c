@@ -86,8 +86,9 @@ static int receive(struct qmp *qmp, struct error *err)
 static int take_line(struct qmp *qmp, json_t **ret_message, struct error *err)
 {
 	for (;;) {
-		char *newline = qmp->in_size > qmp->in_scanned ?
-					memchr(qmp->in + qmp->in_scanned, '\n', qmp->in_size - qmp->in_scanned) : NULL;
+		char *newline = qmp->in_size > qmp->in_scanned ? memchr(qmp->in + qmp->in_scanned, '\n',
+									qmp->in_size - qmp->in_scanned) :
+								 NULL;
 		size_t length;
 
 		if (!newline) {
@@ -151,11 +152,13 @@ static int refused(const json_t *error, const char *command, struct error *err)
 }
 
 /* @arguments (stolen) may be NULL. @ret_answer (may be NULL) is the value of "return". */
-static int run(struct qmp *qmp, const char *command, json_t *arguments, json_t **ret_answer, struct error *err)
+static int run(struct qmp *qmp, const char *command, json_t *arguments, json_t **ret_answer,
+	       struct error *err)
 {
 	long long deadline_ms = target_now_ms() + qmp->timeout_ms;
 	json_int_t id = (json_int_t)++qmp->commands;
-	CLEANUP(json) json_t *request = json_pack("{s:s, s:o*, s:I}", "execute", command, "arguments", arguments, "id", id);
+	CLEANUP(json) json_t *request = json_pack("{s:s, s:o*, s:I}", "execute", command, "arguments",
+						  arguments, "id", id);
 	CLEANUP(free) char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	int status;
 
@@ -209,7 +212,8 @@ int qmp_monitor(struct qmp *qmp, const char *line, char **ret_text, struct error
 {
 	CLEANUP(json) json_t *answer = NULL;
 	char *text;
-	int status = run(qmp, "human-monitor-command", json_pack("{s:s}", "command-line", line), &answer, err);
+	int status = run(qmp, "human-monitor-command", json_pack("{s:s}", "command-line", line), &answer,
+			 err);
 
 	if (status)
 		return status;
@@ -225,13 +229,16 @@ int qmp_monitor(struct qmp *qmp, const char *line, char **ret_text, struct error
 int qmp_save_memory(struct qmp *qmp, uint64_t address, uint64_t size, const char *path, struct error *err)
 {
 	return run(qmp, "pmemsave",
-		   json_pack("{s:I, s:I, s:s}", "val", (json_int_t)address, "size", (json_int_t)size, "filename", path),
+		   json_pack("{s:I, s:I, s:s}", "val", (json_int_t)address, "size", (json_int_t)size,
+			     "filename", path),
 		   NULL, err);
 }
 
 int qmp_resumes_seen(struct qmp *qmp, uint64_t *ret_count, struct error *err)
 {
-	int status = qmp->is_lost ? error_set(err, -ECONNRESET, "QEMU monitor: the connection was lost before") : 0;
+	int status = qmp->is_lost ?
+			     error_set(err, -ECONNRESET, "QEMU monitor: the connection was lost before") :
+			     0;
 
 	for (int i = 0; !status && i < STRAYS_MAX; i++) {
 		CLEANUP(json) json_t *message = NULL;

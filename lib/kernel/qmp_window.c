@@ -93,14 +93,14 @@ static int save_to_temporary(struct qmp_windows *windows, struct window *window,
 	socklen_t size = sizeof(peer);
 	int status;
 
-	if (snprintf(path, sizeof(path), "%s/dill-XXXXXX", directory && directory[0] == '/' ? directory : "/tmp") >=
-	    (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/dill-XXXXXX",
+		     directory && directory[0] == '/' ? directory : "/tmp") >= (int)sizeof(path))
 		return error_set(err, -EINVAL, "$TMPDIR is too long");
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
 		return error_set(err, -errno, "%s: %s", path, strerror(errno));
-	if (!getsockopt(qmp_fd(windows->qmp), SOL_SOCKET, SO_PEERCRED, &peer, &size) && peer.uid != geteuid() &&
-	    fchown(fd, peer.uid, (gid_t)-1) < 0)
+	if (!getsockopt(qmp_fd(windows->qmp), SOL_SOCKET, SO_PEERCRED, &peer, &size) &&
+	    peer.uid != geteuid() && fchown(fd, peer.uid, (gid_t)-1) < 0)
 		status = 0; /* whether QEMU can write shows next */
 	status = qmp_save_memory(windows->qmp, window->start, window->size, path, err);
 	unlink(path);
@@ -147,7 +147,8 @@ static struct window *find_window(struct qmp_windows *windows, uint64_t address)
 }
 
 /* The window that holds @address, made if need be. -EFAULT: no RAM is there. */
-static int get_window(struct qmp_windows *windows, uint64_t address, struct window **ret_window, struct error *err)
+static int get_window(struct qmp_windows *windows, uint64_t address, struct window **ret_window,
+		      struct error *err)
 {
 	const struct memory_range *range = range_of(windows, address);
 	struct window *window;

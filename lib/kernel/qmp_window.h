@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Guest memory that QEMU saves to a file of ours, a window of 1 MiB at a time, with the last windows kept. The
- * file is an anonymous one that QEMU opens through /proc, or, where that isn't allowed, a temporary one (0600,
- * QEMU's) that is removed as soon as it was read.
+ * Guest memory that QEMU saves to a file of ours, a window of 1 MiB at a time, with the last windows kept.
+ * The file is an anonymous one that QEMU opens through /proc, or, where that isn't allowed, a temporary one
+ * (0600, QEMU's) that is removed as soon as it was read.
  */
 #ifndef DILL_QMP_WINDOW_H
 #define DILL_QMP_WINDOW_H

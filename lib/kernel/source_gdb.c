@@ -19,7 +19,8 @@
 
 #define TIMEOUT_MS 5000
 
-/* Bring the parser of QEMU's stub back from wherever it is: a wrong sum ends a packet, a second one its digits. */
+/* Bring the parser of QEMU's stub back from wherever it is: a wrong sum ends a packet, a second one its
+ * digits. */
 #define RESYNCHRONISE "#00#00"
 #define VIRTUAL_READS "$Qqemu.PhyMemMode:0#76"
 #define PHYSICAL_READS "$Qqemu.PhyMemMode:1#77"
@@ -89,8 +90,8 @@ static int read_physical(struct source_gdb *gdb, struct memory_read *reads, size
 	return 0;
 }
 
-static int gdb_read(struct memory_source *source, enum address_space space, struct memory_read *reads, size_t count,
-		    struct error *err)
+static int gdb_read(struct memory_source *source, enum address_space space, struct memory_read *reads,
+		    size_t count, struct error *err)
 {
 	struct source_gdb *gdb = (struct source_gdb *)source;
 	bool is_physical = space == SPACE_PHYSICAL;
@@ -185,7 +186,8 @@ static int find_out(struct source_gdb *gdb, struct error *err)
 	}
 	decide(gdb);
 	if (!status)
-		status = gdb_registers_read(gdb->remote, traits->is_qemu, &gdb->cpus, &gdb->source.cpu_count, err);
+		status = gdb_registers_read(gdb->remote, traits->is_qemu, &gdb->cpus, &gdb->source.cpu_count,
+					    err);
 	if (status)
 		return status;
 	gdb->source.cpus = gdb->cpus;
@@ -213,8 +215,8 @@ static void it_was_running(void *context)
 }
 
 /*
- * The guard stands before we are connected: QEMU stops a running guest as soon as it sees us, and the stop reply
- * that it sends then is the guard's cue.
+ * The guard stands before we are connected: QEMU stops a running guest as soon as it sees us, and the stop
+ * reply that it sends then is the guard's cue.
  */
 static int prepare(int fd, void *context, struct error *err)
 {
@@ -236,8 +238,8 @@ static int connect_guarded(struct source_gdb *gdb, const char *address, struct e
 		return status;
 	status = gdb_remote_open_fd(fd, TIMEOUT_MS, it_was_running, gdb, &gdb->remote, err);
 	if (status == -EBUSY && !gdb->stays) {
-		/* QEMU serves somebody else, and will take up this connection after him, dead as it is, and stop its
-		 * guest for it. It reads what it finds there, though. */
+		/* QEMU serves somebody else, and will take up this connection after him, dead as it is, and
+		 * stop its guest for it. It reads what it finds there, though. */
 		target_guard_decide(&gdb->guard, RESYNCHRONISE VIRTUAL_READS DETACH);
 		target_guard_release(&gdb->guard);
 	}

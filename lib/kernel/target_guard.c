@@ -31,7 +31,8 @@
 struct target_farewell {
 	char cue[CUE_BYTES];
 	char texts[2][FAREWELL_BYTES];
-	volatile uint32_t decided; /* how often; its lowest bit is the text. 0 waits for the cue, if there is one */
+	/* How often; its lowest bit is the text. 0 waits for the cue, if there is one. */
+	volatile uint32_t decided;
 };
 
 /* Of all descriptors the child keeps two, at 0 and 1. */
@@ -71,7 +72,7 @@ static void say_farewell(const char *farewell)
 
 			if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
 				return;
-			/* What is left on the way after the farewell is little; time passes with it as well. */
+			/* What still comes after the farewell is little; time passes with it as well. */
 			waited += at == size;
 		}
 	}
@@ -108,8 +109,8 @@ static void guard(int fd, int alarm, const struct target_farewell *farewell)
 
 static struct target_farewell *share(const char *farewell, const char *cue)
 {
-	struct target_farewell *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-					    -1, 0);
+	struct target_farewell *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
+					    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
 		return NULL;

@@ -20,9 +20,9 @@ struct target_guard {
 /*
  * Start the guard of the connection @fd. @farewell (at most 255 bytes) is sent when this process dies before
  * target_guard_end(), whatever was half sent or half read then: it must begin with what brings the peer's
- * parser back. With @cue (at most 15 bytes) it is sent only if the peer says that next, within some seconds: for
- * the time until target_guard_decide(). The child holds nothing open but the connection, and is in a session of
- * its own, so that signals of the terminal miss it.
+ * parser back. With @cue (at most 15 bytes) it is sent only if the peer says that next, within some seconds:
+ * for the time until target_guard_decide(). The child holds nothing open but the connection, and is in a
+ * session of its own, so that signals of the terminal miss it.
  */
 int target_guard_start(int fd, const char *farewell, const char *cue, struct target_guard *ret_guard,
 		       struct error *err);

@@ -50,7 +50,8 @@ struct attempt {
 	struct error prepare_error;
 };
 
-static int connect_address(const struct sockaddr *address, socklen_t size, struct attempt *attempt, int *ret_fd)
+static int connect_address(const struct sockaddr *address, socklen_t size, struct attempt *attempt,
+			   int *ret_fd)
 {
 	long long deadline_ms = attempt->deadline_ms;
 	CLEANUP(close) int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -126,7 +127,8 @@ static int connect_host(const char *address, struct attempt *attempt, int *ret_f
 	int status;
 
 	if (split_address(address, host, sizeof(host), &port))
-		return error_set(err, -EINVAL, "'%s' is neither a socket's path (with a /) nor HOST:PORT", address);
+		return error_set(err, -EINVAL, "'%s' is neither a socket's path (with a /) nor HOST:PORT",
+				 address);
 	if (!host[0] || strcmp(host, "localhost") == 0)
 		snprintf(host, sizeof(host), "127.0.0.1");
 	/* Numbers need no resolver, which a static executable may lack. */
@@ -144,10 +146,12 @@ static int connect_host(const char *address, struct attempt *attempt, int *ret_f
 }
 
 int target_connect_prepared(const char *address, int timeout_ms,
-			    int (*prepare)(int fd, void *context, struct error *err), void *context, int *ret_fd,
-			    struct error *err)
+			    int (*prepare)(int fd, void *context, struct error *err), void *context,
+			    int *ret_fd, struct error *err)
 {
-	struct attempt attempt = { .deadline_ms = target_now_ms() + timeout_ms, .prepare = prepare, .context = context };
+	struct attempt attempt = { .deadline_ms = target_now_ms() + timeout_ms,
+				   .prepare = prepare,
+				   .context = context };
 	int status = strchr(address, '/') ? connect_path(address, &attempt, ret_fd, err) :
 					    connect_host(address, &attempt, ret_fd, err);
 

@@ -8,15 +8,16 @@
 #include "error.h"
 
 /*
- * Connect to @address: a path (it contains a '/'), "HOST:PORT", "[IPV6]:PORT" or ":PORT" (this machine). Waits
- * for up to @timeout_ms. The descriptor doesn't block and isn't inherited by exec. Errors name the address:
- * -EINVAL when it is neither form.
+ * Connect to @address: a path (it contains a '/'), "HOST:PORT", "[IPV6]:PORT" or ":PORT" (this machine).
+ * Waits for up to @timeout_ms. The descriptor doesn't block and isn't inherited by exec. Errors name the
+ * address: -EINVAL when it is neither form.
  */
 int target_connect(const char *address, int timeout_ms, int *ret_fd, struct error *err);
-/* The same; @prepare is called with each socket before it is connected. Its failure (< 0, message set) ends it. */
+/* The same; @prepare is called with each socket before it is connected. Its failure (< 0, message set) ends
+ * it. */
 int target_connect_prepared(const char *address, int timeout_ms,
-			    int (*prepare)(int fd, void *context, struct error *err), void *context, int *ret_fd,
-			    struct error *err);
+			    int (*prepare)(int fd, void *context, struct error *err), void *context,
+			    int *ret_fd, struct error *err);
 
 /* The process at the other end of a Unix socket, by SO_PEERCRED (unix(7)). -ENOENT for TCP. */
 int target_peer(int fd, pid_t *ret_pid);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Any bytes as what a gdb stub says: to the packet decoder (whole and byte by byte must agree), to the readers of
- * target descriptions and monitor text, and as a whole conversation. libFuzzer target; with -DFUZZ_REPLAY it runs
- * the files named on its command line.
+ * Any bytes as what a gdb stub says: to the packet decoder (whole and byte by byte must agree), to the
+ * readers of target descriptions and monitor text, and as a whole conversation. libFuzzer target; with
+ * -DFUZZ_REPLAY it runs the files named on its command line.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -60,13 +60,15 @@ static void check_decoder(const uint8_t *data, size_t size)
 static void check_frame(const uint8_t *data, size_t size)
 {
 	char frame[1200];
-	size_t payload = size < 512 ? size : 512, framed = gdb_encode((const char *)data, payload, frame, sizeof(frame)), used;
+	size_t payload = size < 512 ? size : 512,
+	       framed = gdb_encode((const char *)data, payload, frame, sizeof(frame)), used;
 	struct gdb_decoder decoder;
 
 	CHECK(framed >= payload + 4);
 	CHECK(gdb_decoder_init(&decoder, sizeof(frame)) == 0);
 	CHECK(gdb_decode(&decoder, frame, framed, &used) == GDB_PACKET && used == framed);
-	CHECK(gdb_unescape(decoder.packet, decoder.size) == payload && memcmp(decoder.packet, data, payload) == 0);
+	CHECK(gdb_unescape(decoder.packet, decoder.size) == payload &&
+	      memcmp(decoder.packet, data, payload) == 0);
 	gdb_decoder_deinit(&decoder);
 }
 
@@ -108,7 +110,8 @@ static void check_conversation(const uint8_t *data, size_t size)
 	size_t count;
 
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-	if (send(pair[1], data, size < 60000 ? size : 60000, MSG_NOSIGNAL) < 0 || shutdown(pair[1], SHUT_WR) < 0)
+	if (send(pair[1], data, size < 60000 ? size : 60000, MSG_NOSIGNAL) < 0 ||
+	    shutdown(pair[1], SHUT_WR) < 0)
 		abort();
 	if (gdb_remote_open_fd(pair[0], 1000, NULL, NULL, &remote, NULL) == 0) {
 		if (gdb_registers_read(remote, gdb_remote_traits(remote)->is_qemu, &cpus, &count, NULL) == 0)

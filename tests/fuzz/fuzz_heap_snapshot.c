@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Any bytes as a snapshot: as a file, and compressed behind a right head, so that what lies behind zstd is reached.
- * What is read must hang together, be written and read again, and differ from itself in nothing. libFuzzer target;
- * with -DFUZZ_REPLAY it runs the files named on its command line.
+ * Any bytes as a snapshot: as a file, and compressed behind a right head, so that what lies behind zstd is
+ * reached. What is read must hang together, be written and read again, and differ from itself in nothing.
+ * libFuzzer target; with -DFUZZ_REPLAY it runs the files named on its command line.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -28,12 +28,14 @@ static int no_change(const struct heap_cache_change *change, void *context)
 {
 	(void)context;
 	/* Names and addresses may stand there twice: then the first is meant. */
-	CHECK(change->before == change->after ? !change->newly_allocated && !change->newly_freed && !change->slabs_new : 1);
+	CHECK(change->before == change->after ?
+		      !change->newly_allocated && !change->newly_freed && !change->slabs_new :
+		      1);
 	return 0;
 }
 
-static int visit_object(const struct heap_slab_change *change, uint64_t address, uint32_t index, bool is_allocated,
-			enum slab_object_state state, void *context)
+static int visit_object(const struct heap_slab_change *change, uint64_t address, uint32_t index,
+			bool is_allocated, enum slab_object_state state, void *context)
 {
 	(void)address;
 	(void)is_allocated;
@@ -50,7 +52,8 @@ static void check_snapshot(const struct heap_snapshot *snapshot)
 	size_t size;
 	FILE *file = open_memstream(&bytes, &size);
 
-	CHECK(file && empty.caches && snapshot->caches[snapshot->cache_count].first_slab == snapshot->slab_count);
+	CHECK(file && empty.caches &&
+	      snapshot->caches[snapshot->cache_count].first_slab == snapshot->slab_count);
 	CHECK(heap_snapshot_write(snapshot, file, NULL) == 0 && fclose(file) == 0);
 	file = fmemopen(bytes, size, "rb");
 	CHECK(file && heap_snapshot_read(file, &again, NULL) == 0);
@@ -58,7 +61,8 @@ static void check_snapshot(const struct heap_snapshot *snapshot)
 	CHECK(again.slab_count == snapshot->slab_count && again.state_count == snapshot->state_count);
 	CHECK(heap_snapshot_compare(snapshot, &again, NULL) == 0);
 	CHECK(heap_diff(snapshot, snapshot, &callbacks, NULL) == 0);
-	CHECK(heap_diff(&empty, snapshot, &callbacks, NULL) == 0 && heap_diff(snapshot, &empty, &callbacks, NULL) == 0);
+	CHECK(heap_diff(&empty, snapshot, &callbacks, NULL) == 0 &&
+	      heap_diff(snapshot, &empty, &callbacks, NULL) == 0);
 	heap_snapshot_deinit(&again);
 	heap_snapshot_deinit(&empty);
 	free(bytes);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * The client of gdb's remote protocol against a stub in another thread, honest or with one fault, whose memory
- * is a function of the address: a byte from the wrong place shows.
+ * The client of gdb's remote protocol against a stub in another thread, honest or with one fault, whose
+ * memory is a function of the address: a byte from the wrong place shows.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -266,7 +266,9 @@ static int read_pieces(struct gdb_remote *remote, size_t count, size_t size, boo
 
 	assert_true(reads && buffer);
 	for (size_t i = 0; i < count; i++)
-		reads[i] = (struct memory_read){ .address = 100 + i * 5000, .buffer = buffer + i * size, .size = size };
+		reads[i] = (struct memory_read){ .address = 100 + i * 5000,
+						 .buffer = buffer + i * size,
+						 .size = size };
 	status = gdb_remote_read(remote, reads, count, &err);
 	for (size_t i = 0; !status && is_compared && i < count; i++) {
 		assert_int_equal(reads[i].result, 0);
@@ -282,7 +284,9 @@ static int read_pieces(struct gdb_remote *remote, size_t count, size_t size, boo
 
 static void reads_bring_the_bytes_of_their_addresses(void **state)
 {
-	static const struct stub kinds[] = { { .is_qemu = true }, { .has_no_ack = true }, { .is_qemu = false } };
+	static const struct stub kinds[] = { { .is_qemu = true },
+					     { .has_no_ack = true },
+					     { .is_qemu = false } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -328,8 +332,10 @@ static void what_is_not_there_is_efault_and_the_rest_is_read(void **state)
 /* Every fault that can be mended is, wherever it hits, and never gives a wrong byte. */
 static void lost_and_damaged_answers_are_asked_for_again(void **state)
 {
-	static const enum fault faults[] = { WRONG_SUM, NAK, STOP_EATS_REQUEST, SILENCE_EATS_REQUEST, ANSWERS_TWICE,
-					     SHORT_ANSWERS, TOO_MUCH_DATA };
+	static const enum fault faults[] = { WRONG_SUM,		NAK,
+					     STOP_EATS_REQUEST, SILENCE_EATS_REQUEST,
+					     ANSWERS_TWICE,	SHORT_ANSWERS,
+					     TOO_MUCH_DATA };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
@@ -500,7 +506,8 @@ static void registers_are_found_by_name_in_the_description(void **state)
 	static const char core[] =
 		"<!-- <reg name=\"cr3\" bitsize=\"64\"/> -->\n<feature name=\"core\">"
 		"<reg name=\"rax\" bitsize=\"64\" regnum=\"0\"/><reg name=\"eflags\" bitsize=\"32\"/>"
-		"<reg bitsize='64' name='cr3' type=\"int\"/><reg name=\"k_gs_base\" bitsize=\"64\"/></feature>";
+		"<reg bitsize='64' name='cr3' type=\"int\"/><reg name=\"k_gs_base\" "
+		"bitsize=\"64\"/></feature>";
 	struct gdb_register_map map = { 0 };
 	struct cpu_registers registers = { 0 };
 	char name[64];
@@ -508,11 +515,16 @@ static void registers_are_found_by_name_in_the_description(void **state)
 	(void)state;
 	gdb_register_map_add(&map, core);
 	assert_int_equal(map.count, 2);
-	gdb_registers_decode(&map, "0000000000000000" "00000000" "8877665544332211" "xxxxxxxxxxxxxxxx", 56, &registers);
+	gdb_registers_decode(&map,
+			     "0000000000000000"
+			     "00000000"
+			     "8877665544332211"
+			     "xxxxxxxxxxxxxxxx",
+			     56, &registers);
 	assert_int_equal(registers.cr3, 0x1122334455667788);
 	assert_int_equal(registers.kernel_gs_base, 0);
-	assert_true(gdb_description_include("<target><xi:include href=\"a.xml\"/><xi:include href=\"b.xml\"/>", 1, name,
-					    sizeof(name)));
+	assert_true(gdb_description_include(
+		"<target><xi:include href=\"a.xml\"/><xi:include href=\"b.xml\"/>", 1, name, sizeof(name)));
 	assert_string_equal(name, "b.xml");
 	assert_false(gdb_description_include("<xi:include href=\"a:0,1\"/>", 0, name, sizeof(name)));
 	assert_false(gdb_description_include("<xi:include href=\"", 0, name, sizeof(name)));
@@ -520,10 +532,11 @@ static void registers_are_found_by_name_in_the_description(void **state)
 
 static void monitor_text_gives_registers(void **state)
 {
-	static const char text[] = "\r\nCPU#0\r\nRIP=ffffffff95617a0b RFL=00000246 [---Z-P-] CPL=0\r\n"
-				   "GS =0000 ff42a44c1f000000 00000000 00000000\r\nIDT=     fffffe0000000000 00000fff\r\n"
-				   "CR0=80050033 CR2=00000000311362e8 CR3=000000001ff9a000 CR4=00751eb0\r\n"
-				   "\r\nCPU#1\r\nEFER=0000000000000d01\r\n";
+	static const char text[] =
+		"\r\nCPU#0\r\nRIP=ffffffff95617a0b RFL=00000246 [---Z-P-] CPL=0\r\n"
+		"GS =0000 ff42a44c1f000000 00000000 00000000\r\nIDT=     fffffe0000000000 00000fff\r\n"
+		"CR0=80050033 CR2=00000000311362e8 CR3=000000001ff9a000 CR4=00751eb0\r\n"
+		"\r\nCPU#1\r\nEFER=0000000000000d01\r\n";
 	struct cpu_registers *cpus;
 	size_t count;
 
@@ -553,7 +566,8 @@ static void monitor_text_gives_ram_and_no_devices(void **state)
 		"  00000000fec00000-00000000fec00fff (prio 0, i/o): ioapic\r\n"
 		"  00000000fffc0000-00000000ffffffff (prio 0, rom): pc.bios\r\n"
 		"  0000000100000000-000000013fffffff (prio 0, ram): pc.ram @00000000c0000000\r\n\r\n"
-		"FlatView #2\r\n AS \"memory\", root: other\r\n  0000000200000000-00000002ffffffff (prio 0, ram): x\r\n";
+		"FlatView #2\r\n AS \"memory\", root: other\r\n  0000000200000000-00000002ffffffff (prio 0, "
+		"ram): x\r\n";
 	struct qemu_ram *ram;
 	struct memory_range *ranges;
 	size_t count;

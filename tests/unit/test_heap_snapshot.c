@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* Snapshots made by hand: what is written is read again, damage is refused, differences are exactly those made. */
+/* Snapshots made by hand: what is written is read again, damage is refused, differences are exactly those
+ * made. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -209,7 +210,8 @@ static void other_kernels_and_boots_are_told_apart(void **state)
 		else if (i == 7) /* what one of the two doesn't know tells nothing */
 			after.identity = (struct snapshot_identity){ .boot_id = { 1 } };
 		err = (struct error){ 0 };
-		assert_int_equal(heap_snapshot_compare(&before, &after, &err), i == 0 || i == 7 ? 0 : -EBADMSG);
+		assert_int_equal(heap_snapshot_compare(&before, &after, &err),
+				 i == 0 || i == 7 ? 0 : -EBADMSG);
 		if (i == 1)
 			assert_non_null(strstr(err.text, "different kernels"));
 		if (i == 3)
@@ -234,22 +236,25 @@ static int note_cache(const struct heap_cache_change *change, void *context)
 	note(context, "%s %c%c %+ld %+ld %+ld %+ld new %lu freed %lu slabs +%lu -%lu unknown %lu\n",
 	     change->after ? change->after->name : change->before->name, change->before ? 'b' : '-',
 	     change->after ? 'a' : '-', change->allocated, change->num_objs, change->slabs, change->bytes,
-	     change->newly_allocated, change->newly_freed, change->slabs_new, change->slabs_gone, change->unknown);
+	     change->newly_allocated, change->newly_freed, change->slabs_new, change->slabs_gone,
+	     change->unknown);
 	return 0;
 }
 
 static int note_slab(const struct heap_slab_change *change, void *context)
 {
 	note(context, "%lx %c%c +%lu -%lu\n", change->after ? change->after->start : change->before->start,
-	     change->before ? 'b' : '-', change->after ? 'a' : '-', change->newly_allocated, change->newly_freed);
+	     change->before ? 'b' : '-', change->after ? 'a' : '-', change->newly_allocated,
+	     change->newly_freed);
 	return 0;
 }
 
-static int note_object(const struct heap_slab_change *change, uint64_t address, uint32_t index, bool is_allocated,
-		       enum slab_object_state object_state, void *context)
+static int note_object(const struct heap_slab_change *change, uint64_t address, uint32_t index,
+		       bool is_allocated, enum slab_object_state object_state, void *context)
 {
 	(void)change;
-	note(context, "%c%lx.%u=%s ", is_allocated ? '+' : '-', address, index, slab_object_state_names[object_state]);
+	note(context, "%c%lx.%u=%s ", is_allocated ? '+' : '-', address, index,
+	     slab_object_state_names[object_state]);
 	return 0;
 }
 
@@ -270,7 +275,8 @@ static void differences_are_those_that_were_made(void **state)
 				  "cache-1 b- -2 -3 -1 -4096 new 0 freed 2 slabs +0 -1 unknown 0\n");
 	text[0] = '\0';
 	assert_int_equal(heap_diff(&before, &after, &slabs, text), 0);
-	assert_string_equal(text, "5000 -a +1 -0\n1000 ba +2 -2\n2000 b- +0 -2\n3000 -a +1 -0\n5000 b- +0 -2\n");
+	assert_string_equal(text,
+			    "5000 -a +1 -0\n1000 ba +2 -2\n2000 b- +0 -2\n3000 -a +1 -0\n5000 b- +0 -2\n");
 	text[0] = '\0';
 	assert_int_equal(heap_diff(&before, &after, &objects, text), 0);
 	/* cache-1's objects are 65 bytes, behind a red zone of one. */

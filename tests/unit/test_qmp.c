@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * QEMU's monitor, played by another thread, honest or with one fault; and guest memory found in a process: this
- * one, whose "guest" is a mapping with contents that we know.
+ * QEMU's monitor, played by another thread, honest or with one fault; and guest memory found in a process:
+ * this one, whose "guest" is a mapping with contents that we know.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -95,7 +95,8 @@ static const char *misbehave(const struct monitor *monitor)
 	switch (monitor->fault) {
 	case ENDLESS_LINE:
 		put(monitor, "{\"return\": \"");
-		endless(monitor, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+		endless(monitor,
+			"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 		return "";
 	case ENDLESS_EVENTS:
 		endless(monitor, "{\"event\": \"X\"}\n");
@@ -134,7 +135,8 @@ static void answer(struct monitor *monitor, const char *line)
 	else if (strstr(line, "human-monitor-command"))
 		value = monitor->fault == WRONG_TYPES ? "[]" : "\"a \\u00e9\\r\\nb\"";
 	if (monitor->fault == REFUSES || (strstr(line, "pmemsave") && !save(monitor, line)))
-		snprintf(text, sizeof(text), "{\"error\": {\"class\": \"GenericError\", \"desc\": \"never\"}, \"id\": %d}\r\n",
+		snprintf(text, sizeof(text),
+			 "{\"error\": {\"class\": \"GenericError\", \"desc\": \"never\"}, \"id\": %d}\r\n",
 			 atoi(id + 5));
 	else
 		snprintf(text, sizeof(text), "%s{\"return\": %s, \"id\": %d}\r\n",
@@ -333,7 +335,8 @@ static void saved_windows_have_the_bytes_of_their_addresses(void **state)
 		for (size_t i = 0; i < 3; i++) {
 			assert_int_equal(reads[i].result, 0);
 			for (size_t j = 0; j < reads[i].size; j++)
-				assert_int_equal(((uint8_t *)reads[i].buffer)[j], byte_at(reads[i].address + j));
+				assert_int_equal(((uint8_t *)reads[i].buffer)[j],
+						 byte_at(reads[i].address + j));
 		}
 		/* RAM ends at 0x181000. */
 		assert_int_equal(reads[3].result, -EFAULT);
@@ -347,7 +350,7 @@ static void saved_windows_have_the_bytes_of_their_addresses(void **state)
 	}
 }
 
-/* Guest memory in this process: two pieces of one block with a hole between them. ----------------------------------- */
+/* Guest memory in this process: two pieces of one block with a hole between them. ------------------------ */
 
 #define BLOCK_BYTES (8ULL << 20)
 static const struct qemu_ram pieces[] = {
@@ -407,7 +410,8 @@ static void guest_memory_is_found_among_other_mappings(void **state)
 			continue;
 		assert_int_equal(reads[i].result, 0);
 		for (size_t j = 0; j < reads[i].size; j++)
-			assert_int_equal(((uint8_t *)reads[i].buffer)[j], byte_at(block_offset_of(reads[i].address) + j));
+			assert_int_equal(((uint8_t *)reads[i].buffer)[j],
+					 byte_at(block_offset_of(reads[i].address) + j));
 	}
 	qemu_process_close(process);
 	unmap_block(block);
