@@ -110,6 +110,9 @@ int inspection_kernel(struct inspection *inspection, struct kernel **ret_kernel,
 		if (inspection->kernel->source->is_this_machine &&
 		    privileges_reduce_to_reading(can_read, inspection->kernel, err))
 			inspect_notice(inspection, "%s", err->text);
+		if (kernel_types_missing(inspection->kernel->types))
+			inspect_incomplete(inspection, "%zu bytes of the kernel's types can't be read",
+					   kernel_types_missing(inspection->kernel->types));
 	}
 	*ret_kernel = inspection->kernel;
 	return 0;

@@ -33,6 +33,8 @@ int kernel_types_open_memory(struct kernel *kernel, struct kernel_types **ret_ty
 int kernel_types_open_elf(const char *path, struct kernel_types **ret_types, struct error *err);
 void kernel_types_close(struct kernel_types *types);
 const char *kernel_types_origin(const struct kernel_types *types);
+/* Bytes of them that couldn't be read (only from memory): some types are not known. */
+size_t kernel_types_missing(const struct kernel_types *types);
 /* libbpf's handle, for walks over all types. Borrowed. */
 const struct btf *kernel_types_btf(const struct kernel_types *types);
 

@@ -43,13 +43,24 @@ static int open_at(struct kernel *kernel, uint64_t address, size_t size, const c
 		   struct kernel_types **ret_types, struct error *err)
 {
 	CLEANUP(free) uint8_t *bytes = malloc(size);
+	size_t got;
+	int status;
 
 	if (!bytes)
 		return error_set(err, -ENOMEM, "no memory for %zu bytes of types", size);
-	if (!read_pages(kernel, address, bytes, size))
+	got = read_pages(kernel, address, bytes, size);
+	if (!got)
 		return error_set(err, -EFAULT, "the BTF at 0x%llx can't be read",
 				 (unsigned long long)address);
-	return kernel_types_open(bytes, size, origin, ret_types, err);
+	status = kernel_types_open(bytes, size, origin, ret_types, err);
+	if (!status)
+		(*ret_types)->missing_bytes = size - got;
+	return status;
+}
+
+size_t kernel_types_missing(const struct kernel_types *types)
+{
+	return types ? types->missing_bytes : 0;
 }
 
 static int open_by_symbols(struct kernel *kernel, struct kernel_types **ret_types, struct error *err)

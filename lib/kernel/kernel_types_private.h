@@ -32,6 +32,7 @@ struct type_names {
 struct kernel_types {
 	struct btf *btf;
 	char *origin;
+	size_t missing_bytes; /* of the BTF, in memory that can't be read: what lies there is lost */
 	bool has_signed_enums; /* enums say whether they are signed (since pahole 1.24, Linux 6.0) */
 	struct type_names type_index, enumerator_index;
 	uint8_t *alignments[2]; /* by type id, made when first asked for: type_walk.c */
