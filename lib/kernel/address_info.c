@@ -184,6 +184,11 @@ int address_info_read(struct kernel *kernel, uint64_t address, struct address_in
 		break;
 	case ADDRESS_MODULE:
 		name_symbol(kernel, address, &info);
+		vmalloc_find(kernel, address, &info.area, NULL);
+		break;
+	case ADDRESS_UNKNOWN: /* the modules' space has areas of others too: compiled BPF programs, trampolines */
+		if (!vmalloc_find(kernel, address, &info.area, NULL))
+			info.region = ADDRESS_VMALLOC;
 		break;
 	case ADDRESS_PERCPU:
 		/* Dynamic ones lie behind the static ones, where no symbol is. */
