@@ -36,7 +36,7 @@ struct address_info {
 	uint64_t address;
 	enum address_region region;
 	const char *section;    /* of the image: "text", "rodata", "data", "init", "bss"; NULL else */
-	char symbol[128];       /* "" when none covers it */
+	char symbol[512];       /* "" when none covers it */
 	uint64_t symbol_offset;
 	bool is_mapped;         /* the page tables or the source have memory there */
 	bool has_physical;
