@@ -403,16 +403,23 @@ const struct task *tasks_by_pid(const struct tasks *tasks, int32_t pid)
 	return NULL;
 }
 
+/*
+ * The nearest task_struct below: one takes less room than its type says, since the FPU state at its end is as large
+ * as this CPU needs (arch_task_struct_size), so the type's size reaches into the next.
+ */
 const struct task *tasks_at(const struct tasks *tasks, uint64_t address)
 {
+	const struct task *nearest = NULL;
+
 	for (size_t i = 0; i < tasks->count; i++) {
 		const struct task *task = &tasks->list[i];
 
-		if (address - task->addr < tasks->layout.task.size ||
-		    (task->stack && address - task->stack < task->stack_size))
+		if (task->stack && address - task->stack < task->stack_size)
 			return task;
+		if (address - task->addr < tasks->layout.task.size && (!nearest || task->addr > nearest->addr))
+			nearest = task;
 	}
-	return NULL;
+	return nearest;
 }
 
 bool task_is_called(const struct task *task, const char *name)
