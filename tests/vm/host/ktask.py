@@ -195,6 +195,8 @@ def structures_are_where_it_says():
     """the memory at a thread's address holds its name, seen through the gdb stub"""
     with guest.stopped(), guest.gdb() as gdb:
         for tid in sorted(still)[::5]:
+            if tasks[tid]["comm"] in ("timeout", "sh", "kernel_books"):  # the agent's, gone by now
+                continue
             memory = gdb.read(int(tasks[tid]["addr"], 16), 8192)
             assert tasks[tid]["comm"].encode() + b"\0" in memory, tasks[tid]
 
