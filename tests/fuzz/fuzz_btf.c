@@ -14,6 +14,7 @@
 #include <bpf/btf.h>
 
 #include "error.h"
+#include "fuzz.h"
 #include "kernel_types.h"
 #include "kernel_value.h"
 #include "type_c.h"
@@ -23,16 +24,6 @@
 
 #define TYPES_MAX 64
 #define VISITS_MAX 2000
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int holds, const char *promise)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "broken promise: %s\n", promise);
-	abort();
-}
 
 struct visits {
 	struct kernel_types *types;
@@ -133,34 +124,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kernel_types_close(types);
 	return 0;
 }
-
-#ifdef FUZZ_REPLAY
-static int replay(const char *path)
-{
-	FILE *file = fopen(path, "rb");
-	uint8_t *data;
-	long size;
-
-	if (!file || fseek(file, 0, SEEK_END) != 0 || (size = ftell(file)) < 0) {
-		perror(path);
-		return 1;
-	}
-	rewind(file);
-	data = malloc(size > 0 ? (size_t)size : 1);
-	require(data && fread(data, 1, (size_t)size, file) == (size_t)size, "the corpus can be read");
-	fclose(file);
-	LLVMFuzzerTestOneInput(data, (size_t)size);
-	free(data);
-	return 0;
-}
-
-int main(int argc, char **argv)
-{
-	int failures = 0;
-
-	for (int i = 1; i < argc; i++)
-		failures += replay(argv[i]);
-	printf("%d files replayed\n", argc - 1 - failures);
-	return failures > 0;
-}
-#endif

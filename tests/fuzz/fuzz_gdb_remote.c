@@ -12,20 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fuzz.h"
 #include "gdb_packet.h"
 #include "gdb_registers.h"
 #include "gdb_remote.h"
 #include "qemu_monitor.h"
-
-#define CHECK(condition)                                                     \
-	do {                                                                 \
-		if (!(condition)) {                                          \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                             \
-		}                                                            \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_decoder(const uint8_t *data, size_t size)
 {
@@ -134,21 +125,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_conversation(data, size);
 	return 0;
 }
-
-#ifdef FUZZ_REPLAY
-int main(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		FILE *file = fopen(argv[i], "rb");
-		uint8_t *data = malloc(1 << 20);
-		size_t size;
-
-		CHECK(file && data);
-		size = fread(data, 1, 1 << 20, file);
-		fclose(file);
-		LLVMFuzzerTestOneInput(data, size);
-		free(data);
-	}
-	return 0;
-}
-#endif

@@ -10,18 +10,9 @@
 #include <string.h>
 
 #include "error.h"
+#include "fuzz.h"
 #include "insn_x86.h"
 #include "probe_site.h"
-
-#define CHECK(condition)                                                     \
-	do {                                                                 \
-		if (!(condition)) {                                          \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                             \
-		}                                                            \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_instruction(const struct insn_x86 *insn, size_t left)
 {
@@ -107,22 +98,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(code);
 	return 0;
 }
-
-#ifdef FUZZ_REPLAY
-int main(int argc, char **argv)
-{
-	static uint8_t data[1 << 16];
-
-	for (int i = 1; i < argc; i++) {
-		FILE *file = fopen(argv[i], "rb");
-
-		if (!file) {
-			perror(argv[i]);
-			return 1;
-		}
-		LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof(data), file));
-		fclose(file);
-	}
-	return 0;
-}
-#endif
