@@ -72,6 +72,16 @@ void inspect_found(struct inspection *inspection);
 void inspect_incomplete(struct inspection *inspection, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * An address as users write it: "0xffff…", "init_task", "init_task+0x40"; "*slab_caches-0x68" is near to where the
+ * pointer there points. -ENOENT: no such symbol; -EFAULT: the pointer can't be read; -EINVAL: the rest is no number.
+ */
+int inspect_address(struct kernel *kernel, const char *word, uint64_t *ret_address, struct error *err);
+/* A digit first, or as many hexadecimal ones as an address has: "dead" may be a symbol. */
+bool inspect_is_number(const char *word);
+/* Nothing but hexadecimal digits, with or without 0x. -EINVAL, without a message. */
+int inspect_hex(const char *word, uint64_t *ret_address);
+
 int run_inspector(struct invocation *invocation, struct inspect_settings *settings, struct error *err);
 
 #endif

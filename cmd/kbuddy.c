@@ -130,7 +130,6 @@ static const struct view_record damage_record = {
 		"{bad_blocks} of them no free blocks",
 };
 
-static const char *const kind_names[] = { "in use", "free", "anonymous", "file", "typed", "reserved", NULL };
 enum {
 	PAGE_ADDR, PAGE_PFN, PAGE_PHYSICAL, PAGE_NODE, PAGE_ZONE, PAGE_KIND, PAGE_TYPE, PAGE_ORDER, PAGE_HEAD,
 	PAGE_REFCOUNT, PAGE_MAPCOUNT, PAGE_MAPPING, PAGE_INDEX, PAGE_FLAGS, PAGE_FLAG_BITS, PAGE_COLUMNS
@@ -141,7 +140,7 @@ static const struct view_column page_columns[PAGE_COLUMNS] = {
 	[PAGE_PHYSICAL] = { .name = "physical", .type = VIEW_HEX },
 	[PAGE_NODE] = { .name = "node", .type = VIEW_U64, .is_optional = true },
 	[PAGE_ZONE] = { .name = "zone", .type = VIEW_TEXT, .is_optional = true },
-	[PAGE_KIND] = { .name = "kind", .type = VIEW_ENUM, .names = kind_names },
+	[PAGE_KIND] = { .name = "kind", .type = VIEW_ENUM, .names = page_kind_names },
 	[PAGE_TYPE] = { .name = "page_type", .type = VIEW_TEXT, .is_optional = true },
 	[PAGE_ORDER] = { .name = "order", .type = VIEW_U64, .is_optional = true },
 	[PAGE_HEAD] = { .name = "head", .type = VIEW_HEX, .is_optional = true },

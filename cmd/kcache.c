@@ -89,25 +89,16 @@ static int no_such_cache(const struct slab_heap *heap, const char *name, struct 
 static int find_cache(struct slab_heap *heap, const char *word, uint32_t *ret_cache, struct error *err)
 {
 	uint32_t cache = slab_heap_find(heap, word);
-	char *end;
+	uint64_t address;
 
-	if (cache == SLAB_NO_CACHE && !strncmp(word, "0x", 2))
-		cache = slab_heap_find_address(heap, strtoull(word, &end, 16));
+	if (cache == SLAB_NO_CACHE && !strncmp(word, "0x", 2) && !inspect_hex(word, &address))
+		cache = slab_heap_find_address(heap, address);
 	if (cache == SLAB_NO_CACHE && !slab_heap_read_aliases(heap, NULL))
 		cache = slab_heap_find(heap, word);
 	if (cache == SLAB_NO_CACHE)
 		return no_such_cache(heap, word, err);
 	*ret_cache = cache;
 	return 0;
-}
-
-static int parse_address(const char *word, uint64_t *ret_address, struct error *err)
-{
-	char *end;
-
-	errno = 0;
-	*ret_address = strtoull(word, &end, 16);
-	return errno || end == word || *end ? error_set(err, -EBADMSG, "'%s' is no address", word) : 0;
 }
 
 static int show_one(struct inspection *inspection, const struct kcache_settings *settings, struct error *err)
@@ -129,7 +120,8 @@ static int show_one(struct inspection *inspection, const struct kcache_settings 
 		return kcache_show_next(inspection, heap, cache, &settings->scope, settings->next, err);
 	if (!settings->slab)
 		return kcache_show_cache(inspection, heap, cache, &settings->scope, err);
-	status = parse_address(settings->slab, &address, err);
+	status = inspect_hex(settings->slab, &address) ? inspect_address(inspection->kernel, settings->slab, &address, err)
+						       : 0;
 	return status ? status : kcache_show_slab(inspection, heap, cache, address, &settings->objects, err);
 }
 

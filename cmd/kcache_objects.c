@@ -17,8 +17,6 @@
 #define MAP_WIDTH 64
 #define BYTES_A_LINE 16
 
-static const char *const place_names[] = { "full", "cpu", "cpu_partial", "node_partial", "node_full", NULL };
-
 enum { OBJ_ADDR, OBJ_STATE, OBJ_CACHE, OBJ_INDEX, OBJ_SLAB, OBJ_PLACE, OBJ_CPU, OBJ_NODE, OBJ_POSITION,
        OBJ_WHERE, OBJ_COLUMNS };
 static const struct view_column object_columns[OBJ_COLUMNS] = {
@@ -30,7 +28,7 @@ static const struct view_column object_columns[OBJ_COLUMNS] = {
 	[OBJ_PLACE] = { .name = "place",
 			.title = "SLAB IS",
 			.type = VIEW_ENUM,
-			.names = place_names,
+			.names = slab_place_names,
 			.width = 12 },
 	[OBJ_CPU] = { .name = "cpu", .type = VIEW_U64, .width = 4, .is_optional = true },
 	[OBJ_NODE] = { .name = "node", .type = VIEW_U64, .width = 4, .is_optional = true },
@@ -129,6 +127,60 @@ const struct view_record kcache_track_record = {
 	.indent = 4,
 	.text = "{what} by pid {pid} on cpu {cpu} at jiffy {jiffies}{?, {requested_bytes} bytes asked for?}",
 };
+
+enum {
+	SLAB_CACHE,
+	SLAB_PAGE,
+	SLAB_START,
+	SLAB_ORDER,
+	SLAB_INUSE,
+	SLAB_OBJECTS,
+	SLAB_FROZEN,
+	SLAB_PLACE,
+	SLAB_CPU,
+	SLAB_NODE,
+	SLAB_COLUMNS
+};
+static const struct view_column slab_columns[SLAB_COLUMNS] = {
+	[SLAB_CACHE] = { .name = "cache", .type = VIEW_TEXT },
+	[SLAB_PAGE] = { .name = "slab", .type = VIEW_HEX },
+	[SLAB_START] = { .name = "start", .type = VIEW_HEX },
+	[SLAB_ORDER] = { .name = "order", .type = VIEW_U64 },
+	[SLAB_INUSE] = { .name = "inuse", .type = VIEW_U64 },
+	[SLAB_OBJECTS] = { .name = "objects", .type = VIEW_U64 },
+	[SLAB_FROZEN] = { .name = "is_frozen", .type = VIEW_BOOL },
+	[SLAB_PLACE] = { .name = "place", .type = VIEW_ENUM, .names = slab_place_names },
+	[SLAB_CPU] = { .name = "cpu", .type = VIEW_U64, .is_optional = true },
+	[SLAB_NODE] = { .name = "node", .type = VIEW_U64, .is_optional = true },
+};
+const struct view_record kcache_slab_record = {
+	.type = "slab",
+	.columns = slab_columns,
+	.column_count = SLAB_COLUMNS,
+	.indent = 2,
+	.text = "{place} slab {slab} at {start}: {inuse} of {objects} in use",
+};
+
+int kcache_show_slab_line(struct inspection *inspection, const struct slab_heap *heap, uint32_t cache,
+			  const struct slab *slab)
+{
+	bool is_on_cpu = slab->place == SLAB_ON_CPU || slab->place == SLAB_CPU_PARTIAL;
+	bool has_owner = slab->owner != SLAB_NO_OWNER;
+	struct view_value values[SLAB_COLUMNS] = {
+		[SLAB_CACHE] = view_text(heap->caches[cache].name),
+		[SLAB_PAGE] = view_u64(slab->page),
+		[SLAB_START] = view_u64(slab->start),
+		[SLAB_ORDER] = view_u64(slab->order),
+		[SLAB_INUSE] = view_u64(slab->inuse),
+		[SLAB_OBJECTS] = view_u64(slab->objects),
+		[SLAB_FROZEN] = view_bool(slab->is_frozen),
+		[SLAB_PLACE] = view_u64(slab->place),
+		[SLAB_CPU] = has_owner && is_on_cpu ? view_u64(slab->owner) : view_absent(),
+		[SLAB_NODE] = has_owner && !is_on_cpu ? view_u64(slab->owner) : view_absent(),
+	};
+
+	return view_object(inspection->view, &kcache_slab_record, values);
+}
 
 struct listing {
 	struct inspection *inspection;
@@ -320,26 +372,6 @@ static int show_map(struct listing *listing, const struct slab *slab, const stru
 	return status;
 }
 
-static int show_slab_head(const struct listing *listing, const struct slab *slab)
-{
-	bool is_on_cpu = slab->place == SLAB_ON_CPU || slab->place == SLAB_CPU_PARTIAL;
-	bool has_owner = slab->owner != SLAB_NO_OWNER;
-
-	return view_object(listing->inspection->view, &kcache_slab_record,
-			   (struct view_value[]){
-				   view_text(listing->heap->caches[slab->cache].name),
-				   view_u64(slab->page),
-				   view_u64(slab->start),
-				   view_u64(slab->order),
-				   view_u64(slab->inuse),
-				   view_u64(slab->objects),
-				   view_bool(slab->is_frozen),
-				   view_u64(slab->place),
-				   has_owner && is_on_cpu ? view_u64(slab->owner) : view_absent(),
-				   has_owner && !is_on_cpu ? view_u64(slab->owner) : view_absent(),
-			   });
-}
-
 int kcache_show_slab(struct inspection *inspection, struct slab_heap *heap, uint32_t cache, uint64_t address,
 		     const struct kcache_object_options *options, struct error *err)
 {
@@ -365,7 +397,7 @@ int kcache_show_slab(struct inspection *inspection, struct slab_heap *heap, uint
 		return status;
 	if (!every.which)
 		every.which = KCACHE_OBJECTS_ALL;
-	status = show_slab_head(&listing, &slab);
+	status = kcache_show_slab_line(inspection, heap, slab.cache, &slab);
 	if (!status)
 		status = show_map(&listing, &slab, objects);
 	if (!status)

@@ -19,8 +19,6 @@
 DEFINE_CLEANUP(slab_pages, struct slab_pages, slab_pages_deinit(&v));
 
 static const char *const encoding_names[] = { "plain", "xor", "xor_swap", NULL };
-static const char *const place_names[] = { "full", "cpu", "cpu_partial", "node_partial", "node_full", NULL };
-
 enum {
 	FACT_NAME,
 	FACT_ADDR,
@@ -190,39 +188,6 @@ const struct view_record kcache_node_record = {
 		"{?, {empty_sheaves} empty?}",
 };
 
-enum {
-	SLAB_CACHE,
-	SLAB_PAGE,
-	SLAB_START,
-	SLAB_ORDER,
-	SLAB_INUSE,
-	SLAB_OBJECTS,
-	SLAB_FROZEN,
-	SLAB_PLACE,
-	SLAB_CPU,
-	SLAB_NODE,
-	SLAB_COLUMNS
-};
-static const struct view_column slab_columns[SLAB_COLUMNS] = {
-	[SLAB_CACHE] = { .name = "cache", .type = VIEW_TEXT },
-	[SLAB_PAGE] = { .name = "slab", .type = VIEW_HEX },
-	[SLAB_START] = { .name = "start", .type = VIEW_HEX },
-	[SLAB_ORDER] = { .name = "order", .type = VIEW_U64 },
-	[SLAB_INUSE] = { .name = "inuse", .type = VIEW_U64 },
-	[SLAB_OBJECTS] = { .name = "objects", .type = VIEW_U64 },
-	[SLAB_FROZEN] = { .name = "is_frozen", .type = VIEW_BOOL },
-	[SLAB_PLACE] = { .name = "place", .type = VIEW_ENUM, .names = place_names },
-	[SLAB_CPU] = { .name = "cpu", .type = VIEW_U64, .is_optional = true },
-	[SLAB_NODE] = { .name = "node", .type = VIEW_U64, .is_optional = true },
-};
-const struct view_record kcache_slab_record = {
-	.type = "slab",
-	.columns = slab_columns,
-	.column_count = SLAB_COLUMNS,
-	.indent = 2,
-	.text = "{place} slab {slab} at {start}: {inuse} of {objects} in use",
-};
-
 enum { FREE_ADDR, FREE_STATE, FREE_POSITION, FREE_CPU, FREE_NODE, FREE_SLAB, FREE_COLUMNS };
 static const struct view_column free_columns[FREE_COLUMNS] = {
 	[FREE_ADDR] = { .name = "addr", .type = VIEW_HEX },
@@ -343,26 +308,6 @@ static int show_chain(const struct showing *showing, const uint64_t *objects, si
 	return status;
 }
 
-static int show_slab_line(const struct showing *showing, const struct slab *slab)
-{
-	bool is_cpu = slab->place == SLAB_ON_CPU || slab->place == SLAB_CPU_PARTIAL;
-	bool has_owner = slab->owner != SLAB_NO_OWNER;
-	struct view_value values[SLAB_COLUMNS] = {
-		[SLAB_CACHE] = view_text(showing->heap->caches[showing->cache].name),
-		[SLAB_PAGE] = view_u64(slab->page),
-		[SLAB_START] = view_u64(slab->start),
-		[SLAB_ORDER] = view_u64(slab->order),
-		[SLAB_INUSE] = view_u64(slab->inuse),
-		[SLAB_OBJECTS] = view_u64(slab->objects),
-		[SLAB_FROZEN] = view_bool(slab->is_frozen),
-		[SLAB_PLACE] = view_u64(slab->place),
-		[SLAB_CPU] = has_owner && is_cpu ? view_u64(slab->owner) : view_absent(),
-		[SLAB_NODE] = has_owner && !is_cpu ? view_u64(slab->owner) : view_absent(),
-	};
-
-	return view_object(showing->inspection->view, &kcache_slab_record, values);
-}
-
 /* The slabs of a list, each with its freelist; all freelists are walked side by side. */
 static int show_list(const struct showing *showing, const struct slab_list *list, enum slab_object_state state)
 {
@@ -381,7 +326,7 @@ static int show_list(const struct showing *showing, const struct slab_list *list
 	for (size_t i = 0; i < list->count && !status; i++) {
 		const struct slab *slab = &list->slabs[i];
 
-		status = show_slab_line(showing, slab);
+		status = kcache_show_slab_line(showing->inspection, showing->heap, showing->cache, slab);
 		if (!status)
 			status = show_chain(showing, walks[i].result.objects, walks[i].result.count, false,
 					    state, slab->owner, slab->place >= SLAB_NODE_PARTIAL, slab->page);
@@ -447,7 +392,7 @@ static int show_cpu_slab(const struct showing *showing, const struct slab_cpu *c
 		status = show_chain(showing, cpu->freelist.objects, cpu->freelist.count, false,
 				    SLAB_OBJECT_CPU_FREELIST, cpu->cpu, false, cpu->slab.page);
 	if (!status && cpu->has_slab)
-		status = show_slab_line(showing, &cpu->slab);
+		status = kcache_show_slab_line(showing->inspection, showing->heap, showing->cache, &cpu->slab);
 	if (!status)
 		status = show_chain(showing, own.objects, own.count, false, SLAB_OBJECT_FREE, cpu->cpu, false,
 				    cpu->slab.page);
@@ -497,7 +442,7 @@ static int show_full_slabs(const struct showing *showing)
 		return status;
 	for (size_t i = pages.first[showing->cache]; i < pages.first[showing->cache + 1] && !status; i++)
 		if (pages.slabs[i].place == SLAB_UNLISTED)
-			status = show_slab_line(showing, &pages.slabs[i]);
+			status = kcache_show_slab_line(showing->inspection, showing->heap, showing->cache, &pages.slabs[i]);
 	return status;
 }
 

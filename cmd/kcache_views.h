@@ -24,6 +24,9 @@ extern const struct view_record kcache_facts_record, kcache_cpu_record, kcache_s
 	kcache_node_record, kcache_slab_record, kcache_free_record;
 
 /* kcache_objects.c */
+/* A line about @slab, which @cache lists. */
+int kcache_show_slab_line(struct inspection *inspection, const struct slab_heap *heap, uint32_t cache,
+			  const struct slab *slab);
 /* The order of kcache_object_choices. */
 enum kcache_objects { KCACHE_OBJECTS_NONE, KCACHE_OBJECTS_ALLOCATED, KCACHE_OBJECTS_FREE, KCACHE_OBJECTS_ALL };
 struct kcache_object_options {

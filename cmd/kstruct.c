@@ -5,7 +5,6 @@
  */
 #include "kstruct.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -167,17 +166,9 @@ struct kstruct_words {
 	const char *member, *address;
 };
 
-/* A digit first, or as many hexadecimal ones as an address has: "dead" may be a symbol. */
-static bool is_number(const char *word)
-{
-	size_t digits = strspn(word, "0123456789abcdefABCDEF");
-
-	return isdigit((unsigned char)*word) || (digits >= 12 && !word[digits]);
-}
-
 static bool looks_like_address(const char *word)
 {
-	return is_number(word) || *word == '&' || *word == '*' || strpbrk(word, "+-");
+	return inspect_is_number(word) || *word == '&' || *word == '*' || strpbrk(word, "+-");
 }
 
 static int sort_words(struct inspection *inspection, struct kstruct_words *words, struct error *err)
@@ -197,32 +188,6 @@ static int sort_words(struct inspection *inspection, struct kstruct_words *words
 	return 0;
 }
 
-/* "0xffff…", "init_task", "init_task+0x40"; "*slab_caches-0x68" is near to where the pointer there points. */
-static int parse_address(struct kernel *kernel, const char *word, uint64_t *ret_address, struct error *err)
-{
-	bool is_pointer = *word == '*';
-	uint64_t address, offset = 0;
-	char name[256], *end;
-
-	word += is_pointer || *word == '&';
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "+-"), word);
-	errno = 0;
-	address = strtoull(name, &end, 16);
-	if ((!is_number(name) || *end || errno) && kernel_symbol(kernel, name, &address))
-		return error_set(err, -ENOENT,
-				 "'%s' is neither an address nor a symbol that this kernel tells", name);
-	if (is_pointer && kernel_read_u64(kernel, address, &address))
-		return error_set(err, -EFAULT, "the pointer at '%s' can't be read", name);
-	if (word[strlen(name)]) {
-		offset = strtoull(word + strlen(name) + 1, &end, 0);
-		if (*end || end == word + strlen(name) + 1)
-			return error_set(err, -EINVAL, "'%s': a number must follow the sign", word);
-		address += word[strlen(name)] == '-' ? -offset : offset;
-	}
-	*ret_address = address;
-	return 0;
-}
-
 static int find_address(struct inspection *inspection, const char *word, uint64_t *ret_address,
 			struct error *err)
 {
@@ -232,7 +197,7 @@ static int find_address(struct inspection *inspection, const char *word, uint64_
 	int status = inspection_kernel(inspection, &kernel, err);
 
 	if (!status)
-		status = parse_address(kernel, word, &address, err);
+		status = inspect_address(kernel, word, &address, err);
 	if (status)
 		return status;
 	if (chosen->cpu != KSTRUCT_NO_NUMBER && kernel_percpu(kernel, address, chosen->cpu, &address))

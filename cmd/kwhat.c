@@ -112,12 +112,11 @@ static const struct view_record task_record = {
 	.text = "{part} of {comm}, pid {pid}, task {task}: byte {offset}",
 };
 
-static const char *const kind_names[] = { "in use", "free", "anonymous", "file", "typed", "reserved", NULL };
 enum { PAGE_ADDR, PAGE_PFN, PAGE_KIND, PAGE_TYPE, PAGE_ORDER, PAGE_REFCOUNT, PAGE_FLAGS, PAGE_COLUMNS };
 static const struct view_column page_columns[PAGE_COLUMNS] = {
 	[PAGE_ADDR] = { .name = "addr", .type = VIEW_HEX },
 	[PAGE_PFN] = { .name = "pfn", .type = VIEW_HEX },
-	[PAGE_KIND] = { .name = "kind", .type = VIEW_ENUM, .names = kind_names },
+	[PAGE_KIND] = { .name = "kind", .type = VIEW_ENUM, .names = page_kind_names },
 	[PAGE_TYPE] = { .name = "page_type", .type = VIEW_TEXT, .is_optional = true },
 	[PAGE_ORDER] = { .name = "order", .type = VIEW_U64, .is_optional = true },
 	[PAGE_REFCOUNT] = { .name = "refcount", .type = VIEW_I64 },
@@ -411,35 +410,6 @@ static int show_address(struct inspection *inspection, uint64_t address, struct 
 	return status;
 }
 
-/* An address, or a symbol with an offset: "init_task", "init_task+0x10". */
-static int parse_address(struct kernel *kernel, char *word, uint64_t *ret_address, bool *ret_is_symbol,
-			 struct error *err)
-{
-	char *end, *plus;
-	uint64_t offset = 0;
-	int status;
-
-	*ret_is_symbol = false;
-	errno = 0;
-	*ret_address = strtoull(word, &end, 16);
-	if (!errno && end != word && !*end)
-		return 0;
-	plus = strchr(word, '+');
-	if (plus) {
-		errno = 0;
-		offset = strtoull(plus + 1, &end, 0);
-		if (errno || end == plus + 1 || *end)
-			return error_set(err, -EINVAL, "'%s': what follows the + is not a number", word);
-		*plus = 0;
-	}
-	status = kernel_symbol(kernel, word, ret_address);
-	if (status)
-		return error_set(err, status, "'%s' is neither an address nor a symbol of this kernel", word);
-	*ret_address += offset;
-	*ret_is_symbol = true;
-	return 0;
-}
-
 static int configure(struct inspection *inspection, struct error *err)
 {
 	return inspection->invocation->word_count ? 0
@@ -455,14 +425,14 @@ static bool is_percpu_symbol(struct kernel *kernel, uint64_t address)
 	       !kernel_symbol(kernel, "__per_cpu_end", &end) && address >= start && address < end;
 }
 
-static int show_word(struct inspection *inspection, char *word, struct error *err)
+static int show_word(struct inspection *inspection, const char *word, struct error *err)
 {
 	struct kernel *kernel = inspection->kernel;
 	uint64_t address, copy;
-	bool is_symbol;
-	int status = parse_address(kernel, word, &address, &is_symbol, err);
+	bool is_named = inspect_hex(word, &address) != 0;
+	int status = is_named ? inspect_address(kernel, word, &address, err) : 0;
 
-	if (status || !is_symbol || !is_percpu_symbol(kernel, address))
+	if (status || !is_named || !is_percpu_symbol(kernel, address))
 		return status ? status : show_address(inspection, address, err);
 	for (size_t cpu = 0; cpu < kernel->cpu_count && !status; cpu++)
 		if (!kernel_percpu(kernel, address, cpu, &copy))

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel.h"
+#include "name_hash.h"
 
 #define NAMES_A_BLOCK 256
 #define MAX_COMPRESSED (2 + KALLSYMS_NAME_SIZE) /* of one name: at least a character a token */
@@ -141,16 +142,6 @@ int kallsyms_address(struct kallsyms *kallsyms, uint32_t number, uint64_t *ret_a
 	}
 }
 
-/* FNV-1a, 32 bits. */
-static uint32_t hash_name(const char *name)
-{
-	uint32_t hash = 2166136261u;
-
-	for (; *name; name++)
-		hash = (hash ^ (uint8_t)*name) * 16777619u;
-	return hash;
-}
-
 /* Without an order of names, the first search for a name reads them all, once. */
 static int build_hash(struct kallsyms *kallsyms)
 {
@@ -173,7 +164,7 @@ static int build_hash(struct kallsyms *kallsyms)
 			if (take_length(kallsyms, &at, &length))
 				break;
 			if (!expand(kallsyms, kallsyms->block + at, length, name, &type)) {
-				size_t slot = hash_name(name) & (slots - 1);
+				size_t slot = name_hash(name, strlen(name)) & (slots - 1);
 
 				for (; table[slot] && probes < MAX_PROBES; probes++)
 					slot = (slot + 1) & (slots - 1);
@@ -195,7 +186,7 @@ static int find_by_hash(struct kallsyms *kallsyms, const char *name, uint32_t *r
 
 	if (status)
 		return status;
-	for (size_t slot = hash_name(name) & (kallsyms->slot_count - 1); kallsyms->by_hash[slot];
+	for (size_t slot = name_hash(name, strlen(name)) & (kallsyms->slot_count - 1); kallsyms->by_hash[slot];
 	     slot = (slot + 1) & (kallsyms->slot_count - 1)) {
 		uint32_t number = kallsyms->by_hash[slot] - 1;
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernel_types_private.h"
+#include "name_hash.h"
 
 /* In the order in which a bare name finds them. */
 enum name_class {
@@ -42,16 +43,6 @@ static enum name_class class_of(const struct btf_type *type)
 	}
 }
 
-/* FNV-1a. Names of a hostile kernel can collide: that costs time, within what the number of names bounds. */
-static uint32_t hash_name(const char *name, size_t length)
-{
-	uint32_t hash = 2166136261u;
-
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (uint8_t)name[i]) * 16777619u;
-	return hash;
-}
-
 static int type_names_init(struct type_names *names, size_t count)
 {
 	uint32_t capacity = 64;
@@ -77,7 +68,7 @@ void type_names_deinit(struct type_names *names)
 static struct type_name *find_slot(const struct kernel_types *types, const struct type_names *names,
 				   const char *name, size_t length, uint32_t detail)
 {
-	uint32_t hash = hash_name(name, length);
+	uint32_t hash = name_hash(name, length);
 	uint32_t at = hash;
 
 	/* At most half full: there is always a free one. */
@@ -106,7 +97,7 @@ static void add_name(const struct kernel_types *types, struct type_names *names,
 		return;
 	slot = find_slot(types, names, name, length, is_by_detail ? detail : ANY_DETAIL);
 	if (!slot->id)
-		*slot = (struct type_name){ hash_name(name, length), name_offset, id, detail };
+		*slot = (struct type_name){ name_hash(name, length), name_offset, id, detail };
 }
 
 static int build_types(struct kernel_types *types)

@@ -14,6 +14,11 @@
 #define BUDDY_MAPCOUNT_VALUE (-129) /* ~PG_buddy, 0x80: until 6.9, 6e292b9be7f4 */
 #define NO_PAGE_TYPE 0xffffffffu
 
+const char *const page_kind_names[PAGE_KINDS + 1] = {
+	[PAGE_OTHER] = "in use", [PAGE_FREE] = "free",   [PAGE_ANON] = "anonymous",
+	[PAGE_FILE] = "file",    [PAGE_TYPED] = "typed", [PAGE_RESERVED] = "reserved",
+};
+
 /* Lower case, as far as it fits. */
 static void copy_name(const char *from, char *to, size_t size)
 {

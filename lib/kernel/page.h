@@ -34,7 +34,11 @@ enum page_kind {
 	PAGE_FILE,      /* page cache */
 	PAGE_TYPED,     /* page_type says: slab, page table … */
 	PAGE_RESERVED,
+	PAGE_KINDS,
 };
+
+/* "in use", "free", …: stable names, for JSON. */
+extern const char *const page_kind_names[PAGE_KINDS + 1];
 
 struct page {
 	uint64_t address;  /* struct page */

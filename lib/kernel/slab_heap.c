@@ -52,6 +52,14 @@ const char *const slab_damage_names[SLAB_DAMAGE_KINDS + 1] = {
 	[SLAB_PADDING] = "padding",
 };
 
+const char *const slab_place_names[SLAB_PLACES + 1] = {
+	[SLAB_UNLISTED] = "full",
+	[SLAB_ON_CPU] = "cpu",
+	[SLAB_CPU_PARTIAL] = "cpu_partial",
+	[SLAB_NODE_PARTIAL] = "node_partial",
+	[SLAB_NODE_FULL] = "node_full",
+};
+
 void slab_heap_note(struct slab_heap *heap, const struct slab_finding *finding)
 {
 	if (heap->finding_count == heap->finding_capacity) {

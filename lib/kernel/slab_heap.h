@@ -95,7 +95,11 @@ enum slab_place {
 	SLAB_CPU_PARTIAL,
 	SLAB_NODE_PARTIAL,
 	SLAB_NODE_FULL,
+	SLAB_PLACES,
 };
+
+/* "full", "cpu", "cpu_partial", …: stable names, for JSON. */
+extern const char *const slab_place_names[SLAB_PLACES + 1];
 
 /* One slab: its struct slab, decoded. */
 struct slab {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "name_hash.h"
 
 #define MAX_SYMBOLS (16U << 20) /* a kernel has some 200,000 */
 
@@ -149,15 +150,6 @@ int symbol_table_add_elf(struct symbol_table *table, const char *path, uint64_t 
 	return table->count > before ? 0 : error_set(err, -ENOENT, "%s: no symbol table in it", path);
 }
 
-static uint32_t hash_name(const char *name)
-{
-	uint32_t hash = 2166136261u;
-
-	for (; *name; name++)
-		hash = (hash ^ (uint8_t)*name) * 16777619u;
-	return hash;
-}
-
 /* By address; those with the same one: global ones first, then as they came. */
 static int compare(const void *left, const void *right)
 {
@@ -186,7 +178,8 @@ static int build_index(struct symbol_table *table)
 	if (table->count)
 		qsort(table->symbols, table->count, sizeof(*table->symbols), compare);
 	for (size_t i = 0; i < table->count; i++) {
-		size_t slot = hash_name(table->names + table->symbols[i].name) & (slots - 1);
+		const char *name = table->names + table->symbols[i].name;
+		size_t slot = name_hash(name, strlen(name)) & (slots - 1);
 
 		while (table->by_hash[slot])
 			slot = (slot + 1) & (slots - 1);
@@ -199,7 +192,7 @@ int symbol_table_find(struct symbol_table *table, const char *name, uint64_t *re
 {
 	if (build_index(table))
 		return -ENOMEM;
-	for (size_t slot = hash_name(name) & (table->slot_count - 1); table->by_hash[slot];
+	for (size_t slot = name_hash(name, strlen(name)) & (table->slot_count - 1); table->by_hash[slot];
 	     slot = (slot + 1) & (table->slot_count - 1)) {
 		const struct table_symbol *symbol = &table->symbols[table->by_hash[slot] - 1];
 
