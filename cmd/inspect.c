@@ -33,7 +33,8 @@ DEFINE_CLEANUP(inspection, struct inspection, close_inspection(&v));
 
 const struct option_spec inspect_options[] = {
 	{ 0, "target", "TARGET", OPTION_TEXT, AT(target), NULL,
-	  "live (default), a dump's path, gdb:HOST:PORT, gdb:/SOCKET, qmp:/SOCKET" },
+	  "live (default; live:bpf and live:kcore take one way only), a dump's path, gdb:HOST:PORT, gdb:/SOCKET, "
+	  "qmp:/SOCKET" },
 	{ 0, "vmlinux", "FILE", OPTION_TEXT, AT(files.vmlinux), NULL,
 	  "take types and symbols from this vmlinux; refused if it is another kernel's" },
 	{ 0, "symbols", "FILE", OPTION_TEXT, AT(files.symbols), NULL, "take symbols from this System.map" },
