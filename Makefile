@@ -35,11 +35,12 @@ ALL_CFLAGS += $(if $(KDUMPFILE),-DHAVE_LIBKDUMPFILE)
 LIBS := $(if $(KDUMPFILE),-lkdumpfile) -lbpf -ldw -lelf -liberty -lcap -ljansson -llzma -lz $(if $(STATIC),$(STATIC_LIBS)) -lzstd -lm -ldl -lpthread
 
 # May use: view nothing of ours, lib nothing of ours, cmd lib + view + bpf. The -I lists enforce it.
-INCLUDES_lib := -Ilib -Ilib/kernel -I$(O)/lib/kernel
+LIB_FOLDERS := lib lib/kernel lib/stub lib/heap
+INCLUDES_lib := $(LIB_FOLDERS:%=-I%) -I$(O)/lib/kernel
 INCLUDES_view := -Iview
-INCLUDES_cmd := -Icmd -Ilib -Ilib/kernel -Iview -Ibpf -I$(O)/cmd
+INCLUDES_cmd := -Icmd $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -I$(O)/cmd
 
-lib_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard lib/*.c lib/kernel/*.c)))
+lib_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard $(LIB_FOLDERS:%=%/*.c))))
 view_objects := $(patsubst %.c,$(O)/%.o,$(wildcard view/*.c))
 cmd_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard cmd/*.c)))
 skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard cmd/*.bpf.c))
@@ -103,11 +104,11 @@ static:
 # Tests ---------------------------------------------------------------------------------------------------------
 $(O)/tests/unit/%: tests/unit/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Ilib -Ilib/kernel -Iview -Ibpf -Icmd $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
+	$(CC) $(ALL_CFLAGS) $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
 		$(O)/libview.a $(O)/libdill.a -lcmocka $(LIBS)
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY -Ilib -Ilib/kernel -Iview -Ibpf -o $@ $< $(O)/libview.a $(O)/libdill.a $(LIBS)
+	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -o $@ $< $(O)/libview.a $(O)/libdill.a $(LIBS)
 
 $(O)/bench/empty_probes: bench/empty_probes.c $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
