@@ -54,6 +54,7 @@ help:
 	@echo 'make           build/dill, the one executable'
 	@echo 'make static    build/static/dill, which runs in an initramfs or on another distribution'
 	@echo 'make demo      find a leak in a running program (installs what is missing, as root)'
+	@echo 'make lab       a Debian kernel in QEMU for gdb: KERNEL=6.12 SMP=1 KASLR=off DEBUG=1 BACKGROUND=1; lab-end'
 	@echo 'make check     all tests: unit, command line, live, real kernels in QEMU'
 	@echo 'make check-unit  the quick ones; also check-cli, check-live, check-vm'
 	@echo 'make bench     side by side with other leak tools; fuzz: libFuzzer targets'
@@ -136,6 +137,16 @@ deps:
 	scripts/install-deps build
 deps-check:
 	scripts/install-deps build check
+deps-lab:
+	scripts/install-deps build lab
+# KERNEL=6.12 SMP=1 KASLR=on DEBUG=0 BACKGROUND=0
+LAB_PROGRAMS := crowd kernel_allocs churn
+lab: deps-lab
+	@$(MAKE) --no-print-directory -s all $(LAB_PROGRAMS:%=$(O)/tests/programs-static/%)
+	@O=$(O) scripts/lab $(or $(KERNEL),6.12) $(if $(SMP),--smp $(SMP)) $(if $(filter off,$(KASLR)),--no-kaslr) \
+		$(if $(filter 1 on yes,$(DEBUG)),--debug) $(if $(filter 1 on yes,$(BACKGROUND)),--background)
+lab-end:
+	@O=$(O) scripts/lab --end
 demo: deps
 	@$(MAKE) --no-print-directory -s all
 	scripts/demo
@@ -149,6 +160,6 @@ install: $(O)/dill
 clean:
 	rm -rf $(O)
 
-.PHONY: all help static check unit-tests check-unit check-cli check-live check-vm fuzz deps deps-check demo bench install clean FORCE
+.PHONY: all help static check unit-tests check-unit check-cli check-live check-vm fuzz deps deps-check deps-lab lab lab-end demo bench install clean FORCE
 
 -include $(shell find $(O)/lib $(O)/view $(O)/cmd $(O)/tests -name '*.d' 2>/dev/null)

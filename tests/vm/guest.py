@@ -79,11 +79,14 @@ def missing_tool():
 
 
 class Guest:
-    """A guest with the folder for its logs and sockets, which nothing else uses while it is up."""
+    """A guest with the folder for its logs and sockets, which nothing else uses while it is up.
 
-    def __init__(self, kernel, machine, folder, boot, children, is_kept, is_served=False):
+    A kept one outlives the harness, unless it is_bound; both have their console on a socket.
+    """
+
+    def __init__(self, kernel, machine, folder, boot, children, is_kept, is_served=False, is_bound=False):
         self.kernel, self.machine, self.folder, self.children = kernel, machine, folder, children
-        self.is_kept, self.is_served = is_kept, is_served
+        self.is_kept, self.is_served, self.is_bound = is_kept, is_served, is_bound
         suffix = f"-{boot}" if boot > 1 else ""
         self.console = f"console{suffix}.log"
         self.report_log = f"reports{suffix}.log"
@@ -112,8 +115,11 @@ class Guest:
             qemu += ["-qmp", f"unix:qmp.sock,{server}", "-gdb", f"unix:gdb.sock,{server}", "-pidfile", "qemu.pid"]
         if self.is_kept:
             qemu += ["-chardev", f"socket,id=console,path=console.sock,{server},logfile={self.console}"]
-            return ["sh", "-c", SUPERVISOR, "sh", str(KEEP_LIMIT_S), *qemu]
-        qemu += ["-chardev", f"file,id=console,path={self.console}"]
+            if not self.is_bound:
+                return ["sh", "-c", SUPERVISOR, "sh", str(KEEP_LIMIT_S), *qemu]
+            limit = KEEP_LIMIT_S
+        else:
+            qemu += ["-chardev", f"file,id=console,path={self.console}"]
         watchdog = ["timeout", "--foreground", "-s", "KILL", str(limit)]
         return [*BOUND_TO_PARENT, *watchdog, *BOUND_TO_PARENT, *qemu]
 
@@ -219,7 +225,7 @@ class Guest:
     def end(self, death):
         """End the guest, unless it is to stay up, and remove what only it used."""
         rubbish = ["initramfs.cpio"]
-        if self.is_kept and self.is_up and not self.children.stopped.is_set():
+        if self.is_kept and not self.is_bound and self.is_up and not self.children.stopped.is_set():
             self.children.forget(self.child)
         elif self.child:
             if not death:

@@ -52,6 +52,27 @@ def boots(tests, variants, wants_all):
     return [(machine, wanted) for machine, wanted in plan.items() if wanted]
 
 
+def write_facts(guest, token, dill):
+    """What target.py reads: how the guest was made and how to talk to its agent."""
+    machine = guest.machine
+    with open(guest.path("guest.json"), "w", encoding="ascii") as file:
+        json.dump({"token": token, "release": guest.release, "series": guest.kernel.name,
+                   "variant": machine.name, "cpus": machine.cpus, "nodes": machine.nodes,
+                   "memory_mib": machine.memory_mib, "cmdline": machine.cmdline,
+                   "cpu": machine.cpu, "dill": dill}, file)
+
+
+def start_shell(folder, token):
+    """A kept guest has a shell on its console, like those of tests inside."""
+    descriptor = os.open(folder, os.O_PATH)
+    try:
+        agent = Agent(f"/proc/self/fd/{descriptor}/agent.sock", token)
+        agent.run(CONSOLE_SHELL, 10)
+        agent.close()
+    finally:
+        os.close(descriptor)
+
+
 class HostRun:
     """One boot with tests on the host. `judge(test, log_path, status, timed_out, seconds)` gets each result.
 
@@ -74,11 +95,7 @@ class HostRun:
         left, death = list(tests), "not started"
         try:
             self.guest.serve(contents, modules, self.token, limit, inherit)
-            with open(self.path("guest.json"), "w", encoding="ascii") as file:
-                json.dump({"token": self.token, "release": self.guest.release, "series": self.kernel.name,
-                           "variant": self.machine.name, "cpus": self.machine.cpus, "nodes": self.machine.nodes,
-                           "memory_mib": self.machine.memory_mib, "cmdline": self.machine.cmdline,
-                           "cpu": self.machine.cpu, "dill": dill}, file)
+            write_facts(self.guest, self.token, dill)
             on_up(self.guest)
             death = None
             while left and not death and not self.children.stopped.is_set():
@@ -89,7 +106,7 @@ class HostRun:
             death = str(error)
         finally:
             if self.guest.is_kept and not death:
-                self.start_shell()
+                start_shell(self.folder, self.token)
             self.guest.end(death or "done")
         return left, death
 
@@ -129,13 +146,3 @@ class HostRun:
         finally:
             os.close(folder)
         return None
-
-    def start_shell(self):
-        """A kept guest has a shell on its console, like those of tests inside."""
-        folder = os.open(self.folder, os.O_PATH)
-        try:
-            agent = Agent(f"/proc/self/fd/{folder}/agent.sock", self.token)
-            agent.run(CONSOLE_SHELL, 10)
-            agent.close()
-        finally:
-            os.close(folder)
