@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+"""A real gdb under a test's control: batch() runs commands to their end, Gdb is one with a terminal.
+
+Knows gdb alone: no guest, and of dill only where its plugin is. Every wait has a limit, and a gdb never
+outlives its test.
+"""
+
+import codecs
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import termios
+import time
+
+PROMPT = "(gdb under test) "
+QUIET = ["set confirm off", "set width 0", "set height 0", "set debuginfod enabled off"]
+BOUND_TO_PARENT = ["setpriv", "--pdeathsig", "KILL"]
+
+
+class GdbLost(Exception):
+    """gdb ended, or did not answer in time; the text has what it said last."""
+
+
+def plugin_path(dill_path):
+    """dill.py of the build that this dill is of; $DILL_GDB_PLUGIN takes another."""
+    return os.environ.get("DILL_GDB_PLUGIN") or os.path.join(os.path.dirname(dill_path), "gdb", "dill.py")
+
+
+def command_line(commands, plugin=None, options=()):
+    """gdb's arguments to run these commands, after the plugin is loaded."""
+    first = QUIET + ([f"source {plugin}"] if plugin else [])
+    return ["gdb", "-q", "-nx", *options, *[word for line in [*first, *commands] for word in ("-ex", line)]]
+
+
+def environment():
+    return dict(os.environ, LC_ALL="C.UTF-8", TERM="dumb", TZ="UTC", HOME="/nonexistent")
+
+
+def batch(commands, plugin=None, limit_s=60, options=(), cwd=None):
+    """(exit status, standard output, standard error) of a gdb -batch that runs these commands."""
+    done = subprocess.run([*BOUND_TO_PARENT, *command_line(commands, plugin, ["-batch", *options])],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd,
+                          env=environment(), timeout=limit_s, check=False)
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+
+class Gdb:
+    """gdb on a terminal of its own.
+
+        with Gdb(plugin, target="gdb.sock") as gdb:
+            print(gdb.run("kbase"))
+
+    run() gives what a command printed, output and errors as they came. send(), then interrupt() and wait(), are
+    for commands that take long. gdb's exit from the target lets QEMU's guest run on.
+    """
+
+    def __init__(self, plugin=None, target=None, options=(), cwd=None, terminal="dumb", limit_s=60):
+        self.master, slave = pty.openpty()
+        settings = termios.tcgetattr(slave)
+        settings[1] &= ~termios.OPOST  # output as it is
+        settings[3] &= ~termios.ECHO
+        termios.tcsetattr(slave, termios.TCSANOW, settings)
+        self.pending, self.transcript = "", ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        # The terminal must be the controlling one of a session: Ctrl-C goes to its foreground process group.
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", *BOUND_TO_PARENT,
+             *command_line(["set editing off", f"set prompt {PROMPT}"], plugin, options)],
+            stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=dict(environment(), TERM=terminal))
+        os.close(slave)
+        self.greeting = self.wait(limit_s)
+        if target:
+            self.greeting += self.run(f"target remote {target}", limit_s)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def send(self, line):
+        """Type a line; its answer is wait()'s."""
+        os.write(self.master, line.encode() + b"\n")
+
+    def interrupt(self):
+        """Press Ctrl-C."""
+        os.write(self.master, b"\x03")
+
+    def run(self, line, limit_s=60):
+        """What gdb says to a line, until its next prompt."""
+        self.send(line)
+        return self.wait(limit_s)
+
+    def wait(self, limit_s=60):
+        """What is printed until the next prompt, without that."""
+        return self.wait_for(re.escape(PROMPT), limit_s)[0]
+
+    def wait_for(self, pattern, limit_s=60):
+        """(text before the first match of a pattern, the match), both taken away. GdbLost after limit_s."""
+        deadline = time.monotonic() + limit_s
+        while not (match := re.search(pattern, self.pending)):
+            self.receive(deadline, pattern)
+        text, self.pending = self.pending[:match.start()], self.pending[match.end():]
+        return text, match
+
+    def receive(self, deadline, what="anything"):
+        ready, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
+        if not ready:
+            raise GdbLost(f"no {what!r} in time: {self.transcript[-2000:]!r}")
+        try:
+            data = os.read(self.master, 1 << 16)
+        except OSError:  # EIO: nobody has the terminal open any more
+            data = b""
+        if not data:
+            raise GdbLost(f"gdb ended before {what!r}: {self.transcript[-2000:]!r}")
+        text = self.decoder.decode(data)
+        self.pending += text
+        self.transcript += text
+
+    def is_alive(self):
+        return self.process.poll() is None
+
+    def complete(self, text):
+        """What Tab would offer, whole lines as `complete` prints them."""
+        return self.run(f"complete {text}").splitlines()
+
+    def evaluate(self, expression):
+        """An expression's value as an unsigned number."""
+        answer = self.run(f"output/x (unsigned long)({expression})")
+        if not re.fullmatch(r"0x[0-9a-f]+", answer):
+            raise ValueError(f"{expression}: {answer}")
+        return int(answer, 16)
+
+    def close(self, limit_s=20):
+        """quit, as a user would; a gdb that doesn't is killed, and that is an error."""
+        stuck = False
+        if self.is_alive():
+            try:
+                self.send("quit")
+                self.process.wait(limit_s)
+            except (OSError, subprocess.TimeoutExpired):
+                stuck = self.is_alive()
+                self.kill()
+        os.close(self.master)
+        if stuck:
+            raise GdbLost(f"gdb did not quit: {self.transcript[-2000:]!r}")
+
+    def kill(self):
+        """End gdb as a crash would."""
+        if self.is_alive():
+            os.kill(self.process.pid, signal.SIGKILL)
+            self.process.wait()
