@@ -34,15 +34,17 @@ KDUMPFILE := $(if $(STATIC),,$(wildcard /usr/include/libkdumpfile/kdumpfile.h /u
 ALL_CFLAGS += $(if $(KDUMPFILE),-DHAVE_LIBKDUMPFILE)
 LIBS := $(if $(KDUMPFILE),-lkdumpfile) -lbpf -ldw -lelf -liberty -lcap -ljansson -llzma -lz $(if $(STATIC),$(STATIC_LIBS)) -lzstd -lm -ldl -lpthread
 
-# May use: view nothing of ours, lib nothing of ours, cmd lib + view + bpf. The -I lists enforce it.
+# May use: view nothing of ours, lib nothing of ours, cmd lib + view + bpf, gdb all of them. The -I lists enforce it.
 LIB_FOLDERS := lib lib/kernel lib/stub lib/heap
 INCLUDES_lib := $(LIB_FOLDERS:%=-I%) -I$(O)/lib/kernel
 INCLUDES_view := -Iview
 INCLUDES_cmd := -Icmd $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -I$(O)/cmd
+INCLUDES_gdb := -Igdb $(INCLUDES_cmd)
 
 lib_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard $(LIB_FOLDERS:%=%/*.c))))
 view_objects := $(patsubst %.c,$(O)/%.o,$(wildcard view/*.c))
 cmd_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard cmd/*.c)))
+gdb_objects := $(patsubst %.c,$(O)/%.o,$(wildcard gdb/*.c))
 skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard cmd/*.bpf.c))
 lib_skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard lib/kernel/*.bpf.c))
 unit_tests := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -76,6 +78,9 @@ $(O)/view/%.o: view/%.c $(O)/flags
 $(O)/cmd/%.o: cmd/%.c $(O)/flags | $(skeletons)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_cmd) -c -o $@ $<
+$(O)/gdb/%.o: gdb/%.c $(O)/flags | $(skeletons)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_gdb) -c -o $@ $<
 
 # BPF: source → object → skeleton. No vmlinux.h: bpf/kernel_types.h holds the few fields in use, relocated by CO-RE.
 define compile_bpf
@@ -96,6 +101,10 @@ $(O)/libdill.a: $(lib_objects)
 $(O)/libview.a: $(view_objects)
 	@rm -f $@
 	ar rcs $@ $^
+# For tests: whatever of cmd/ and gdb/ they need.
+$(O)/libcmd.a: $(cmd_objects) $(gdb_objects)
+	@rm -f $@
+	ar rcs $@ $^
 $(O)/dill: $(cmd_objects) $(O)/libview.a $(O)/libdill.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -103,10 +112,10 @@ static:
 	$(MAKE) O=$(O)/static STATIC=1 $(O)/static/dill
 
 # Tests ---------------------------------------------------------------------------------------------------------
-$(O)/tests/unit/%: tests/unit/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
+$(O)/tests/unit/%: tests/unit/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
-		$(O)/libview.a $(O)/libdill.a -lcmocka $(LIBS)
+	$(CC) $(ALL_CFLAGS) $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd -Igdb $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
+		-lcmocka $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(LIBS)
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -o $@ $< $(O)/libview.a $(O)/libdill.a $(LIBS)
@@ -162,4 +171,4 @@ clean:
 
 .PHONY: all help static check unit-tests check-unit check-cli check-live check-vm fuzz deps deps-check deps-lab lab lab-end demo bench install clean FORCE
 
--include $(shell find $(O)/lib $(O)/view $(O)/cmd $(O)/tests -name '*.d' 2>/dev/null)
+-include $(shell find $(O)/lib $(O)/view $(O)/cmd $(O)/gdb $(O)/tests -name '*.d' 2>/dev/null)

@@ -40,8 +40,12 @@ int heap_filter_add_cache(struct heap_filter *filter, const char *name, struct e
 /* -ENOENT: it isn't there. */
 int heap_filter_remove_process(struct heap_filter *filter, const char *word, struct error *err);
 int heap_filter_remove_cache(struct heap_filter *filter, const char *name, struct error *err);
-void heap_filter_clear(struct heap_filter *filter);
+void heap_filter_clear_processes(struct heap_filter *filter);
+void heap_filter_clear(struct heap_filter *filter); /* the relation stays */
+void heap_filter_relate(struct heap_filter *filter, enum heap_filter_relation relation);
 
+/* Whether one of the filter's processes is this task: false when it names none. */
+bool heap_filter_names_task(const struct heap_filter *filter, const char *comm, int32_t tgid, int32_t pid);
 /* Whether some event of this task can be wanted: what is asked before anything is found out about the event. */
 bool heap_filter_may_want_task(const struct heap_filter *filter, const char *comm, int32_t tgid, int32_t pid);
 /* False when only tasks of named processes can matter: others then need not be looked at. */
