@@ -6,10 +6,27 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "cleanup.h"
 #include "inspect.h"
+#include "kernel_elf.h"
 #include "kernel_symbols.h"
 #include "kernel_types.h"
+#include "new_file.h"
 #include "view.h"
+
+#define AT(member) offsetof(struct kbase_settings, member)
+
+DEFINE_CLEANUP(kernel_elf, struct kernel_elf, kernel_elf_deinit(&v));
+
+struct kbase_settings {
+	const char *symbol_path;     /* NULL: nothing is to be saved */
+	struct new_file symbol_file; /* opened before capabilities go */
+};
+
+static const struct option_spec kbase_options[] = {
+	{ 0, "save-symbols", "FILE", OPTION_TEXT, AT(symbol_path), NULL,
+	  "write what the kernel knows about itself as an ELF file for gdb's symbol-file" },
+};
 
 enum {
 	KBASE_KERNEL_BASE,
@@ -74,8 +91,30 @@ FACT_RECORD(address_record, VIEW_HEX);
 FACT_RECORD(number_record, VIEW_U64);
 FACT_RECORD(text_record, VIEW_TEXT);
 
+enum {
+	SAVED_FILE,
+	SAVED_RELEASE,
+	SAVED_SYMBOLS,
+	SAVED_FUNCTIONS,
+	SAVED_BYTES,
+	SAVED_COLUMNS
+};
+static const struct view_column saved_columns[SAVED_COLUMNS] = {
+	[SAVED_FILE] = { .name = "file", .type = VIEW_PATH },
+	[SAVED_RELEASE] = { .name = "release", .type = VIEW_TEXT, .is_optional = true },
+	[SAVED_SYMBOLS] = { .name = "symbols", .type = VIEW_U64 },
+	[SAVED_FUNCTIONS] = { .name = "functions", .type = VIEW_U64 },
+	[SAVED_BYTES] = { .name = "file_bytes", .type = VIEW_BYTES },
+};
+static const struct view_record saved_record = {
+	.type = "symbols_saved",
+	.columns = saved_columns,
+	.column_count = SAVED_COLUMNS,
+	.text = "{file}: {symbols} {symbols:symbol|symbols}, {functions} of them functions; {file_bytes}",
+};
+
 static const struct view_record *const kbase_records[] = { &kbase_record, &address_record, &number_record,
-							   &text_record, NULL };
+							   &text_record, &saved_record, NULL };
 
 static struct view_value fact_value(const struct kernel_fact *fact)
 {
@@ -218,22 +257,48 @@ static void judge(struct inspection *inspection)
 		inspect_incomplete(inspection, "the per-CPU offsets are not known");
 }
 
-static int kbase_configure(struct inspection *inspection, struct error *err)
+static int show_saved(struct view *view, const struct kernel *kernel, const char *path,
+		      const struct kernel_elf *elf)
 {
-	if (inspection->invocation->word_count)
-		return error_set(err, -EINVAL, "unexpected word '%s'", inspection->invocation->words[0]);
-	return 0;
+	const struct view_value values[SAVED_COLUMNS] = {
+		[SAVED_FILE] = view_text(path),
+		[SAVED_RELEASE] = kernel->release[0] ? view_text(kernel->release) : view_absent(),
+		[SAVED_SYMBOLS] = view_u64(elf->symbol_count),
+		[SAVED_FUNCTIONS] = view_u64(elf->function_count),
+		[SAVED_BYTES] = view_u64(elf->file.size),
+	};
+
+	return view_object(view, &saved_record, values);
 }
 
-static int kbase_show(struct inspection *inspection, struct error *err)
+static int save_symbols(struct inspection *inspection, struct kernel *kernel, struct kbase_settings *settings,
+			struct error *err)
+{
+	CLEANUP(kernel_elf) struct kernel_elf elf = { 0 };
+	int status = kernel_elf_make(kernel, &elf, err);
+
+	if (!status)
+		status = new_file_write(&settings->symbol_file, elf.file.bytes, elf.file.size, err);
+	if (!status)
+		status = new_file_finish(&settings->symbol_file, err);
+	return status ? status : show_saved(inspection->view, kernel, settings->symbol_path, &elf);
+}
+
+static int kbase_configure(struct inspection *inspection, struct error *err)
+{
+	struct kbase_settings *settings = inspection->invocation->settings;
+
+	if (inspection->invocation->word_count)
+		return error_set(err, -EINVAL, "unexpected word '%s'", inspection->invocation->words[0]);
+	return settings->symbol_path ? new_file_open(&settings->symbol_file, settings->symbol_path, err) : 0;
+}
+
+static int show_facts(struct inspection *inspection, const struct kernel *kernel)
 {
 	const struct output_settings *output = &inspection->invocation->output;
 	struct view *view = inspection->view;
-	const struct kernel *kernel = inspection->kernel;
-	int status;
+	int status = show_base(view, kernel);
 
-	(void)err;
-	status = show_base(view, kernel);
 	if (!output->is_json || output->is_verbose) {
 		if (!status)
 			status = show_places(view, &kernel->layout);
@@ -247,15 +312,33 @@ static int kbase_show(struct inspection *inspection, struct error *err)
 	return status;
 }
 
+static int kbase_show(struct inspection *inspection, struct error *err)
+{
+	struct kbase_settings *settings = inspection->invocation->settings;
+	struct kernel *kernel;
+	int status = inspection_kernel(inspection, &kernel, err);
+
+	if (!status)
+		status = settings->symbol_path ? save_symbols(inspection, kernel, settings, err) :
+						 show_facts(inspection, kernel);
+	new_file_deinit(&settings->symbol_file);
+	return status;
+}
+
+/* Opened lazily: nothing must stay of a new file when the target can't be opened. */
 static const struct inspector kbase_inspector = {
 	.configure = kbase_configure,
 	.show = kbase_show,
+	.opens_lazily = true,
 };
 
 const struct command kbase_command = {
 	.name = "kbase",
 	.summary = "where a kernel is: base, KASLR, page tables, memory areas",
 	.usage = "[OPTIONS]",
+	.options = kbase_options,
+	.option_count = sizeof(kbase_options) / sizeof(kbase_options[0]),
+	.settings_size = sizeof(struct kbase_settings),
 	.description = "Shows the kernel's base address and KASLR offset, its paging, the direct map, vmalloc and "
 		       "struct page\n"
 		       "areas, how many CPUs and nodes it has, and its banner; and where each of these came "

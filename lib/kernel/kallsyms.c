@@ -142,18 +142,11 @@ int kallsyms_address(struct kallsyms *kallsyms, uint32_t number, uint64_t *ret_a
 	}
 }
 
-/* Without an order of names, the first search for a name reads them all, once. */
-static int build_hash(struct kallsyms *kallsyms)
+int kallsyms_each(struct kallsyms *kallsyms, kallsyms_visit visit, void *context)
 {
 	char name[KALLSYMS_NAME_SIZE], type;
-	size_t slots = 1024, probes = 0;
-	uint32_t *table;
+	int status = 0;
 
-	while (slots < 2ULL * kallsyms->count)
-		slots *= 2;
-	table = calloc(slots, sizeof(*table));
-	if (!table)
-		return -ENOMEM;
 	for (uint32_t block = 0; block <= (kallsyms->count - 1) / NAMES_A_BLOCK; block++) {
 		uint32_t first = block * NAMES_A_BLOCK;
 		size_t at = 0, length;
@@ -163,19 +156,48 @@ static int build_hash(struct kallsyms *kallsyms)
 		for (uint32_t i = first; i < kallsyms->count && i < first + NAMES_A_BLOCK; i++) {
 			if (take_length(kallsyms, &at, &length))
 				break;
-			if (!expand(kallsyms, kallsyms->block + at, length, name, &type)) {
-				size_t slot = name_hash(name, strlen(name)) & (slots - 1);
-
-				for (; table[slot] && probes < MAX_PROBES; probes++)
-					slot = (slot + 1) & (slots - 1);
-				if (!table[slot])
-					table[slot] = i + 1;
-			}
+			if (!expand(kallsyms, kallsyms->block + at, length, name, &type))
+				status = visit(context, i, name, type);
+			if (status)
+				return status;
 			at += length;
 		}
 	}
-	kallsyms->by_hash = table;
-	kallsyms->slot_count = slots;
+	return 0;
+}
+
+/* A hash that is being filled. */
+struct hash_filling {
+	uint32_t *table;
+	size_t slots, probes;
+};
+
+static int put_hash(void *context, uint32_t number, const char *name, char type)
+{
+	struct hash_filling *filling = context;
+	size_t slot = name_hash(name, strlen(name)) & (filling->slots - 1);
+
+	(void)type;
+	for (; filling->table[slot] && filling->probes < MAX_PROBES; filling->probes++)
+		slot = (slot + 1) & (filling->slots - 1);
+	if (!filling->table[slot])
+		filling->table[slot] = number + 1;
+	return 0;
+}
+
+/* Without an order of names, the first search for a name reads them all, once. */
+static int build_hash(struct kallsyms *kallsyms)
+{
+	struct hash_filling filling = { .slots = 1024 };
+
+	while (filling.slots < 2ULL * kallsyms->count)
+		filling.slots *= 2;
+	filling.table = calloc(filling.slots, sizeof(*filling.table));
+	if (!filling.table)
+		return -ENOMEM;
+	kallsyms_each(kallsyms, put_hash, &filling);
+	kallsyms->by_hash = filling.table;
+	kallsyms->slot_count = filling.slots;
 	return 0;
 }
 

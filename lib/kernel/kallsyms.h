@@ -63,6 +63,13 @@ void kallsyms_close(struct kallsyms *kallsyms);
 int kallsyms_name(struct kallsyms *kallsyms, uint32_t number, char *name, char *ret_type);
 int kallsyms_address(struct kallsyms *kallsyms, uint32_t number, uint64_t *ret_address);
 
+/*
+ * All names, in the order of their numbers, until @visit returns something else than 0, which is then returned. Those
+ * that can't be read are left out.
+ */
+typedef int (*kallsyms_visit)(void *context, uint32_t number, const char *name, char type);
+int kallsyms_each(struct kallsyms *kallsyms, kallsyms_visit visit, void *context);
+
 /* The first symbol called @name. -ENOENT. */
 int kallsyms_find(struct kallsyms *kallsyms, const char *name, uint64_t *ret_address);
 /* The nearest symbol at or below @address; as kernel_symbols_at(). */

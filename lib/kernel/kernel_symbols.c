@@ -158,6 +158,48 @@ int kernel_symbols_at(struct kernel_symbols *symbols, uint64_t address, char *na
 	return table_at(&symbols->table, address, name, size, ret_start, ret_end);
 }
 
+/* Where names from the tables in memory go. */
+struct copying {
+	struct kallsyms *kallsyms;
+	struct symbol_table *table;
+};
+
+static int copy_name(void *context, uint32_t number, const char *name, char type)
+{
+	struct copying *copying = context;
+	uint64_t address;
+
+	if (kallsyms_address(copying->kallsyms, number, &address))
+		return 0;
+	return symbol_table_add(copying->table, name, strlen(name), address, type);
+}
+
+static int copy_table(const struct symbol_table *from, struct symbol_table *to)
+{
+	int status = 0;
+
+	for (size_t i = 0; !status && i < from->count; i++) {
+		const struct table_symbol *symbol = &from->symbols[i];
+		const char *name = from->names + symbol->name;
+
+		status = symbol_table_add(to, name, strlen(name), symbol->address, symbol->type);
+	}
+	return status;
+}
+
+int kernel_symbols_copy(struct kernel_symbols *symbols, struct symbol_table *table)
+{
+	struct copying copying = { symbols->kallsyms, table };
+	int status = 0;
+
+	load_running(symbols);
+	if (symbols->kallsyms)
+		status = kallsyms_each(symbols->kallsyms, copy_name, &copying);
+	if (!status)
+		status = copy_table(&symbols->table, table);
+	return status ? status : copy_table(&symbols->named, table);
+}
+
 const char *kernel_symbols_origin(const struct kernel_symbols *symbols)
 {
 	return symbols->origin[0] ? symbols->origin : NULL;

@@ -15,6 +15,7 @@
 
 struct kernel;
 struct kernel_symbols;
+struct symbol_table;
 
 /* An empty set of names. -ENOMEM or 0. */
 int kernel_symbols_create(struct kernel_symbols **ret_symbols);
@@ -46,6 +47,8 @@ int kernel_symbols_find(struct kernel_symbols *symbols, const char *name, uint64
  */
 int kernel_symbols_at(struct kernel_symbols *symbols, uint64_t address, char *name, size_t size,
 		      uint64_t *ret_start, uint64_t *ret_end);
+/* All of them added to @table, some of them perhaps more than once. -ENOMEM. */
+int kernel_symbols_copy(struct kernel_symbols *symbols, struct symbol_table *table);
 /* Names in use: "kallsyms in memory", "/proc/kallsyms", …; for kbase. NULL when there are none. */
 const char *kernel_symbols_origin(const struct kernel_symbols *symbols);
 /* How many names are known: all sources together. */

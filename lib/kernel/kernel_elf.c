@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Lays out a kernel's own ELF file. The image between _text and _end is cut at the symbols that the linker script
+ * (arch/x86/kernel/vmlinux.lds.S) has around its parts, so that debuggers see what is code:
+ *
+ *     _text | .text | _etext … __start_rodata | .rodata | __end_rodata … _sdata | .data | _edata …
+ *
+ * What lies between two parts is a section of its own, called .image.
+ */
+#include "kernel_elf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "elf_writer.h"
+#include "kernel.h"
+#include "kernel_open.h"
+#include "kernel_symbols.h"
+#include "symbol_table.h"
+
+#define BUILD_ID_TEXT 129
+#define NAME_COMPARISONS 16
+
+#ifndef DILL_VERSION
+#define DILL_VERSION "?"
+#endif
+#define PRODUCER "dill " DILL_VERSION
+
+DEFINE_CLEANUP(elf_writer, struct elf_writer, elf_writer_deinit(&v));
+DEFINE_CLEANUP(symbol_table, struct symbol_table, symbol_table_deinit(&v));
+
+/* A part of the address space that is a section. */
+struct piece {
+	const char *name;
+	uint64_t start, end;
+	uint64_t flags; /* besides SHF_ALLOC */
+	uint32_t section;
+};
+
+static const struct {
+	const char *name, *start, *end;
+	uint64_t flags;
+} parts[] = {
+	{ ".text", "_text", "_etext", SHF_EXECINSTR },
+	{ ".rodata", "__start_rodata", "__end_rodata", 0 },
+	{ ".data", "_sdata", "_edata", SHF_WRITE },
+	{ ".init.text", "_sinittext", "_einittext", SHF_EXECINSTR },
+	{ ".bss", "__bss_start", "__bss_stop", SHF_WRITE },
+};
+#define PARTS (sizeof(parts) / sizeof(parts[0]))
+
+struct layout {
+	struct piece pieces[2 * PARTS + 1]; /* ascending, without gaps */
+	size_t count;
+};
+
+static int by_start(const void *left, const void *right)
+{
+	const struct piece *a = left, *b = right;
+
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+/* The parts of [start, end) whose symbols are there and believable: not around another part. */
+static size_t find_parts(struct kernel *kernel, uint64_t start, uint64_t end, struct piece *found)
+{
+	size_t count = 0, kept = 0;
+
+	for (size_t i = 0; i < PARTS; i++) {
+		struct piece piece = { .name = parts[i].name, .flags = parts[i].flags };
+
+		if (!kernel_symbol(kernel, parts[i].start, &piece.start) &&
+		    !kernel_symbol(kernel, parts[i].end, &piece.end) && piece.start >= start &&
+		    piece.end <= end && piece.start < piece.end)
+			found[count++] = piece;
+	}
+	qsort(found, count, sizeof(*found), by_start);
+	for (size_t i = 0; i < count; i++)
+		if (!kept || found[i].start >= found[kept - 1].end)
+			found[kept++] = found[i];
+	return kept;
+}
+
+static void lay_out(struct kernel *kernel, uint64_t start, uint64_t end, struct layout *layout)
+{
+	struct piece found[PARTS];
+	size_t count = find_parts(kernel, start, end, found);
+	uint64_t at = start;
+
+	layout->count = 0;
+	for (size_t i = 0; i <= count; i++) {
+		uint64_t next = i < count ? found[i].start : end;
+
+		if (at < next)
+			layout->pieces[layout->count++] = (struct piece){
+				/* No part is known: it is all code, so that breakpoints can be set. */
+				.name = count ? ".image" : ".text",
+				.start = at,
+				.end = next,
+				.flags = count ? SHF_WRITE : SHF_EXECINSTR,
+			};
+		if (i < count) {
+			layout->pieces[layout->count++] = found[i];
+			at = found[i].end;
+		}
+	}
+}
+
+static void add_sections(struct elf_writer *writer, struct layout *layout)
+{
+	for (size_t i = 0; i < layout->count; i++) {
+		struct piece *piece = &layout->pieces[i];
+
+		piece->section = elf_writer_section(writer, piece->name, SHT_NOBITS, SHF_ALLOC | piece->flags,
+						    piece->start, piece->end - piece->start);
+	}
+}
+
+/* Symbols ---------------------------------------------------------------------------------------------------- */
+
+static bool is_global(const struct table_symbol *symbol)
+{
+	return symbol->type >= 'A' && symbol->type <= 'Z';
+}
+
+/*
+ * By address. Of several at one address the one that the kernel's users know it by comes last (a global one, and
+ * of those the first in the kernel's own order): gdb takes the name that stands last in the table of names.
+ */
+static int by_address(const void *left, const void *right)
+{
+	const struct table_symbol *a = left, *b = right;
+
+	if (a->address != b->address)
+		return a->address < b->address ? -1 : 1;
+	if (is_global(a) != is_global(b))
+		return is_global(a) ? 1 : -1;
+	return a->name > b->name ? -1 : a->name < b->name;
+}
+
+/* Whether one of the symbols before @number is the same: two sources may both have it. */
+static bool is_double(const struct symbol_table *table, size_t number)
+{
+	const struct table_symbol *symbol = &table->symbols[number];
+	size_t first = number > NAME_COMPARISONS ? number - NAME_COMPARISONS : 0;
+
+	for (size_t i = number; i-- > first && table->symbols[i].address == symbol->address;)
+		if (!strcmp(table->names + table->symbols[i].name, table->names + symbol->name))
+			return true;
+	return false;
+}
+
+static unsigned binding_of(const struct table_symbol *symbol)
+{
+	if (strchr("wWvV", symbol->type))
+		return STB_WEAK;
+	return is_global(symbol) ? STB_GLOBAL : STB_LOCAL;
+}
+
+/* @end: of the room until the next symbol. */
+static void add_symbol(struct elf_writer *writer, const struct symbol_table *table,
+		       const struct table_symbol *symbol, const struct piece *piece, uint64_t end,
+		       struct kernel_elf *elf)
+{
+	bool is_function = strchr("tTwW", symbol->type) != NULL;
+	uint64_t size = 0;
+	unsigned type = STT_NOTYPE;
+
+	if (piece) {
+		end = end < piece->end ? end : piece->end;
+		size = end - symbol->address;
+	}
+	if (size)
+		type = is_function ? STT_FUNC : STT_OBJECT;
+	elf->symbol_count++;
+	elf->function_count += type == STT_FUNC;
+	elf_writer_symbol(writer, table->names + symbol->name, binding_of(symbol), type,
+			  piece ? piece->section : SHN_ABS, symbol->address, size);
+}
+
+static void add_symbols(struct elf_writer *writer, const struct layout *layout, const struct symbol_table *table,
+			struct kernel_elf *elf)
+{
+	size_t next = 0;
+	size_t at = 0;
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct table_symbol *symbol = &table->symbols[i];
+		const struct piece *piece;
+
+		while (next < table->count && table->symbols[next].address <= symbol->address)
+			next++;
+		/* An end belongs to the part that it ends when nothing comes behind it. */
+		while (at + 1 < layout->count && symbol->address >= layout->pieces[at].end)
+			at++;
+		piece = &layout->pieces[at];
+		if (symbol->address < piece->start || symbol->address > piece->end || !piece->section)
+			piece = NULL;
+		if (!is_double(table, i))
+			add_symbol(writer, table, symbol, piece,
+				   next < table->count ? table->symbols[next].address : UINT64_MAX, elf);
+	}
+}
+
+/* Notes ------------------------------------------------------------------------------------------------------ */
+
+static int hex_digit(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+/* The kernel's own, so that tools can tell whose symbols these are. */
+static void add_build_id(struct elf_writer *writer, struct kernel *kernel)
+{
+	char text[BUILD_ID_TEXT];
+	struct byte_writer *note;
+	uint32_t section;
+	size_t length;
+
+	kernel_build_id(kernel, text, sizeof(text));
+	length = strlen(text);
+	if (!length || length % 2 || strspn(text, "0123456789abcdef") != length)
+		return;
+	section = elf_writer_section(writer, ".note.gnu.build-id", SHT_NOTE, 0, 0, 0);
+	if (!section)
+		return;
+	writer->sections[section].header.sh_addralign = 4;
+	note = elf_writer_contents(writer, section);
+	put_number(note, sizeof("GNU"), 4);
+	put_number(note, length / 2, 4);
+	put_number(note, NT_GNU_BUILD_ID, 4);
+	put_bytes(note, "GNU", sizeof("GNU"));
+	for (size_t i = 0; i < length; i += 2)
+		put_number(note, (uint64_t)(hex_digit(text[i]) << 4 | hex_digit(text[i + 1])), 1);
+	put_padding(note, 4, 0);
+}
+
+static void add_producer(struct elf_writer *writer)
+{
+	uint32_t section = elf_writer_section(writer, ".comment", SHT_PROGBITS, SHF_MERGE | SHF_STRINGS, 0, 0);
+
+	if (!section)
+		return;
+	writer->sections[section].header.sh_entsize = 1;
+	put_text(elf_writer_contents(writer, section), PRODUCER);
+}
+
+/* The file --------------------------------------------------------------------------------------------------- */
+
+/* Where the image begins and ends. */
+static int find_image(struct kernel *kernel, const struct symbol_table *table, uint64_t *ret_start,
+		      uint64_t *ret_end, struct error *err)
+{
+	uint64_t start = kernel->layout.base.value, end;
+
+	if (!kernel->layout.base.origin)
+		return error_set(err, -ENOENT, "where the kernel's image lies is not known");
+	if (kernel_symbol(kernel, "_end", &end)) {
+		/* Data symbols are hidden: up to the last symbol that may still be in the image. */
+		end = start;
+		for (size_t i = 0; i < table->count; i++)
+			if (table->symbols[i].address - start < KERNEL_IMAGE_SIZE &&
+			    table->symbols[i].address > end)
+				end = table->symbols[i].address;
+	}
+	if (end <= start || end - start > KERNEL_IMAGE_SIZE)
+		return error_set(err, -EBADMSG, "the kernel's symbols contradict where its image lies");
+	*ret_start = start;
+	*ret_end = end;
+	return 0;
+}
+
+static int collect(struct kernel *kernel, struct symbol_table *table, struct error *err)
+{
+	int status = kernel_symbols_copy(kernel->symbols, table);
+
+	if (status)
+		return error_set(err, status, "the kernel has more symbols than can be kept");
+	if (!table->count)
+		return error_set(err, -ENOENT,
+				 "no symbols: the target has no kallsyms, or hides it; --symbols FILE or "
+				 "--vmlinux FILE helps");
+	qsort(table->symbols, table->count, sizeof(*table->symbols), by_address);
+	return 0;
+}
+
+int kernel_elf_make(struct kernel *kernel, struct kernel_elf *ret_elf, struct error *err)
+{
+	CLEANUP(elf_writer) struct elf_writer writer = { 0 };
+	CLEANUP(symbol_table) struct symbol_table table = { 0 };
+	struct kernel_elf elf = { 0 };
+	struct layout layout;
+	uint64_t start = 0, end = 0;
+	int status = collect(kernel, &table, err);
+
+	if (!status)
+		status = find_image(kernel, &table, &start, &end, err);
+	if (status)
+		return status;
+	lay_out(kernel, start, end, &layout);
+	add_sections(&writer, &layout);
+	add_build_id(&writer, kernel);
+	add_producer(&writer);
+	add_symbols(&writer, &layout, &table, &elf);
+	status = elf_writer_finish(&writer, &elf.file);
+	if (status)
+		return error_set(err, status, "out of memory");
+	*ret_elf = elf;
+	return 0;
+}
+
+void kernel_elf_deinit(struct kernel_elf *elf)
+{
+	byte_writer_deinit(&elf->file);
+}
