@@ -45,12 +45,15 @@ lib_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard $(LIB_FOL
 view_objects := $(patsubst %.c,$(O)/%.o,$(wildcard view/*.c))
 cmd_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard cmd/*.c)))
 gdb_objects := $(patsubst %.c,$(O)/%.o,$(wildcard gdb/*.c))
+# In gdb's process; main.o would be in the way. The rest of gdb/ is the tracer's.
+gdb_library_objects := $(filter $(O)/gdb/plugin%.o $(O)/gdb/control.o,$(gdb_objects)) \
+	$(filter-out $(O)/cmd/main.o,$(cmd_objects))
 skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard cmd/*.bpf.c))
 lib_skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard lib/kernel/*.bpf.c))
 unit_tests := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 fuzz_replays := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-all: $(O)/dill
+all: $(O)/dill $(O)/gdb/libdill-gdb.so $(if $(wildcard gdb/dill.py),$(O)/gdb/dill.py)
 
 help:
 	@echo 'make           build/dill, the one executable'
@@ -107,6 +110,15 @@ $(O)/libcmd.a: $(cmd_objects) $(gdb_objects)
 	ar rcs $@ $^
 $(O)/dill: $(cmd_objects) $(O)/libview.a $(O)/libdill.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# In gdb's process. Commands that trace are linked in, for the table of commands, but not offered.
+$(O)/gdb/libdill-gdb.so: $(gdb_library_objects) $(O)/libview.a $(O)/libdill.a gdb/plugin.map
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared -Wl,--version-script=gdb/plugin.map $(if $(SANITIZE),,-Wl,-z,defs) \
+		-o $@ $(filter-out %.map,$^) $(LIBS)
+# Beside its library, where it looks for it.
+$(O)/gdb/dill.py: gdb/dill.py
+	@mkdir -p $(@D)
+	cp $< $@
 
 static:
 	$(MAKE) O=$(O)/static STATIC=1 $(O)/static/dill

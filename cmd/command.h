@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * What a command is: a descriptor. main.c finds it, the runner or its own function runs it.
+ * What a command is: a descriptor. call.c finds it, the runner or its own function runs it.
  *
  * To add a command:
  * 1. cmd/NAME.c with `const struct command NAME_command`; a tracing command also cmd/NAME.bpf.c and
@@ -11,10 +11,9 @@
 #ifndef DILL_COMMAND_H
 #define DILL_COMMAND_H
 
-#include <sys/resource.h>
-
 #include "options.h"
 
+struct caller;
 struct inspector;
 struct tracer;
 struct view;
@@ -39,6 +38,7 @@ struct output_settings {
 
 /* How a command was called. Lives as long as the command runs. */
 struct invocation {
+	const struct caller *caller; /* call.h */
 	const struct command *command;
 	struct output_settings output;
 	void *settings; /* of the command's own options */
@@ -46,7 +46,6 @@ struct invocation {
 	int word_count;
 	bool has_dashes; /* "--" stood before the words */
 	struct view *view;
-	struct rlimit locked_memory; /* as it was before dill raised it: what a started command gets */
 };
 
 struct command {
@@ -68,7 +67,7 @@ struct command {
 extern const struct command *const commands[];
 const struct command *command_find(const char *name);
 
-/* Print "dill NAME: message" to stderr, escaped. */
-void print_error(const char *name, const char *message);
+/* "dill NAME: message" on stderr, or whatever the caller has in its place; escaped. */
+void print_error(const struct invocation *invocation, const char *message);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "call.h"
 #include "cleanup.h"
 #include "kernel_types.h"
 #include "privileges.h"
@@ -24,21 +25,27 @@
 /* What a run opens. */
 static void close_inspection(struct inspection *inspection)
 {
-	kernel_close(inspection->kernel);
+	if (!inspection_is_of_caller(inspection))
+		kernel_close(inspection->kernel);
 	kernel_types_close(inspection->types);
 }
 DEFINE_CLEANUP(inspection, struct inspection, close_inspection(&v));
 
 #define AT(member) offsetof(struct inspect_settings, member)
 
+#define OPTIONS(target_help)                                                                                \
+	{ 0, "target", "TARGET", OPTION_TEXT, AT(target), NULL, target_help },                              \
+	{ 0, "vmlinux", "FILE", OPTION_TEXT, AT(files.vmlinux), NULL,                                       \
+	  "take types and symbols from this vmlinux; refused if it is another kernel's" },                  \
+	{ 0, "symbols", "FILE", OPTION_TEXT, AT(files.symbols), NULL, "take symbols from this System.map" },\
+	{ 0, "btf", "FILE", OPTION_TEXT, AT(files.btf), NULL, "take types from this file of raw BTF" }
+#define OTHER_TARGETS "a dump's path, gdb:HOST:PORT, gdb:/SOCKET, qmp:/SOCKET"
+
 const struct option_spec inspect_options[] = {
-	{ 0, "target", "TARGET", OPTION_TEXT, AT(target), NULL,
-	  "live (default; live:bpf and live:kcore take one way only), a dump's path, gdb:HOST:PORT, gdb:/SOCKET, "
-	  "qmp:/SOCKET" },
-	{ 0, "vmlinux", "FILE", OPTION_TEXT, AT(files.vmlinux), NULL,
-	  "take types and symbols from this vmlinux; refused if it is another kernel's" },
-	{ 0, "symbols", "FILE", OPTION_TEXT, AT(files.symbols), NULL, "take symbols from this System.map" },
-	{ 0, "btf", "FILE", OPTION_TEXT, AT(files.btf), NULL, "take types from this file of raw BTF" },
+	OPTIONS("live (default; live:bpf and live:kcore take one way only), " OTHER_TARGETS),
+};
+const struct option_spec inspect_options_of_debugger[] = {
+	OPTIONS("instead of the debugger's: live (this machine's kernel), " OTHER_TARGETS),
 };
 const size_t inspect_option_count = sizeof(inspect_options) / sizeof(inspect_options[0]);
 
@@ -100,15 +107,30 @@ static bool can_read(void *context)
 				   NULL);
 }
 
+bool inspection_is_of_caller(const struct inspection *inspection)
+{
+	return inspection->invocation->caller->open && !inspection->settings->target;
+}
+
+static int open_kernel(struct inspection *inspection, struct error *err)
+{
+	const struct inspect_settings *settings = inspection->settings;
+	const struct caller *caller = inspection->invocation->caller;
+
+	if (inspection_is_of_caller(inspection))
+		return caller->open(caller->context, &settings->files, &inspection->kernel, err);
+	return inspect_open_target(settings, &inspection->kernel, err);
+}
+
 int inspection_kernel(struct inspection *inspection, struct kernel **ret_kernel, struct error *err)
 {
 	int status;
 
 	if (!inspection->kernel) {
-		status = inspect_open_target(inspection->settings, &inspection->kernel, err);
+		status = open_kernel(inspection, err);
 		if (status) /* only a command line can be a usage error */
 			return status == -EINVAL ? -EBADMSG : status;
-		if (inspection->kernel->source->is_this_machine &&
+		if (inspection->kernel->source->is_this_machine && inspection->invocation->caller->owns_process &&
 		    privileges_reduce_to_reading(can_read, inspection->kernel, err))
 			inspect_notice(inspection, "%s", err->text);
 		if (kernel_types_missing(inspection->kernel->types))
@@ -125,14 +147,16 @@ static bool is_live(const char *target)
 }
 
 /* -ENOENT: only the target has them. */
-static int open_types_alone(const struct inspect_settings *settings, struct kernel_types **ret_types,
+static int open_types_alone(const struct inspection *inspection, struct kernel_types **ret_types,
 			    struct error *err)
 {
+	const struct inspect_settings *settings = inspection->settings;
+
 	if (settings->files.btf)
 		return kernel_types_open_file(settings->files.btf, ret_types, err);
 	if (settings->files.vmlinux)
 		return kernel_types_open_elf(settings->files.vmlinux, ret_types, err);
-	if (!is_live(settings->target) || access(LIVE_BTF, R_OK))
+	if (inspection_is_of_caller(inspection) || !is_live(settings->target) || access(LIVE_BTF, R_OK))
 		return -ENOENT;
 	return kernel_types_open_file(LIVE_BTF, ret_types, err);
 }
@@ -145,7 +169,7 @@ int inspection_types(struct inspection *inspection, struct kernel_types **ret_ty
 	int status = 0;
 
 	if (!inspection->types && !inspection->kernel) {
-		status = open_types_alone(settings, &inspection->types, err);
+		status = open_types_alone(inspection, &inspection->types, err);
 		if (status && (has_file || status != -ENOENT))
 			return status == -EINVAL ? -EBADMSG : status;
 	}
@@ -167,7 +191,7 @@ static void say(const struct inspection *inspection, const char *format, va_list
 	char text[1024];
 
 	vsnprintf(text, sizeof(text), format, arguments);
-	print_error(inspection->invocation->command->name, text);
+	print_error(inspection->invocation, text);
 }
 
 void inspect_notice(const struct inspection *inspection, const char *format, ...)
@@ -204,7 +228,7 @@ static int judge(const struct inspection *inspection)
 
 	if (inspection->incomplete[0]) {
 		snprintf(text, sizeof(text), "incomplete: %s", inspection->incomplete);
-		print_error(inspection->invocation->command->name, text);
+		print_error(inspection->invocation, text);
 		return EXIT_INCOMPLETE;
 	}
 	return inspection->has_findings ? EXIT_FINDINGS : EXIT_CLEAN;
@@ -220,7 +244,7 @@ int run_inspector(struct invocation *invocation, struct inspect_settings *settin
 	struct kernel *kernel;
 	int status = inspector->configure ? inspector->configure(&inspection, err) : 0;
 
-	if (!invocation->output.is_verbose)
+	if (!invocation->output.is_verbose || !invocation->caller->owns_process)
 		libbpf_set_print(NULL); /* what it tries in vain is not news */
 	if (!status && !inspector->opens_lazily)
 		status = inspection_kernel(&inspection, &kernel, err);

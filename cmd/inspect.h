@@ -23,6 +23,7 @@ struct inspect_settings {
 };
 
 extern const struct option_spec inspect_options[];
+extern const struct option_spec inspect_options_of_debugger[]; /* the same; the caller has a target */
 extern const size_t inspect_option_count;
 
 /* The readers of --target live as capabilities, for dill doctor. What is used is found out by opening. */
@@ -55,6 +56,8 @@ struct inspection {
 /* Open what --target names. The message says what was tried. */
 int inspect_open_target(const struct inspect_settings *settings, struct kernel **ret_kernel, struct error *err);
 
+/* The target is the caller's own (call.h), and stands still. */
+bool inspection_is_of_caller(const struct inspection *inspection);
 /* The target, opened now if it wasn't yet. */
 int inspection_kernel(struct inspection *inspection, struct kernel **ret_kernel, struct error *err);
 /*

@@ -57,6 +57,8 @@ static int kcache_configure(struct inspection *inspection, struct error *err)
 
 	if (settings->repeat && !settings->interval_ns)
 		return error_set(err, -EINVAL, "--repeat needs -i");
+	if (settings->interval_ns && inspection_is_of_caller(inspection))
+		return error_set(err, -EINVAL, "-i: the target stands still, nothing would change");
 	if (views > 1)
 		return error_set(err, -EINVAL,
 				 "--check, --next and --objects or --slab are different views: take one");

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "cleanup.h"
 #include "launch.h"
 #include "privileges.h"
@@ -66,12 +67,6 @@ const struct option_spec trace_options[] = {
 };
 const size_t trace_option_count = sizeof(trace_options) / sizeof(*trace_options);
 
-void trace_settings_deinit(struct trace_settings *settings)
-{
-	text_list_deinit(&settings->pids);
-	text_list_deinit(&settings->comms);
-}
-
 /* libbpf speaks through a process-wide callback without context: the one global of this file. */
 static struct {
 	bool is_verbose;
@@ -101,7 +96,7 @@ static void notice(struct run *run, const char *format, va_list args)
 	char text[1024];
 
 	vsnprintf(text, sizeof(text), format, args);
-	print_error(run->invocation->command->name, text);
+	print_error(run->invocation, text);
 }
 
 void run_notice(struct run *run, const char *format, ...)
@@ -320,7 +315,7 @@ static int open_targets(struct run *run, struct error *err)
 	if (run->invocation->word_count) {
 		if (!tracer->takes_command)
 			return error_set(err, -EINVAL, "unexpected word '%s'", run->invocation->words[0]);
-		status = launch_prepare(run->invocation->words, &run->invocation->locked_memory, &run->launch, err);
+		status = launch_prepare(run->invocation->words, &run->invocation->caller->locked_memory, &run->launch, err);
 		if (status)
 			return status;
 		status = target_list_add(&run->private->targets, launch_pid(run->launch));
@@ -453,7 +448,7 @@ static int close_run(struct run *run, int status, struct error *err)
 	if (recorded)
 		return error_set(err, recorded, "the recording is incomplete: %s", strerror(-recorded));
 	if (run->private->incomplete_count) {
-		print_error(run->invocation->command->name, run->private->incomplete);
+		print_error(run->invocation, run->private->incomplete);
 		return EXIT_INCOMPLETE;
 	}
 	return run->private->was_found ? EXIT_FINDINGS : EXIT_CLEAN;

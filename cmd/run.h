@@ -38,7 +38,6 @@ struct trace_settings {
 
 extern const struct option_spec trace_options[];
 extern const size_t trace_option_count;
-void trace_settings_deinit(struct trace_settings *settings);
 
 struct tracer {
 	struct ladder ladder;

@@ -32,7 +32,7 @@ int view_open(const struct view_options *options, struct view **ret_view)
 	view->fixed_columns = options->terminal_columns;
 	/* A stream in memory has no descriptor: it counts as a pipe. */
 	fd = fileno(view->out.file);
-	view->is_terminal = fd >= 0 && isatty(fd);
+	view->is_terminal = options->is_terminal || (fd >= 0 && isatty(fd));
 	view->is_live = fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode);
 	view->is_coloured = colour_decide(options->colour, view->is_terminal);
 	view->form = escape_form_of_terminal();

@@ -22,6 +22,7 @@ struct view_options {
 	bool is_json;
 	bool is_quiet; /* text: neither table headings nor remarks */
 	enum colour_when colour;
+	bool is_terminal; /* what @out gets is shown on a terminal, though @out is none itself */
 	unsigned terminal_rows;    /* 0: ask the terminal */
 	unsigned terminal_columns; /* 0: ask the terminal; 80 where there is none */
 };

@@ -12,11 +12,19 @@
 
 #include "cleanup.h"
 #include "gdb_packet.h"
-#include "gdb_remote.h"
+#include "packet_link.h"
+#include "packet_requests.h"
 
 #define CPUS_MAX 4096
 #define INCLUDES_MAX 16
 #define REPLY_BYTES 65536
+#define LIST_BYTES 16384
+#define THREAD_NAME_BYTES 40
+
+/* A thread as the stub calls it: "1", or "p01.01" where gdb has agreed on that. */
+struct thread_name {
+	char text[THREAD_NAME_BYTES];
+};
 
 static const struct {
 	const char *name;
@@ -166,23 +174,22 @@ void gdb_registers_decode(const struct gdb_register_map *map, const char *packet
 	}
 }
 
-static int load_map(struct gdb_remote *remote, struct gdb_register_map *map, struct error *err)
+static int load_map(struct packet_link *link, struct gdb_register_map *map, struct error *err)
 {
 	CLEANUP(free) char *description = NULL;
 	char name[128];
-	int status;
+	int status = packet_transfer(link, "features", "target.xml", &description, err);
 
-	if (!gdb_remote_traits(remote)->has_features) {
+	if (status == -ENOENT) {
 		gdb_register_map_default(map);
 		return 0;
 	}
-	status = gdb_remote_transfer(remote, "features", "target.xml", &description, err);
 	for (size_t i = 0; !status && i < INCLUDES_MAX; i++) {
 		CLEANUP(free) char *file = NULL;
 
 		if (!gdb_description_include(description, i, name, sizeof(name)))
 			break;
-		status = gdb_remote_transfer(remote, "features", name, &file, err);
+		status = packet_transfer(link, "features", name, &file, err);
 		if (!status)
 			gdb_register_map_add(map, file);
 	}
@@ -192,7 +199,7 @@ static int load_map(struct gdb_remote *remote, struct gdb_register_map *map, str
 }
 
 /* The g packet of the current thread, and by p what lies beyond its end. */
-static int read_one(struct gdb_remote *remote, const struct gdb_register_map *map,
+static int read_one(struct packet_link *link, const struct gdb_register_map *map,
 		    struct cpu_registers *registers, struct error *err)
 {
 	CLEANUP(free) char *reply = malloc(REPLY_BYTES);
@@ -201,10 +208,9 @@ static int read_one(struct gdb_remote *remote, const struct gdb_register_map *ma
 
 	if (!reply)
 		return error_set(err, -ENOMEM, "gdb stub: out of memory");
-	status = gdb_remote_ask(remote, "g", reply, REPLY_BYTES, &size, err);
+	status = link->ask(link, "g", reply, REPLY_BYTES, &size, err);
 	if (status)
 		return status;
-	size = size < REPLY_BYTES ? size : REPLY_BYTES - 1;
 	if (gdb_is_error(reply, size))
 		size = 0;
 	gdb_registers_decode(map, reply, size, registers);
@@ -217,7 +223,7 @@ static int read_one(struct gdb_remote *remote, const struct gdb_register_map *ma
 		if (2 * ((uint64_t)one->offset + one->size) <= size)
 			continue;
 		snprintf(request, sizeof(request), "p%x", one->number);
-		status = gdb_remote_ask(remote, request, value_text, sizeof(value_text), &value_size, err);
+		status = link->ask(link, request, value_text, sizeof(value_text), &value_size, err);
 		if (status)
 			return status;
 		if (value_size == 2u * one->size && decode_value(value_text, one->size, &value))
@@ -226,27 +232,30 @@ static int read_one(struct gdb_remote *remote, const struct gdb_register_map *ma
 	return 0;
 }
 
-/* One thread's number off a list "1,2,…". */
-static bool next_thread(const char **text, unsigned long long *ret_thread)
+/* One thread off a list "1,2,…" or "p01.01,p01.02,…", as the stub writes it. */
+static bool next_thread(const char **text, struct thread_name *ret_thread)
 {
-	char *end;
+	size_t length = strspn(*text, "p.0123456789abcdefABCDEF");
 
-	*ret_thread = strtoull(*text, &end, 16);
-	if (end == *text)
+	if (length == 0 || length >= sizeof(ret_thread->text))
 		return false;
-	*text = end + (*end == ',');
+	memcpy(ret_thread->text, *text, length);
+	ret_thread->text[length] = '\0';
+	*text += length;
+	*text += **text == ',';
 	return true;
 }
 
-static int select_thread(struct gdb_remote *remote, unsigned long long thread, struct error *err)
+static int select_thread(struct packet_link *link, const struct thread_name *thread, struct error *err)
 {
-	char request[32], reply[16];
+	char request[THREAD_NAME_BYTES + 8], reply[64];
+	size_t size;
 
-	snprintf(request, sizeof(request), "Hg%llx", thread);
-	return gdb_remote_ask(remote, request, reply, sizeof(reply), NULL, err);
+	snprintf(request, sizeof(request), "Hg%s", thread->text);
+	return link->ask(link, request, reply, sizeof(reply), &size, err);
 }
 
-static int add_cpu(struct gdb_remote *remote, const struct gdb_register_map *map, struct cpu_registers **cpus,
+static int add_cpu(struct packet_link *link, const struct gdb_register_map *map, struct cpu_registers **cpus,
 		   size_t *count, struct error *err)
 {
 	struct cpu_registers *grown = reallocarray(*cpus, *count + 1, sizeof(*grown));
@@ -255,52 +264,64 @@ static int add_cpu(struct gdb_remote *remote, const struct gdb_register_map *map
 		return error_set(err, -ENOMEM, "gdb stub: out of memory");
 	*cpus = grown;
 	grown[*count] = (struct cpu_registers){ 0 };
-	return read_one(remote, map, &grown[(*count)++], err);
+	return read_one(link, map, &grown[(*count)++], err);
 }
 
-static int read_threads(struct gdb_remote *remote, const struct gdb_register_map *map,
-			struct cpu_registers **cpus, size_t *count, struct error *err)
+static int list_threads(struct packet_link *link, struct thread_name *threads, size_t *ret_count,
+			struct error *err)
 {
-	unsigned long long threads[CPUS_MAX], thread;
-	size_t thread_count = 0;
 	const char *request = "qfThreadInfo", *text;
-	int status = 0;
+	size_t count = 0, size;
 
-	for (; thread_count < CPUS_MAX; request = "qsThreadInfo") {
-		char reply[4096];
+	for (; count < CPUS_MAX; request = "qsThreadInfo") {
+		char reply[LIST_BYTES];
+		int status = link->ask(link, request, reply, sizeof(reply), &size, err);
 
-		status = gdb_remote_ask(remote, request, reply, sizeof(reply), NULL, err);
 		if (status)
 			return status;
 		text = reply + 1;
-		if (reply[0] != 'm' || !next_thread(&text, &thread))
+		if (reply[0] != 'm' || !next_thread(&text, &threads[count]))
 			break;
 		do {
-			threads[thread_count++] = thread;
-		} while (thread_count < CPUS_MAX && next_thread(&text, &thread));
+			count++;
+		} while (count < CPUS_MAX && next_thread(&text, &threads[count]));
 	}
+	*ret_count = count;
+	return 0;
+}
+
+static int read_threads(struct packet_link *link, const struct gdb_register_map *map,
+			struct cpu_registers **cpus, size_t *count, struct error *err)
+{
+	CLEANUP(free) struct thread_name *threads = calloc(CPUS_MAX, sizeof(*threads));
+	size_t thread_count = 0;
+	int status;
+
+	if (!threads)
+		return error_set(err, -ENOMEM, "gdb stub: out of memory");
+	status = list_threads(link, threads, &thread_count, err);
 	for (size_t i = 0; !status && i < thread_count; i++) {
-		status = select_thread(remote, threads[i], err);
+		status = select_thread(link, &threads[i], err);
 		if (!status)
-			status = add_cpu(remote, map, cpus, count, err);
+			status = add_cpu(link, map, cpus, count, err);
 	}
 	if (!status && thread_count)
-		status = select_thread(remote, threads[0], err);
+		status = select_thread(link, &threads[0], err);
 	return status;
 }
 
-int gdb_registers_read(struct gdb_remote *remote, bool has_cpus_as_threads, struct cpu_registers **ret_cpus,
+int gdb_registers_read(struct packet_link *link, bool has_cpus_as_threads, struct cpu_registers **ret_cpus,
 		       size_t *ret_count, struct error *err)
 {
 	CLEANUP(free) struct cpu_registers *cpus = NULL;
 	struct gdb_register_map map = { 0 };
 	size_t count = 0;
-	int status = load_map(remote, &map, err);
+	int status = load_map(link, &map, err);
 
 	if (!status && has_cpus_as_threads)
-		status = read_threads(remote, &map, &cpus, &count, err);
+		status = read_threads(link, &map, &cpus, &count, err);
 	if (!status && count == 0)
-		status = add_cpu(remote, &map, &cpus, &count, err);
+		status = add_cpu(link, &map, &cpus, &count, err);
 	if (status)
 		return status;
 	*ret_cpus = TAKE_PTR(cpus);

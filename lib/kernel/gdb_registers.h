@@ -13,7 +13,7 @@
 #include "error.h"
 #include "memory_source.h"
 
-struct gdb_remote;
+struct packet_link;
 
 #define GDB_REGISTERS_MAX 1024
 
@@ -50,7 +50,7 @@ void gdb_registers_decode(const struct gdb_register_map *map, const char *packet
  * at.
  * @ret_cpus is to be freed. The thread that the stub reads memory for is the first one afterwards.
  */
-int gdb_registers_read(struct gdb_remote *remote, bool has_cpus_as_threads, struct cpu_registers **ret_cpus,
+int gdb_registers_read(struct packet_link *link, bool has_cpus_as_threads, struct cpu_registers **ret_cpus,
 		       size_t *ret_count, struct error *err);
 
 #endif

@@ -153,46 +153,60 @@ int gdb_remote_monitor(struct gdb_remote *remote, const char *line, char **ret_t
 	return status;
 }
 
-/* Objects of qXfer --------------------------------------------------------------------------------------- */
+/* As a packet_link ---------------------------------------------------------------------------------------- */
 
-int gdb_remote_transfer(struct gdb_remote *remote, const char *object, const char *annex, char **ret_text,
-			struct error *err)
+static int link_monitor(struct gdb_remote *remote, const char *hexadecimal, char *reply, size_t capacity,
+			size_t *ret_size, struct error *err)
 {
-	size_t piece = remote->traits.packet_size - 16, size = 0, got,
-	       most = DECODER_BYTES + MOST_PACKET_BYTES;
-	CLEANUP(free) char *reply = malloc(most);
 	CLEANUP(free) char *text = NULL;
+	char line[GDB_REQUEST_BYTES / 2];
+	size_t size = strlen(hexadecimal);
+	int status;
 
-	if (!reply)
-		return error_set(err, -ENOMEM, "gdb stub: out of memory");
-	for (;;) {
-		char request[GDB_REQUEST_BYTES];
-		char *grown;
-		int status;
-
-		if (snprintf(request, sizeof(request), "qXfer:%s:read:%s:%zx,%zx", object, annex, size,
-			     piece) >= (int)sizeof(request))
-			return error_set(err, -EINVAL, "gdb stub: a name is too long");
-		status = gdb_remote_ask(remote, request, reply, most, &got, err);
-		if (status)
-			return status;
-		if (got == 0 || (reply[0] != 'm' && reply[0] != 'l'))
-			return error_set(err, -ENOENT, "gdb stub: it has no %s %s", object, annex);
-		if (got >= most || size + got > MOST_TEXT_BYTES || (reply[0] == 'm' && got == 1))
-			return error_set(err, -EBADMSG, "gdb stub: %s %s has no end", object, annex);
-		got = gdb_unescape(reply + 1, got - 1);
-		grown = realloc(text, size + got + 1);
-		if (!grown)
-			return error_set(err, -ENOMEM, "gdb stub: out of memory");
-		text = grown;
-		memcpy(text + size, reply + 1, got);
-		size += got;
-		text[size] = '\0';
-		if (reply[0] == 'l')
-			break;
-	}
-	*ret_text = TAKE_PTR(text);
+	if (size / 2 >= sizeof(line) || !gdb_hex_decode(hexadecimal, size, line))
+		return error_set(err, -EINVAL, "gdb stub: the command is too long");
+	line[size / 2] = '\0';
+	reply[0] = '\0';
+	*ret_size = 0;
+	status = gdb_remote_monitor(remote, line, &text, err);
+	if (status)
+		return status == -EOPNOTSUPP ? 0 : status;
+	size = strlen(text);
+	if (2 * size + sizeof("OK") > capacity)
+		return error_set(err, -ENOSPC, "gdb stub: its monitor says too much");
+	gdb_hex_encode(text, size, reply);
+	memcpy(reply + 2 * size, "OK", sizeof("OK"));
+	*ret_size = 2 * size + 2;
 	return 0;
+}
+
+static int link_ask(struct packet_link *link, const char *request, char *reply, size_t capacity,
+		    size_t *ret_size, struct error *err)
+{
+	struct gdb_remote *remote = CONTAINER(link, struct gdb_remote, link);
+	size_t size;
+	int status;
+
+	if (strncmp(request, "qRcmd,", 6) == 0)
+		return link_monitor(remote, request + 6, reply, capacity, ret_size, err);
+	status = gdb_remote_ask(remote, request, reply, capacity, &size, err);
+	if (status)
+		return status;
+	if (size >= capacity)
+		return error_set(err, -ENOSPC, "gdb stub: an answer is too long");
+	*ret_size = gdb_unescape(reply, size);
+	reply[*ret_size] = '\0';
+	return 0;
+}
+
+static int link_read(struct packet_link *link, struct memory_read *reads, size_t count, struct error *err)
+{
+	return gdb_remote_read(CONTAINER(link, struct gdb_remote, link), reads, count, err);
+}
+
+struct packet_link *gdb_remote_link(struct gdb_remote *remote)
+{
+	return &remote->link;
 }
 
 /* Memory ------------------------------------------------------------------------------------------------- */
@@ -365,17 +379,6 @@ int gdb_remote_write(struct gdb_remote *remote, uint64_t address, const void *by
 	return 0;
 }
 
-int gdb_remote_set_physical(struct gdb_remote *remote, bool is_physical, struct error *err)
-{
-	char reply[16];
-	int status = gdb_remote_ask(remote, is_physical ? "Qqemu.PhyMemMode:1" : "Qqemu.PhyMemMode:0", reply,
-				    sizeof(reply), NULL, err);
-
-	if (!status && strcmp(reply, "OK") != 0)
-		status = error_set(err, -EOPNOTSUPP, "gdb stub: it doesn't read physical memory");
-	return status;
-}
-
 /* Running ------------------------------------------------------------------------------------------------ */
 
 /* A request without an answer. */
@@ -438,7 +441,6 @@ static void take_features(struct gdb_remote *remote, char *text)
 		}
 		remote->traits.has_no_ack |= strcmp(word, "QStartNoAckMode+") == 0;
 		remote->traits.has_binary_read |= strcmp(word, "binary-upload+") == 0;
-		remote->traits.has_features |= strcmp(word, "qXfer:features:read+") == 0;
 	}
 }
 
@@ -497,6 +499,8 @@ int gdb_remote_open_fd(int fd, int timeout_ms, void (*on_stop)(void *context), v
 		close(fd);
 		return error_set(err, -ENOMEM, "gdb stub: out of memory");
 	}
+	remote->link.ask = link_ask;
+	remote->link.read = link_read;
 	remote->fd = fd;
 	remote->timeout_ms = timeout_ms;
 	remote->on_stop = on_stop;

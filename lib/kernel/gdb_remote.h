@@ -20,6 +20,7 @@
 #include "memory_source.h"
 
 struct gdb_remote;
+struct packet_link;
 
 /* What went over the wire since the connection began. */
 struct gdb_remote_counts {
@@ -32,7 +33,7 @@ struct gdb_remote_counts {
 struct gdb_remote_traits {
 	size_t packet_size;  /* characters that the stub takes and sends */
 	bool is_qemu;        /* knows Qqemu.PhyMemMode */
-	bool has_no_ack, has_binary_read, has_features;
+	bool has_no_ack, has_binary_read;
 	bool is_pipelined;
 	bool was_running;    /* the stub said that it stopped when we came */
 };
@@ -68,18 +69,14 @@ int gdb_remote_ask(struct gdb_remote *remote, const char *request, char *reply, 
 /* A command to the stub's own monitor (qRcmd; QEMU: HMP). Text to be freed. -EOPNOTSUPP without a monitor. */
 int gdb_remote_monitor(struct gdb_remote *remote, const char *command, char **ret_text, struct error *err);
 
-/* An object of qXfer, whole, NUL-terminated, to be freed: "features", "target.xml". -ENOENT. */
-int gdb_remote_transfer(struct gdb_remote *remote, const char *object, const char *annex, char **ret_text,
-			struct error *err);
+/* The same connection for packet_requests.h. It is the remote's, and lives as long. */
+struct packet_link *gdb_remote_link(struct gdb_remote *remote);
 
 /* As memory_source_ops.read, in the address space that the stub is set to. */
 int gdb_remote_read(struct gdb_remote *remote, struct memory_read *reads, size_t count, struct error *err);
 /* -EFAULT when the stub refuses; what came before may have been written. */
 int gdb_remote_write(struct gdb_remote *remote, uint64_t address, const void *bytes, size_t size,
 		     struct error *err);
-
-/* QEMU: reads and writes are of physical memory from now on, or of the current CPU's virtual memory. */
-int gdb_remote_set_physical(struct gdb_remote *remote, bool is_physical, struct error *err);
 
 /* Let the target run (c), stop it again (0x03) and wait for that. Both move the generation on. */
 int gdb_remote_continue(struct gdb_remote *remote, struct error *err);

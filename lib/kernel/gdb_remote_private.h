@@ -5,8 +5,10 @@
 
 #include "gdb_packet.h"
 #include "gdb_remote.h"
+#include "packet_link.h"
 
 struct gdb_remote {
+	struct packet_link link;
 	int fd;
 	int timeout_ms;
 	struct gdb_decoder decoder;

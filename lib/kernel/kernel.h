@@ -78,6 +78,11 @@ struct kernel_files {
 int kernel_open(struct memory_source *source, const struct kernel_files *files, struct kernel **ret_kernel,
 		struct error *err);
 void kernel_close(struct kernel *kernel);
+/*
+ * The target ran since: whether what is in memory now is still this kernel, from the same boot, and nothing was
+ * missing when it was opened. False: open it again. Call kernel_forget() before.
+ */
+bool kernel_is_unchanged(struct kernel *kernel);
 
 /*
  * Reads at kernel virtual addresses, through a page cache (bounded; emptied by kernel_forget(), and by itself

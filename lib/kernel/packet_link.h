@@ -22,11 +22,16 @@ struct packet_link {
 	 */
 	int (*ask)(struct packet_link *link, const char *request, char *reply, size_t capacity, size_t *ret_size,
 		   struct error *err);
-	/* Several at once, if the link can do better than one by one; NULL otherwise. As memory_source_ops.read. */
+	/*
+	 * Memory in the address space that the stub is set to, if the link can do better than by one m packet after
+	 * the other; NULL otherwise. As memory_source_ops.read.
+	 */
 	int (*read)(struct packet_link *link, struct memory_read *reads, size_t count, struct error *err);
 	/* Whoever owns the connection has a thread selected; told before and after we select others (Hg). May be NULL. */
 	int (*begin)(struct packet_link *link, struct error *err);
 	void (*end)(struct packet_link *link);
+	/* True: the user pressed Ctrl-C. Asked now and then by what takes long without packets. May be NULL. */
+	bool (*is_interrupted)(struct packet_link *link);
 	/* The process at the other end if it runs on this machine, else 0: QEMU's memory is then read directly. */
 	pid_t peer;
 };

@@ -13,7 +13,8 @@
 #include "cleanup.h"
 #include "gdb_registers.h"
 #include "gdb_remote.h"
-#include "qemu_monitor.h"
+#include "packet_link.h"
+#include "packet_requests.h"
 #include "target_guard.h"
 #include "target_socket.h"
 
@@ -35,9 +36,7 @@ struct source_gdb {
 	bool stays;         /* it must not run afterwards, whatever it was */
 	bool resumes;       /* it is to run afterwards */
 	bool is_physical;   /* what the stub reads now */
-	bool was_physical;  /* and did before */
-	struct cpu_registers *cpus;
-	struct memory_range *ram;
+	struct packet_facts facts;
 };
 
 static void gdb_close(struct memory_source *source)
@@ -45,55 +44,24 @@ static void gdb_close(struct memory_source *source)
 	struct source_gdb *gdb = (struct source_gdb *)source;
 
 	if (gdb->remote) {
-		if (gdb->is_physical != gdb->was_physical)
-			gdb_remote_set_physical(gdb->remote, gdb->was_physical, NULL);
+		if (gdb->is_physical != gdb->facts.was_physical)
+			packet_set_physical(gdb_remote_link(gdb->remote), gdb->facts.was_physical, NULL);
 		if (gdb->resumes)
 			gdb_remote_detach(gdb->remote, NULL);
 		gdb_remote_close(gdb->remote);
 	}
 	target_guard_end(&gdb->guard);
-	free(gdb->cpus);
-	free(gdb->ram);
+	packet_facts_deinit(&gdb->facts);
 	free(gdb);
 }
 
 DEFINE_CLEANUP(gdb, struct source_gdb *, if (v) gdb_close(&v->source));
 
-/* Physical addresses outside of RAM are devices, which a read may disturb. */
-static bool is_ram(const struct memory_source *source, const struct memory_read *read)
-{
-	if (!source->ram_count)
-		return true;
-	for (size_t i = 0; i < source->ram_count; i++) {
-		const struct memory_range *range = &source->ram[i];
-
-		if (read->address - range->start < range->size &&
-		    read->size <= range->size - (read->address - range->start))
-			return true;
-	}
-	return false;
-}
-
-static int read_physical(struct source_gdb *gdb, struct memory_read *reads, size_t count, struct error *err)
-{
-	for (size_t from = 0, to; from < count; from = to) {
-		int status;
-
-		for (to = from; to < count && is_ram(&gdb->source, &reads[to]); to++)
-			;
-		status = gdb_remote_read(gdb->remote, reads + from, to - from, err);
-		if (status)
-			return status;
-		for (; to < count && !is_ram(&gdb->source, &reads[to]); to++)
-			reads[to].result = -EFAULT;
-	}
-	return 0;
-}
-
 static int gdb_read(struct memory_source *source, enum address_space space, struct memory_read *reads,
 		    size_t count, struct error *err)
 {
 	struct source_gdb *gdb = (struct source_gdb *)source;
+	struct packet_link *link = gdb_remote_link(gdb->remote);
 	bool is_physical = space == SPACE_PHYSICAL;
 	int status = 0;
 
@@ -103,13 +71,13 @@ static int gdb_read(struct memory_source *source, enum address_space space, stru
 		return 0;
 	}
 	if (gdb->is_physical != is_physical) {
-		status = gdb_remote_set_physical(gdb->remote, is_physical, err);
+		status = packet_set_physical(link, is_physical, err);
 		if (!status)
 			gdb->is_physical = is_physical;
 	}
 	if (!status)
-		status = is_physical ? read_physical(gdb, reads, count, err) :
-				       gdb_remote_read(gdb->remote, reads, count, err);
+		status = is_physical ? packet_read_ram(link, source->ram, source->ram_count, reads, count, err) :
+				       packet_read(link, reads, count, err);
 	source->generation = gdb_remote_generation(gdb->remote);
 	return status;
 }
@@ -141,58 +109,37 @@ static enum target_state state_before(struct gdb_remote *remote)
 	return TARGET_UNKNOWN;
 }
 
-/* Facts that only QEMU's monitor has. Whatever it doesn't say is found out from memory later. */
-static void ask_monitor(struct source_gdb *gdb)
-{
-	CLEANUP(free) char *text = NULL;
-	CLEANUP(free) char *registers = NULL;
-	CLEANUP(free) struct qemu_ram *ram = NULL;
-	CLEANUP(free) struct cpu_registers *cpus = NULL;
-	size_t count;
-
-	if (!gdb_remote_monitor(gdb->remote, QEMU_COMMAND_MEMORY, &text, NULL) &&
-	    !qemu_parse_memory(text, &ram, &count) &&
-	    !qemu_ram_ranges(ram, count, &gdb->ram, &gdb->source.ram_count))
-		gdb->source.ram = gdb->ram;
-	if (gdb_remote_monitor(gdb->remote, QEMU_COMMAND_REGISTERS, &registers, NULL) ||
-	    qemu_parse_registers(registers, &cpus, &count))
-		return;
-	for (size_t i = 0; i < count && i < gdb->source.cpu_count; i++)
-		gdb->cpus[i].idt_base = cpus[i].idt_base;
-}
-
 /* What is due now that it is known what was found. */
 static void decide(struct source_gdb *gdb)
 {
 	char farewell[128] = "";
 
-	if (gdb_remote_traits(gdb->remote)->is_qemu)
+	if (gdb->facts.is_qemu)
 		snprintf(farewell, sizeof(farewell), RESYNCHRONISE "%s%s",
-			 gdb->was_physical ? PHYSICAL_READS : VIRTUAL_READS, gdb->resumes ? DETACH : "");
+			 gdb->facts.was_physical ? PHYSICAL_READS : VIRTUAL_READS, gdb->resumes ? DETACH : "");
 	target_guard_decide(&gdb->guard, farewell);
 }
 
 static int find_out(struct source_gdb *gdb, struct error *err)
 {
-	const struct gdb_remote_traits *traits = gdb_remote_traits(gdb->remote);
-	char reply[16];
-	int status = 0;
+	struct packet_link *link = gdb_remote_link(gdb->remote);
+	struct packet_facts *facts = &gdb->facts;
+	int status = packet_find_kind(link, facts, err);
 
-	gdb->source.has_space[SPACE_VIRTUAL] = true;
-	gdb->source.has_space[SPACE_PHYSICAL] = traits->is_qemu;
-	if (traits->is_qemu) {
-		status = gdb_remote_ask(gdb->remote, "qqemu.PhyMemMode", reply, sizeof(reply), NULL, err);
-		gdb->was_physical = gdb->is_physical = !status && reply[0] == '1';
-	}
+	gdb->is_physical = facts->was_physical;
 	decide(gdb);
 	if (!status)
-		status = gdb_registers_read(gdb->remote, traits->is_qemu, &gdb->cpus, &gdb->source.cpu_count,
-					    err);
+		status = packet_find_cpus(link, facts, err);
+	if (!status && facts->is_qemu)
+		status = packet_find_ram(link, facts, err);
 	if (status)
 		return status;
-	gdb->source.cpus = gdb->cpus;
-	if (traits->is_qemu)
-		ask_monitor(gdb);
+	gdb->source.has_space[SPACE_VIRTUAL] = true;
+	gdb->source.has_space[SPACE_PHYSICAL] = facts->is_qemu;
+	gdb->source.cpus = facts->cpus;
+	gdb->source.cpu_count = facts->cpu_count;
+	gdb->source.ram = facts->ram;
+	gdb->source.ram_count = facts->ram_count;
 	return 0;
 }
 

@@ -105,7 +105,7 @@ static void check_conversation(const uint8_t *data, size_t size)
 	    shutdown(pair[1], SHUT_WR) < 0)
 		abort();
 	if (gdb_remote_open_fd(pair[0], 1000, NULL, NULL, &remote, NULL) == 0) {
-		if (gdb_registers_read(remote, gdb_remote_traits(remote)->is_qemu, &cpus, &count, NULL) == 0)
+		if (gdb_registers_read(gdb_remote_link(remote), gdb_remote_traits(remote)->is_qemu, &cpus, &count, NULL) == 0)
 			CHECK(count >= 1);
 		free(cpus);
 		if (gdb_remote_monitor(remote, "info", &text, NULL) == 0)
