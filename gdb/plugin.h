@@ -39,6 +39,8 @@ struct dill_gdb_style {
 struct dill_gdb;
 
 uint32_t dill_gdb_interface(void);
+/* For @peer of struct dill_gdb_host: @words are gdb's for its connection (gdb_connection.h). 0: can't be told. */
+int dill_gdb_peer(const char *words);
 /* One for each inferior. The host is copied. Opens nothing yet. NULL: out of memory. */
 struct dill_gdb *dill_gdb_create(const struct dill_gdb_host *host);
 void dill_gdb_destroy(struct dill_gdb *session);
@@ -58,7 +60,8 @@ int dill_gdb_run(struct dill_gdb *session, const char *const *words, const struc
 char *dill_gdb_help(const char *command);
 /*
  * What @prefix may become: @kind is "cache", "type", "member" (of @of, a type), "task", "command", "option" (of
- * the command @of). Lines, to be freed; at most 200. NULL: nothing, or it can't be told.
+ * the command @of), "trace" (after `dill` and the words @of, parted by blanks). Lines, to be freed; at most 200.
+ * NULL: nothing, or it can't be told.
  */
 char *dill_gdb_complete(struct dill_gdb *session, const char *kind, const char *of, const char *prefix);
 void dill_gdb_free(char *text);
