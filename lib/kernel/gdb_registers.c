@@ -26,10 +26,7 @@ struct thread_name {
 	char text[THREAD_NAME_BYTES];
 };
 
-static const struct {
-	const char *name;
-	uint16_t member;
-} wanted[] = {
+static const struct gdb_register_name wanted[] = {
 	{ "cr0", offsetof(struct cpu_registers, cr0) },
 	{ "cr3", offsetof(struct cpu_registers, cr3) },
 	{ "cr4", offsetof(struct cpu_registers, cr4) },
@@ -89,11 +86,14 @@ static const char *next_element(const char *xml, const char *name, const char **
 
 static void add_register(struct gdb_register_map *map, const char *name, uint32_t bits)
 {
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		if (strcmp(name, wanted[i].name) != 0 || bits > 64 ||
+	const struct gdb_register_name *names = map->names ? map->names : wanted;
+	size_t count = map->names ? map->name_count : sizeof(wanted) / sizeof(wanted[0]);
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(name, names[i].name) != 0 || bits > 64 ||
 		    map->count == sizeof(map->registers) / sizeof(map->registers[0]))
 			continue;
-		map->registers[map->count++] = (struct gdb_register){ .member = wanted[i].member,
+		map->registers[map->count++] = (struct gdb_register){ .member = names[i].member,
 								      .number = (uint16_t)map->next_number,
 								      .offset = map->next_offset,
 								      .size = (uint8_t)(bits / 8) };
@@ -130,6 +130,8 @@ void gdb_register_map_default(struct gdb_register_map *map)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		add_register(map, names[i], 64);
+	add_register(map, "eflags", 32);
+	add_register(map, "cs", 32);
 }
 
 bool gdb_description_include(const char *xml, size_t n, char *name, size_t size)
@@ -156,13 +158,12 @@ static bool decode_value(const char *text, size_t bytes, uint64_t *ret_value)
 	return true;
 }
 
-static void set_member(struct cpu_registers *registers, const struct gdb_register *one, uint64_t value)
+static void set_member(void *registers, const struct gdb_register *one, uint64_t value)
 {
 	memcpy((char *)registers + one->member, &value, sizeof(value));
 }
 
-void gdb_registers_decode(const struct gdb_register_map *map, const char *packet, size_t size,
-			  struct cpu_registers *registers)
+void gdb_registers_decode(const struct gdb_register_map *map, const char *packet, size_t size, void *registers)
 {
 	for (size_t i = 0; i < map->count; i++) {
 		const struct gdb_register *one = &map->registers[i];

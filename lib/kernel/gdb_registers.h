@@ -17,16 +17,24 @@ struct packet_link;
 
 #define GDB_REGISTERS_MAX 1024
 
-/* The registers that struct cpu_registers has, by the offset of their member. */
+/* A register that is wanted, and where its value goes: to a uint64_t at an offset in the caller's struct. */
+struct gdb_register_name {
+	const char *name;
+	uint16_t member;
+};
+
 struct gdb_register {
-	uint16_t member;  /* offsetof in struct cpu_registers */
+	uint16_t member;  /* offsetof in struct cpu_registers, or as gdb_register_name says */
 	uint16_t number;  /* for p */
 	uint32_t offset;  /* bytes, in the g packet */
 	uint8_t size;     /* bytes, 1 to 8 */
 };
 
+/* All zeros at first: then the registers are those of struct cpu_registers. */
 struct gdb_register_map {
-	struct gdb_register registers[16];
+	const struct gdb_register_name *names; /* others that are wanted; borrowed */
+	size_t name_count;
+	struct gdb_register registers[32];
 	size_t count;
 	uint32_t next_offset, next_number; /* behind the last register that was described */
 };
@@ -36,14 +44,16 @@ struct gdb_register_map {
  * that is no XML adds nothing.
  */
 void gdb_register_map_add(struct gdb_register_map *map, const char *xml);
-/* The registers that gdb takes for granted without a description: amd64's first 17. */
+/* The registers that gdb takes for granted without a description: amd64's general ones. */
 void gdb_register_map_default(struct gdb_register_map *map);
 /* The n-th (from 0) file that <xi:include href="…"/> names. False when there is none. */
 bool gdb_description_include(const char *xml, size_t n, char *name, size_t size);
 
-/* Values out of a g packet (hexadecimal text). "xx" for a byte, unknown ones and those beyond its end: 0. */
-void gdb_registers_decode(const struct gdb_register_map *map, const char *packet, size_t size,
-			  struct cpu_registers *registers);
+/*
+ * Values out of a g packet (hexadecimal text) into a struct cpu_registers, or what the map's names are of. Those
+ * beyond its end, and unknown ones ("xx" for a byte), stay as they are.
+ */
+void gdb_registers_decode(const struct gdb_register_map *map, const char *packet, size_t size, void *registers);
 
 /*
  * All CPUs of a stub: each of its threads when @has_cpus_as_threads (QEMU), else only the one that it stopped

@@ -8,8 +8,15 @@
  * gdb's own breakpoints, steps and Ctrl-C work as without him: a stop that is gdb's too is handled here first
  * and then passed on.
  *
- * When gdb goes (detach, kill, end of its connection), all traps of ours are taken away before that reaches
- * the stub, and a guard (target_guard.h) does so should this process be killed.
+ * How it ends:
+ * - gdb detaches or kills: traps of ours are taken away before the stub hears of it.
+ * - gdb's connection ends without that. Did gdb wait for the target, the target is set free (D): it runs, with
+ *   nobody's traps. Did it stand still, ours are taken away and it stands still for the next debugger, as after
+ *   gdb's `disconnect`.
+ * - The target's connection ends: so does gdb's.
+ * - This process is killed: gdb's connection ends, and a guard (target_guard.h) does for a QEMU what is said for
+ *   the end of gdb's connection, except that gdb's own traps are gone as well in any case. Other stubs see the
+ *   end of their connection only.
  */
 #ifndef DILL_STUB_PROXY_H
 #define DILL_STUB_PROXY_H
@@ -31,9 +38,10 @@ enum stub_verdict {
 struct stub_handlers {
 	void *context;
 	/*
-	 * One of our traps was met. A handler that goes on from a breakpoint has moved the CPU past it
-	 * (stub_registers_jump(), stub_step()). Negative: the tracer can't go on; the proxy clears all traps and
-	 * passes packets only, from then on; @err is said to gdb's user.
+	 * One of our traps was met, once for each time. From a breakpoint the handler may move the CPU on
+	 * (stub_registers_jump(), stub_step()), unless stop->is_gdbs; where it doesn't, the proxy steps past it.
+	 * Negative: the tracer can't go on; the proxy clears all traps and passes packets only, from then on; @err
+	 * is said to gdb's user.
 	 */
 	int (*on_trap)(void *context, struct stub_target *target, const struct stub_stop *stop,
 		       enum stub_verdict *ret_verdict, struct error *err);
@@ -53,6 +61,7 @@ struct stub_handlers {
  */
 int stub_proxy_open(int gdb_fd, int target_fd, int control_fd, const struct stub_handlers *handlers,
 		    struct stub_proxy **ret_proxy, struct error *err);
+/* Closes both connections. NULL is fine. */
 void stub_proxy_close(struct stub_proxy *proxy);
 
 struct stub_target *stub_proxy_target(struct stub_proxy *proxy);
@@ -64,14 +73,24 @@ struct stub_target *stub_proxy_target(struct stub_proxy *proxy);
 int stub_proxy_run(struct stub_proxy *proxy, struct error *err);
 
 /*
+ * After stub_proxy_run() gave 0 because on_control() said so: take the connection to the target out of it, to be
+ * used without us. -1 when it can't be (gdb or the target was gone first). No guard is on it any more.
+ */
+int stub_proxy_take_target(struct stub_proxy *proxy);
+/* As if gdb's connection had ended, for when nobody takes the target. 0 or negative. */
+int stub_proxy_abandon(struct stub_proxy *proxy, struct error *err);
+
+/*
  * Text for gdb's user, shown while the target runs for gdb (an O packet); kept until then otherwise, up to a
  * bound, beyond which lines are dropped and counted in a last line that says so.
  */
 void stub_proxy_say(struct stub_proxy *proxy, const char *text, size_t size);
 
-/* Stops handled, and those passed on, since the beginning. */
+/* Since the beginning. */
 struct stub_proxy_counts {
-	uint64_t traps, told, gdb_stops;
+	uint64_t traps;     /* of ours that were met */
+	uint64_t told;      /* of them, those at which gdb got a stop as well */
+	uint64_t gdb_stops; /* gdb's own: breakpoints, steps, Ctrl-C, whether also ours or not */
 	uint64_t busy_ns; /* host time in which the target stood still for our traps */
 };
 const struct stub_proxy_counts *stub_proxy_counts(const struct stub_proxy *proxy);

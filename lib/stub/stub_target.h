@@ -55,6 +55,8 @@ struct stub_stop {
 	enum stub_trap_kind trap; /* of STUB_STOP_WATCH */
 	uint64_t address;         /* watched, as it was set */
 	unsigned cpu;             /* 0-based; QEMU's threads p1.1, p1.2 … are CPUs 0, 1 … */
+	/* gdb is told of this stop in any case (it has a trap there, or steps): the CPU must stay where it is. */
+	bool is_gdbs;
 };
 
 /* How many CPUs (threads) the target has. At least 1. */
@@ -77,13 +79,20 @@ int stub_memory_read(struct stub_target *target, unsigned cpu, struct memory_rea
 /*
  * Take away and set traps, in this order, while the target stands still. Ours are apart from gdb's own: both
  * may have one at the same place. Which of ours are set is remembered, for stub_traps_clear().
+ *
+ * Taking away costs no round trip where the stub takes requests ahead of their answers; nor does setting, with
+ * a translated target and a kind that was accepted before: the result is then 0, and should the stub refuse it
+ * after all, the trap is as if it had never been set. In gdb's non-stop mode all are refused (-EOPNOTSUPP).
  */
 int stub_traps_change(struct stub_target *target, struct stub_trap *removed, size_t removed_count,
 		      struct stub_trap *added, size_t added_count, struct error *err);
 int stub_traps_clear(struct stub_target *target, struct error *err);
 size_t stub_trap_count(const struct stub_target *target);
 
-/* Let @cpu run one instruction, the others none, with none of our breakpoints there. Waits for it. */
+/*
+ * Let @cpu run one instruction, the others none, with no breakpoint there. Waits for it. A watchpoint that it
+ * meets is handled as a stop of its own, after the one in hand.
+ */
 int stub_step(struct stub_target *target, unsigned cpu, struct error *err);
 
 /* For source_packets.h, which reads everything else of the kernel over the same connection. */
