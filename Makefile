@@ -45,15 +45,16 @@ lib_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard $(LIB_FOL
 view_objects := $(patsubst %.c,$(O)/%.o,$(wildcard view/*.c))
 cmd_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard cmd/*.c)))
 gdb_objects := $(patsubst %.c,$(O)/%.o,$(wildcard gdb/*.c))
-# In gdb's process; main.o would be in the way. The rest of gdb/ is the tracer's.
-gdb_library_objects := $(filter $(O)/gdb/plugin%.o $(O)/gdb/control.o,$(gdb_objects)) \
+# In gdb's process; main.o would be in the way. The rest of gdb/ is the tracer's, which is a process of its own.
+gdb_library_objects := $(filter $(O)/gdb/plugin%.o $(O)/gdb/control.o $(O)/gdb/interpose.o,$(gdb_objects)) \
 	$(filter-out $(O)/cmd/main.o,$(cmd_objects))
+gdb_tracer_objects := $(filter-out $(O)/gdb/plugin%.o $(O)/gdb/interpose.o,$(gdb_objects))
 skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard cmd/*.bpf.c))
 lib_skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard lib/kernel/*.bpf.c))
 unit_tests := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 fuzz_replays := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-all: $(O)/dill $(O)/gdb/libdill-gdb.so $(if $(wildcard gdb/dill.py),$(O)/gdb/dill.py)
+all: $(O)/dill $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(if $(wildcard gdb/dill.py),$(O)/gdb/dill.py)
 
 help:
 	@echo 'make           build/dill, the one executable'
@@ -115,6 +116,8 @@ $(O)/dill: $(cmd_objects) $(O)/libview.a $(O)/libdill.a
 $(O)/gdb/libdill-gdb.so: $(gdb_library_objects) $(O)/libview.a $(O)/libdill.a gdb/plugin.map
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared -Wl,--version-script=gdb/plugin.map $(if $(SANITIZE),,-Wl,-z,defs) \
 		-o $@ $(filter-out %.map,$^) $(LIBS)
+$(O)/gdb/dill-tracer: $(gdb_tracer_objects) $(O)/libview.a $(O)/libdill.a
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 # Beside its library, where it looks for it.
 $(O)/gdb/dill.py: gdb/dill.py
 	@mkdir -p $(@D)
@@ -128,6 +131,10 @@ $(O)/tests/unit/%: tests/unit/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd -Igdb $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
 		-lcmocka $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(LIBS)
+# What gdb's process does to get a tracer, for tests that call it from Python.
+$(O)/tests/interpose.so: $(O)/gdb/interpose.o $(O)/gdb/control.o $(O)/gdb/plugin_connection.o $(O)/libdill.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared -o $@ $^ $(LIBS)
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -o $@ $< $(O)/libview.a $(O)/libdill.a $(LIBS)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Puts dill-tracer between gdb and its stub and takes it out again, from within gdb's process: finds gdb's
- * socket among its descriptors, and replaces what is behind that number. gdb notices nothing. What the tracer
- * does is stub_proxy.h's part, what is said to it control.h's.
+ * Puts dill-tracer between gdb and its stub and takes it out again, from within gdb's process: replaces what is
+ * behind the number of gdb's descriptor. gdb notices nothing. What the tracer does is stub_proxy.h's part, what
+ * is said to it control.h's.
  *
  * gdb must be idle, and its target stand still, for the beginning; not for the end. The tracer is no child of
  * gdb's and in a session of its own: signals of the terminal and gdb's waits miss it.
@@ -27,21 +27,11 @@ struct interpose_ready {
 };
 
 /*
- * gdb's socket to its stub. @connection is what gdb says of it (gdb.TargetConnection.details: "localhost:1234",
- * "/run/gdb.sock"). Stays gdb's. -ENOENT: there is none; -EEXIST: several could be it; -EOPNOTSUPP: gdb talks
- * to its stub in another way (serial line, pipe, UDP).
+ * Start the program @tracer between gdb's descriptor @fd and the stub (gdb_connection.h finds it), which runs
+ * in process @peer of this machine (0: not known). -EBUSY: gdb isn't idle.
  */
-int interpose_find(const char *connection, int *ret_fd, struct error *err);
-
-/*
- * The process at the other end of a socket when it is a QEMU on this machine that we may look into, else 0: by
- * SO_PEERCRED (unix(7)), or for TCP /proc/net/tcp and the descriptors of processes.
- */
-pid_t interpose_peer(int fd);
-
-/* Start the program @tracer between gdb's descriptor @fd and the stub. */
-int interpose_start(int fd, const char *tracer, struct interpose **ret_interpose, struct error *err);
-/* To say words to the tracer. Stays ours. */
+int interpose_start(int fd, pid_t peer, const char *tracer, struct interpose **ret_interpose, struct error *err);
+/* To say words to the tracer (control.h). Stays ours. */
 int interpose_control_fd(const struct interpose *interpose);
 pid_t interpose_tracer(const struct interpose *interpose);
 /* -EPIPE: the tracer is gone, without having been told to, and gdb's connection with it. */

@@ -3,11 +3,11 @@
  * dill-tracer: the process between gdb and its stub (stub_proxy.h), started by interpose.c. Is no tool for the
  * command line: its arguments are descriptors.
  *
- *     dill-tracer GDB TARGET CONTROL RETURN
+ *     dill-tracer GDB TARGET CONTROL RETURN PEER
  *
  * GDB and TARGET are the two connections, CONTROL the plugin's words, RETURN the way back: what became of the
  * start (struct interpose_ready), and in the end the target's connection itself, so that gdb has it again and
- * nobody holds it open should this process die.
+ * nobody holds it open should this process die. PEER is the stub's process if it is on this machine, else 0.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "interpose.h"
+#include "packet_link.h"
 #include "stub_proxy.h"
 
 /* No words yet: the end of them means to leave. */
@@ -59,11 +60,9 @@ static int run(struct stub_proxy *proxy, int return_fd, struct error *err)
 
 	if (status)
 		return status;
-	target_fd = stub_proxy_take_target(proxy);
-	if (target_fd < 0)
-		return 0;
+	target_fd = stub_proxy_target_fd(proxy);
 	/* gdb may have gone in this very moment, and with it whoever would take the target. */
-	return give_back(return_fd, target_fd);
+	return target_fd >= 0 && give_back(return_fd, target_fd) ? stub_proxy_abandon(proxy, err) : 0;
 }
 
 /* A process of nobody's: gdb doesn't get to see its end, nor it gdb's terminal. */
@@ -84,7 +83,7 @@ int main(int argc, char **argv)
 	struct stub_proxy *proxy;
 	int fds[4], status;
 
-	if (argc != 5)
+	if (argc != 6)
 		return 2;
 	for (int i = 0; i < 4; i++) {
 		fds[i] = atoi(argv[i + 1]);
@@ -96,6 +95,7 @@ int main(int argc, char **argv)
 	say_ready(fds[3], status, &err);
 	if (status)
 		return 3;
+	stub_packet_link(stub_proxy_target(proxy))->peer = (pid_t)atoi(argv[5]);
 	status = run(proxy, fds[3], &err);
 	stub_proxy_close(proxy);
 	return status ? 3 : 0;

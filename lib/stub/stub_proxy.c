@@ -140,17 +140,9 @@ int stub_proxy_abandon(struct stub_proxy *proxy, struct error *err)
 	return status;
 }
 
-int stub_proxy_take_target(struct stub_proxy *proxy)
+int stub_proxy_target_fd(const struct stub_proxy *proxy)
 {
-	int fd = -1;
-
-	if (!proxy->is_leaving || proxy->target->is_lost)
-		return -1;
-	target_guard_end(&proxy->guard);
-	fd = proxy->target->stream.fd;
-	proxy->target->stream.fd = -1;
-	proxy->target->is_lost = true;
-	return fd;
+	return proxy->is_leaving && !proxy->target->is_lost ? proxy->target->stream.fd : -1;
 }
 
 /* The connection is as without us: nothing is under way in it, gdb's thread is selected, all is acknowledged. */

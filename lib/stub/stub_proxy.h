@@ -73,10 +73,10 @@ struct stub_target *stub_proxy_target(struct stub_proxy *proxy);
 int stub_proxy_run(struct stub_proxy *proxy, struct error *err);
 
 /*
- * After stub_proxy_run() gave 0 because on_control() said so: take the connection to the target out of it, to be
- * used without us. -1 when it can't be (gdb or the target was gone first). No guard is on it any more.
+ * After stub_proxy_run() gave 0: the connection to the target, fit to be used without us, if on_control() ended it;
+ * -1 if gdb did. Borrowed: to be duplicated before stub_proxy_close().
  */
-int stub_proxy_take_target(struct stub_proxy *proxy);
+int stub_proxy_target_fd(const struct stub_proxy *proxy);
 /* As if gdb's connection had ended, for when nobody takes the target. 0 or negative. */
 int stub_proxy_abandon(struct stub_proxy *proxy, struct error *err);
 
