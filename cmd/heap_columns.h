@@ -3,7 +3,7 @@
  * How an allocation or release of a kernel heap object is shown: one line of text, or one JSON object. The
  * vocabulary is the same wherever such events are shown, and stays once released.
  *
- *     kmem_cache_alloc_noprof: names_cache -> 0xffff888101234000, size: 4096, name: ls, pid: 123, cpu: 1, caller: …
+ *     kmem_cache_alloc_noprof: names_cache -> 0xffff888101234000, size: 4096, name: ls, pid: 123, cpu: 1, …
  *     kmem_cache_free: names_cache <- 0xffff888101234000, name: ls, pid: 123, cpu: 1, caller: putname+0x5b
  *     kmalloc_noprof: kmalloc-64 -> failed, size: 40, name: ls, pid: 123, cpu: 1
  *

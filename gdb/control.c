@@ -62,7 +62,8 @@ int control_pair(int ret_fds[2], struct error *err)
 static int send_message(int fd, const struct message *message, long long deadline_ms)
 {
 	for (;;) {
-		ssize_t sent = send(fd, message, sizeof(message->head) + message->head.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t sent = send(fd, message, sizeof(message->head) + message->head.size,
+				    MSG_NOSIGNAL | MSG_DONTWAIT);
 		int status;
 
 		if (sent >= 0)
@@ -267,8 +268,9 @@ static int await_answer(struct control_asker *asker, int (*is_interrupted)(void)
 	}
 }
 
-int control_ask(struct control_asker *asker, const struct control_request *request, int (*is_interrupted)(void),
-		int silence_ms, struct control_answer *ret_answer, struct error *err)
+int control_ask(struct control_asker *asker, const struct control_request *request,
+		int (*is_interrupted)(void), int silence_ms, struct control_answer *ret_answer,
+		struct error *err)
 {
 	CLEANUP(free) struct message *message = malloc(sizeof(*message));
 	struct control_answer answer = { 0 };
@@ -287,7 +289,8 @@ int control_ask(struct control_asker *asker, const struct control_request *reque
 	}
 	control_answer_deinit(&answer);
 	if (status == -EINTR)
-		return error_set(err, status, is_over ? "interrupted" : "interrupted; the tracer is still busy");
+		return error_set(err, status,
+				 is_over ? "interrupted" : "interrupted; the tracer is still busy");
 	if (status != -ETIMEDOUT)
 		return connection_error(status, err);
 	cancel(asker, message);

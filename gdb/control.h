@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * The control socket between libdill-gdb.so in gdb and dill-tracer: a request is words, its answer is text and
- * an exit code. Both ends are here. What the words mean is trace_words.h's.
+ * The control socket between libdill-gdb.so in gdb and dill-tracer: a request is words, its answer is text
+ * and an exit code. Both ends are here. What the words mean is trace_words.h's.
  *
  * A socket pair of SOCK_SEQPACKET keeps the borders of messages, so that neither end can lose step: an answer
  * that comes after its asker has given up is told by its number and dropped.
@@ -53,8 +53,9 @@ struct control_asker {
  * -EINTR: interrupted; -ETIMEDOUT: nothing came for @silence_ms; -EPIPE: the tracer is gone; -E2BIG; -EPROTO:
  * it is another version. After all of them but -EPIPE and -EPROTO one may ask again.
  */
-int control_ask(struct control_asker *asker, const struct control_request *request, int (*is_interrupted)(void),
-		int silence_ms, struct control_answer *ret_answer, struct error *err);
+int control_ask(struct control_asker *asker, const struct control_request *request,
+		int (*is_interrupted)(void), int silence_ms, struct control_answer *ret_answer,
+		struct error *err);
 
 /* ---- the tracer's end ---- */
 

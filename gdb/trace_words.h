@@ -31,9 +31,9 @@ struct trace_session;
 struct trace_host {
 	void *context;
 	/*
-	 * The kernel of the target, which stands still: opened when `run` first asks, then kept as long as it is the
-	 * same one. It must live until the next call or trace_session_destroy(), whichever comes first. Whoever
-	 * reads for it may ask control_is_cancelled(), and fail with -EINTR.
+	 * The kernel of the target, which stands still: opened when `run` first asks, then kept as long as it
+	 * is the same one. It must live until the next call or trace_session_destroy(), whichever comes
+	 * first. Whoever reads for it may ask control_is_cancelled(), and fail with -EINTR.
 	 */
 	int (*open_kernel)(void *context, struct stub_target *target, struct kernel **ret_kernel,
 			   struct error *err);

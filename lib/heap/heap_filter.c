@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A pid is what strtol() would take whole: "123". "0" is the idle tasks' pid, which they share: by name only. */
+/* A pid is what strtol() would take whole: "123". "0" is the idle tasks' pid, which they share: by name only.
+ */
 static int32_t pid_of(const char *word)
 {
 	char *end;

@@ -16,7 +16,8 @@ enum { HEAP_FILTER_MAX = 64 }; /* names of each kind */
 
 enum heap_filter_relation {
 	HEAP_FILTER_AND, /* a named process and a named cache; a kind without names admits all */
-	HEAP_FILTER_OR,  /* a named process or a named cache; a kind without names admits none, unless both are so */
+	HEAP_FILTER_OR, /* a named process or a named cache; a kind without names admits none, unless both are
+			   so */
 };
 
 /* A process: by pid (tgid or tid), else by comm, exactly, as the kernel cut it to 15 bytes. */
@@ -34,7 +35,8 @@ struct heap_filter {
 	uint64_t changes; /* counts changes: whoever deduced something from the filter looks here */
 };
 
-/* @word is a pid in decimal, else a name. 0 also if it is there already. -ENOSPC, -EINVAL (empty, too long). */
+/* @word is a pid in decimal, else a name. 0 also if it is there already. -ENOSPC, -EINVAL (empty, too long).
+ */
 int heap_filter_add_process(struct heap_filter *filter, const char *word, struct error *err);
 int heap_filter_add_cache(struct heap_filter *filter, const char *name, struct error *err);
 /* -ENOENT: it isn't there. */
@@ -46,7 +48,8 @@ void heap_filter_relate(struct heap_filter *filter, enum heap_filter_relation re
 
 /* Whether one of the filter's processes is this task: false when it names none. */
 bool heap_filter_names_task(const struct heap_filter *filter, const char *comm, int32_t tgid, int32_t pid);
-/* Whether some event of this task can be wanted: what is asked before anything is found out about the event. */
+/* Whether some event of this task can be wanted: what is asked before anything is found out about the event.
+ */
 bool heap_filter_may_want_task(const struct heap_filter *filter, const char *comm, int32_t tgid, int32_t pid);
 /* False when only tasks of named processes can matter: others then need not be looked at. */
 bool heap_filter_wants_any_task(const struct heap_filter *filter);

@@ -57,9 +57,11 @@ static void *trace(void *context)
 		while (i < tracer->late_requests && !control_is_cancelled(tracer->fds[1]))
 			usleep(1000);
 		if (tracer->text_size)
-			control_answer(tracer->fds[1], received.sequence, 3, text, tracer->text_size, "too bad");
+			control_answer(tracer->fds[1], received.sequence, 3, text, tracer->text_size,
+				       "too bad");
 		else
-			control_answer(tracer->fds[1], received.sequence, 0, tracer->seen, strlen(tracer->seen), NULL);
+			control_answer(tracer->fds[1], received.sequence, 0, tracer->seen,
+				       strlen(tracer->seen), NULL);
 		control_received_deinit(&received);
 	}
 	free(text);
@@ -81,7 +83,9 @@ static void tracer_join(struct tracer *tracer)
 
 static struct control_request request_of(const char *const *words)
 {
-	struct control_request request = { .words = words, .directory = "/tmp", .columns = 80, .is_coloured = true };
+	struct control_request request = {
+		.words = words, .directory = "/tmp", .columns = 80, .is_coloured = true
+	};
 
 	while (words[request.word_count])
 		request.word_count++;
