@@ -30,37 +30,37 @@ enum heap_column {
 static const char *const kinds[] = { [HEAP_ALLOC] = "alloc", [HEAP_FREE] = "free", NULL };
 
 /* What the text composes of other columns stands as shown_…, not in JSON. */
-#define HEAP_COLUMNS(colour)                                                                             \
-	{                                                                                                \
-		[HEAP_TIME] = { .name = "time", .type = VIEW_TIME },                                     \
-		[HEAP_KIND] = { .name = "kind", .type = VIEW_ENUM, .names = kinds },                     \
-		[HEAP_FUNCTION] = { .name = "function", .type = VIEW_SYMBOL, .style = colour },          \
-		[HEAP_CACHE] = { .name = "cache", .type = VIEW_TEXT, .style = colour, .is_optional = true },     \
-		[HEAP_CACHE_ADDR] = { .name = "cache_addr", .type = VIEW_HEX, .is_optional = true },     \
+#define HEAP_COLUMNS(colour)                                                                           \
+	{                                                                                              \
+		[HEAP_TIME] = { .name = "time", .type = VIEW_TIME },                                   \
+		[HEAP_KIND] = { .name = "kind", .type = VIEW_ENUM, .names = kinds },                   \
+		[HEAP_FUNCTION] = { .name = "function", .type = VIEW_SYMBOL, .style = colour },        \
+		[HEAP_CACHE] = { .name = "cache", .type = VIEW_TEXT, .style = colour, .is_optional = true },   \
+		[HEAP_CACHE_ADDR] = { .name = "cache_addr", .type = VIEW_HEX, .is_optional = true },   \
 		[HEAP_ADDR] = { .name = "addr", .type = VIEW_HEX, .style = colour, .is_optional = true },\
-		[HEAP_FAILED] = { .name = "failed", .type = VIEW_BOOL, .is_optional = true },            \
-		[HEAP_SIZE] = { .name = "size", .type = VIEW_U64, .is_optional = true },                 \
-		[HEAP_OBJECT_SIZE] = { .name = "object_size", .type = VIEW_U64, .is_optional = true },   \
-		[HEAP_SHOWN_SIZE] = { .name = "shown_size", .type = VIEW_U64, .style = colour,           \
-				      .is_optional = true, .is_text_only = true },                       \
-		[HEAP_PID] = { .name = "pid", .type = VIEW_I64, .style = colour },                       \
-		[HEAP_TGID] = { .name = "tgid", .type = VIEW_I64 },                                      \
-		[HEAP_SHOWN_TGID] = { .name = "shown_tgid", .type = VIEW_I64, .style = colour,           \
-				      .is_optional = true, .is_text_only = true },                       \
-		[HEAP_COMM] = { .name = "comm", .type = VIEW_TEXT, .style = colour },                    \
-		[HEAP_CPU] = { .name = "cpu", .type = VIEW_U64, .style = colour },                       \
-		[HEAP_CALLER] = { .name = "caller", .type = VIEW_HEX, .is_optional = true },             \
-		[HEAP_CALLER_SYMBOL] = { .name = "caller_symbol", .type = VIEW_SYMBOL, .is_optional = true },    \
-		[HEAP_SHOWN_CALLER] = { .name = "shown_caller", .type = VIEW_SYMBOL, .style = colour,    \
-					.is_optional = true, .is_text_only = true },                     \
+		[HEAP_FAILED] = { .name = "failed", .type = VIEW_BOOL, .is_optional = true },          \
+		[HEAP_SIZE] = { .name = "size", .type = VIEW_U64, .is_optional = true },               \
+		[HEAP_OBJECT_SIZE] = { .name = "object_size", .type = VIEW_U64, .is_optional = true }, \
+		[HEAP_SHOWN_SIZE] = { .name = "shown_size", .type = VIEW_U64, .style = colour,         \
+				      .is_optional = true, .is_text_only = true },                     \
+		[HEAP_PID] = { .name = "pid", .type = VIEW_I64, .style = colour },                     \
+		[HEAP_TGID] = { .name = "tgid", .type = VIEW_I64 },                                    \
+		[HEAP_SHOWN_TGID] = { .name = "shown_tgid", .type = VIEW_I64, .style = colour,         \
+				      .is_optional = true, .is_text_only = true },                     \
+		[HEAP_COMM] = { .name = "comm", .type = VIEW_TEXT, .style = colour },                  \
+		[HEAP_CPU] = { .name = "cpu", .type = VIEW_U64, .style = colour },                     \
+		[HEAP_CALLER] = { .name = "caller", .type = VIEW_HEX, .is_optional = true },           \
+		[HEAP_CALLER_SYMBOL] = { .name = "caller_symbol", .type = VIEW_SYMBOL, .is_optional = true },  \
+		[HEAP_SHOWN_CALLER] = { .name = "shown_caller", .type = VIEW_SYMBOL, .style = colour,  \
+					.is_optional = true, .is_text_only = true },                   \
 	}
 
 static const struct view_column alloc_columns[] = HEAP_COLUMNS(COLOUR_SYMBOL);
 static const struct view_column free_columns[] = HEAP_COLUMNS(COLOUR_NUMBER);
 static const struct view_column failure_columns[] = HEAP_COLUMNS(COLOUR_BAD);
 
-#define WHO                                                                                              \
-	"{?, size: {shown_size}?}, name: {comm}, pid: {pid}{?, tgid: {shown_tgid}?}, cpu: {cpu}"         \
+#define WHO                                                                                            \
+	"{?, size: {shown_size}?}, name: {comm}, pid: {pid}{?, tgid: {shown_tgid}?}, cpu: {cpu}"       \
 	"{?, caller: {shown_caller}?}"
 
 static const struct view_record alloc_record = {

@@ -305,7 +305,7 @@ static enum stub_verdict happen(struct heap_event event)
 
 #define OBJECT UINT64_C(0xffff888101234000)
 #define ALLOC_LINE                                                                                       \
-	"kmem_cache_alloc_noprof: names_cache -> 0xffff888101234000, size: 4096, name: ls, pid: 123, cpu: 1, " \
+	"kmem_cache_alloc_noprof: names_cache -> 0xffff888101234000, size: 4096, name: ls, pid: 123, cpu: 1, "\
 	"caller: getname_flags+0x4f\n"
 #define FREE_LINE                                                                                         \
 	"kmem_cache_free: names_cache <- 0xffff888101234000, name: ls, pid: 123, cpu: 1, caller: "        \
