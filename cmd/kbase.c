@@ -96,6 +96,7 @@ enum {
 	SAVED_RELEASE,
 	SAVED_SYMBOLS,
 	SAVED_FUNCTIONS,
+	SAVED_FRAMES,
 	SAVED_BYTES,
 	SAVED_COLUMNS
 };
@@ -104,13 +105,15 @@ static const struct view_column saved_columns[SAVED_COLUMNS] = {
 	[SAVED_RELEASE] = { .name = "release", .type = VIEW_TEXT, .is_optional = true },
 	[SAVED_SYMBOLS] = { .name = "symbols", .type = VIEW_U64 },
 	[SAVED_FUNCTIONS] = { .name = "functions", .type = VIEW_U64 },
+	[SAVED_FRAMES] = { .name = "frames", .type = VIEW_U64 },
 	[SAVED_BYTES] = { .name = "file_bytes", .type = VIEW_BYTES },
 };
 static const struct view_record saved_record = {
 	.type = "symbols_saved",
 	.columns = saved_columns,
 	.column_count = SAVED_COLUMNS,
-	.text = "{file}: {symbols} {symbols:symbol|symbols}, {functions} of them functions; {file_bytes}",
+	.text = "{file}: {symbols} {symbols:symbol|symbols}, {functions} of them functions; "
+		"{frames} {frames:frame|frames}; {file_bytes}",
 };
 
 static const struct view_record *const kbase_records[] = { &kbase_record, &address_record, &number_record,
@@ -265,6 +268,7 @@ static int show_saved(struct view *view, const struct kernel *kernel, const char
 		[SAVED_RELEASE] = kernel->release[0] ? view_text(kernel->release) : view_absent(),
 		[SAVED_SYMBOLS] = view_u64(elf->symbol_count),
 		[SAVED_FUNCTIONS] = view_u64(elf->function_count),
+		[SAVED_FRAMES] = view_u64(elf->frame_count),
 		[SAVED_BYTES] = view_u64(elf->file.size),
 	};
 

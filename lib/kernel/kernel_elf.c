@@ -18,6 +18,8 @@
 #include "kernel.h"
 #include "kernel_open.h"
 #include "kernel_symbols.h"
+#include "orc_cfi.h"
+#include "orc_table.h"
 #include "symbol_table.h"
 
 #define BUILD_ID_TEXT 129
@@ -29,6 +31,7 @@
 #define PRODUCER "dill " DILL_VERSION
 
 DEFINE_CLEANUP(elf_writer, struct elf_writer, elf_writer_deinit(&v));
+DEFINE_CLEANUP(orc_tables, struct orc_tables *, orc_tables_close(v));
 DEFINE_CLEANUP(symbol_table, struct symbol_table, symbol_table_deinit(&v));
 
 /* A part of the address space that is a section. */
@@ -204,6 +207,32 @@ static void add_symbols(struct elf_writer *writer, const struct layout *layout, 
 	}
 }
 
+/* Frames ----------------------------------------------------------------------------------------------------- */
+
+static void add_frames(struct elf_writer *writer, struct kernel *kernel, const struct symbol_table *table,
+		       struct kernel_elf *elf)
+{
+	CLEANUP(orc_tables) struct orc_tables *tables = NULL;
+	CLEANUP(free) struct cfi_function *functions = calloc(table->count, sizeof(*functions));
+	uint32_t section;
+	size_t count = 0;
+
+	if (!functions || orc_tables_open(kernel, &tables))
+		return;
+	for (size_t i = 0; i < table->count; i++) {
+		const struct table_symbol *symbol = &table->symbols[i];
+
+		if (strchr("tTwW", symbol->type))
+			functions[count++] = (struct cfi_function){ symbol->address,
+								    cfi_role_of(table->names + symbol->name) };
+	}
+	section = elf_writer_section(writer, ".debug_frame", SHT_PROGBITS, 0, 0, 0);
+	if (!section)
+		return;
+	writer->sections[section].header.sh_addralign = 8;
+	elf->frame_count = orc_cfi_put(tables, functions, count, elf_writer_contents(writer, section));
+}
+
 /* Notes ------------------------------------------------------------------------------------------------------ */
 
 static int hex_digit(char digit)
@@ -306,6 +335,7 @@ int kernel_elf_make(struct kernel *kernel, struct kernel_elf *ret_elf, struct er
 	add_build_id(&writer, kernel);
 	add_producer(&writer);
 	add_symbols(&writer, &layout, &table, &elf);
+	add_frames(&writer, kernel, &table, &elf);
 	status = elf_writer_finish(&writer, &elf.file);
 	if (status)
 		return error_set(err, status, "out of memory");

@@ -23,6 +23,9 @@
 #define ROW_BYTES 8
 /* More rows than fit in an image of 1 GiB with a row for each instruction of one byte. */
 #define ROWS_MAX (1u << 30)
+/* Of all tables together, when all rows are asked for: a large kernel has a million. */
+#define ROWS_WALKED (1u << 24)
+#define PIECE_ROWS 4096
 
 /* One table and the text that it is about. */
 struct orc_part {
@@ -302,5 +305,95 @@ int orc_find(struct orc_tables *tables, uint64_t ip, struct orc_row *ret_row)
 				     tables->layout.size);
 	if (!status)
 		decode_row(tables, bytes, ret_row);
+	return status;
+}
+
+/* A walk along a table: the row that is known, and where it begins. */
+struct orc_walk {
+	struct orc_tables *tables;
+	const struct orc_part *part;
+	struct orc_row row;
+	uint64_t start;
+	bool has_row;
+	uint64_t left; /* rows that may still be looked at */
+	orc_visit visit;
+	void *context;
+};
+
+/* The row that is known is about what lies before @end. */
+static int end_row(struct orc_walk *walk, uint64_t end)
+{
+	uint64_t text_end = walk->part->text + walk->part->text_size;
+	uint64_t start = walk->start > walk->part->text ? walk->start : walk->part->text;
+
+	end = end < text_end ? end : text_end;
+	if (!walk->has_row || start >= end)
+		return 0;
+	return walk->visit(walk->context, start, end, &walk->row);
+}
+
+/* Rows [@first, @first + @count). @ret_is_over: the part's text ends among them. */
+static int walk_rows(struct orc_walk *walk, uint64_t first, size_t count, bool *ret_is_over)
+{
+	uint32_t distances[PIECE_ROWS];
+	uint8_t rows[PIECE_ROWS * ROW_BYTES];
+	size_t size = walk->tables->layout.size;
+	uint64_t ips = walk->part->ips + 4 * first;
+	struct kernel *kernel = walk->tables->kernel;
+	int status = 0;
+
+	if (kernel_read(kernel, ips, distances, 4 * count) ||
+	    kernel_read(kernel, walk->part->rows + first * size, rows, count * size))
+		return 0;
+	for (size_t i = 0; !status && !*ret_is_over && i < count; i++) {
+		uint64_t start = ips + 4 * i + (uint64_t)(int64_t)(int32_t)distances[i];
+		uint8_t bytes[ROW_BYTES] = { 0 };
+
+		if (walk->has_row && start < walk->start)
+			continue;
+		status = end_row(walk, start);
+		memcpy(bytes, rows + i * size, size);
+		decode_row(walk->tables, bytes, &walk->row);
+		walk->start = start;
+		walk->has_row = true;
+		*ret_is_over = start >= walk->part->text + walk->part->text_size;
+	}
+	return status;
+}
+
+static int walk_part(struct orc_walk *walk)
+{
+	const struct orc_part *part = walk->part;
+	bool is_over = false;
+	uint64_t at;
+	int status = bisect(walk->tables->kernel, part, part->text, &at);
+
+	if (status == -ENOENT)
+		at = 0;
+	else if (status)
+		return 0;
+	walk->has_row = false;
+	for (status = 0; !status && !is_over && at < part->count && walk->left;) {
+		uint64_t count = part->count - at;
+
+		count = count < PIECE_ROWS ? count : PIECE_ROWS;
+		count = count < walk->left ? count : walk->left;
+		walk->left -= count;
+		status = walk_rows(walk, at, count, &is_over);
+		at += count;
+	}
+	return status ? status : is_over ? 0 : end_row(walk, UINT64_MAX);
+}
+
+int orc_each(struct orc_tables *tables, orc_visit visit, void *context)
+{
+	struct orc_walk walk = { .tables = tables, .left = ROWS_WALKED, .visit = visit, .context = context };
+	int status = 0;
+
+	for (size_t i = 0; !status && i < tables->count; i++) {
+		walk.part = &tables->parts[i];
+		if (walk.part->count)
+			status = walk_part(&walk);
+	}
 	return status;
 }

@@ -52,6 +52,14 @@ void orc_tables_close(struct orc_tables *tables);
 /* The row for @ip. -ENOENT: none; -EFAULT. */
 int orc_find(struct orc_tables *tables, uint64_t ip, struct orc_row *ret_row);
 
+/*
+ * Rows with the code that each is about: [@start, @end), ascending within the image's text, its text of the boot, and
+ * that of each module, until @visit returns something else than 0, which is then returned. Rows that can't be read or
+ * that are out of order are left out, and all beyond a limit that no kernel comes near to.
+ */
+typedef int (*orc_visit)(void *context, uint64_t start, uint64_t end, const struct orc_row *row);
+int orc_each(struct orc_tables *tables, orc_visit visit, void *context);
+
 /* True when @address lies in the text of the image or of a module, whose name (else "") goes to @name. */
 bool orc_is_text(const struct orc_tables *tables, uint64_t address, char *name, size_t size);
 
