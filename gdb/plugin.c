@@ -37,6 +37,7 @@ void dill_gdb_destroy(struct dill_gdb *session)
 {
 	if (!session)
 		return;
+	session_remove_symbols(session);
 	session_close_kernel(session);
 	free(session);
 }

@@ -23,6 +23,7 @@ struct dill_gdb {
 	bool was_direct;           /* as it was opened */
 	bool is_stale;             /* the target ran since */
 	bool is_direct;            /* what the user wants now */
+	char *symbol_folder;       /* of the file that was written for gdb; NULL: none yet */
 	bool is_interrupted;       /* the user pressed Ctrl-C, or left the pager, during this call */
 	struct error error;
 	char message[sizeof(((struct error *)0)->text) * 2];
@@ -47,6 +48,11 @@ int session_open_kernel(void *session, const struct kernel_files *files, struct 
 int session_kernel(struct dill_gdb *session, struct kernel **ret_kernel);
 void session_close_kernel(struct dill_gdb *session);
 void session_init_link(struct dill_gdb *session);
+
+/* plugin_symbols.c ---- */
+
+/* The folder of the file that was written for gdb, and the file. */
+void session_remove_symbols(struct dill_gdb *session);
 
 /* plugin_sink.c ---- */
 
