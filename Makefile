@@ -48,7 +48,6 @@ gdb_objects := $(patsubst %.c,$(O)/%.o,$(wildcard gdb/*.c))
 # In gdb's process; main.o would be in the way. The rest of gdb/ is the tracer's, which is a process of its own.
 gdb_library_objects := $(filter $(O)/gdb/plugin%.o $(O)/gdb/control.o $(O)/gdb/interpose.o,$(gdb_objects)) \
 	$(filter-out $(O)/cmd/main.o,$(cmd_objects))
-gdb_tracer_objects := $(filter-out $(O)/gdb/plugin%.o $(O)/gdb/interpose.o,$(gdb_objects))
 skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard cmd/*.bpf.c))
 lib_skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard lib/kernel/*.bpf.c))
 unit_tests := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -105,7 +104,7 @@ $(O)/libdill.a: $(lib_objects)
 $(O)/libview.a: $(view_objects)
 	@rm -f $@
 	ar rcs $@ $^
-# For tests: whatever of cmd/ and gdb/ they need.
+# For the tracer and tests: whatever of cmd/ and gdb/ they need.
 $(O)/libcmd.a: $(cmd_objects) $(gdb_objects)
 	@rm -f $@
 	ar rcs $@ $^
@@ -116,7 +115,7 @@ $(O)/dill: $(cmd_objects) $(O)/libview.a $(O)/libdill.a
 $(O)/gdb/libdill-gdb.so: $(gdb_library_objects) $(O)/libview.a $(O)/libdill.a gdb/plugin.map
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared -Wl,--version-script=gdb/plugin.map $(if $(SANITIZE),,-Wl,-z,defs) \
 		-o $@ $(filter-out %.map,$^) $(LIBS)
-$(O)/gdb/dill-tracer: $(gdb_tracer_objects) $(O)/libview.a $(O)/libdill.a
+$(O)/gdb/dill-tracer: $(O)/gdb/tracer.o $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 # Beside its library, where it looks for it.
 $(O)/gdb/dill.py: gdb/dill.py
