@@ -87,6 +87,10 @@ static void note_prefix(struct insn_encoding *enc, uint8_t byte)
 	case 0x3e:
 		enc->has_segment_override = true;
 		break;
+	case 0x64:
+	case 0x65:
+		enc->has_thread_segment = true;
+		break;
 	}
 }
 
@@ -479,6 +483,7 @@ int insn_x86_decode(const uint8_t *code, size_t len, struct insn_x86 *ret_insn)
 		return r;
 	insn.length = (uint8_t)enc.at;
 	insn_x86_set_effects(&enc, &insn);
+	insn_x86_set_operands(&enc, &insn, shape);
 	set_target(&enc, &insn, shape);
 	insn.uprobe = uprobe_of(&enc, &insn);
 	*ret_insn = insn;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
  * Decodes one x86-64 instruction as user space runs it in 64-bit mode: its length, where it may go, what it
- * may change, and what a uprobe on it costs. It is no disassembler: operands are decoded only as far as
- * these questions need, and an encoding is not checked for every way in which a CPU could refuse it.
+ * may change, its registers and memory, and what a uprobe on it costs. It is no disassembler: operands are
+ * decoded only as far as these questions need, and an encoding is not checked for every way in which a CPU
+ * could refuse it.
  */
 #ifndef DILL_INSN_X86_H
 #define DILL_INSN_X86_H
@@ -73,6 +74,17 @@ struct insn_x86 {
 	uint8_t copy_to;         /* mov of a whole register to another one, else INSN_NO_REGISTER both */
 	uint8_t copy_from;
 	uint8_t tests_zero;      /* sets ZF exactly when all 64 bits of this register are zero */
+
+	/* Explicit operands. Of vector instructions registers are other ones, and EVEX displacements aren't scaled. */
+	uint8_t reg;             /* general one in ModRM.reg or in the opcode, else INSN_NO_REGISTER */
+	uint8_t rm;              /* ModRM.rm where it is a register, else INSN_NO_REGISTER */
+	uint8_t operand_size;    /* bytes that an integer instruction moves: 1, 2, 4, 8; 0: not known */
+	bool has_memory;         /* ModRM names memory, at base + index * scale + displacement */
+	bool is_rip_relative;    /* base is the next instruction's address */
+	bool is_elsewhere;       /* its address is in segment fs or gs, or has 32 bits only */
+	uint8_t base, index;     /* INSN_NO_REGISTER: none */
+	int32_t displacement;
+	bool loads;              /* may read that memory */
 };
 
 /*
@@ -82,6 +94,12 @@ struct insn_x86 {
  * prefix, and 16-bit near branches, whose length Intel and AMD disagree about.
  */
 int insn_x86_decode(const uint8_t *code, size_t len, struct insn_x86 *ret_insn);
+
+/*
+ * The address of the memory that @insn at @ip names by a constant: relative to rip, or absolute. True if it
+ * does.
+ */
+bool insn_x86_fixed_address(const struct insn_x86 *insn, uint64_t ip, uint64_t *ret_address);
 
 /* Name for a message, like "push %rbp", "ja", "test"; "opcode 0f ae" for what has no name here. */
 void insn_x86_name(const struct insn_x86 *insn, char *ret_text, size_t size);

@@ -18,7 +18,7 @@
  *   n  no general register, no memory       r  ModRM.reg         m  ModRM.rm, a register or memory
  *   w  ModRM.rm if it is memory              a d D  rax, rdx, both    c  rcx    o  the opcode's register
  *   x  rax and the opcode's register        X  ModRM.reg and rm          Y  rax and rm (cmpxchg)
- *   G 3 4 5 Z  opcode groups 1, 3, 4, 5, 8  S  string instruction        s  memory only
+ *   G 3 4 5 Z 9  opcode groups 1, 3, 4, 5, 8, 9  S  string instruction        s  memory only
  *   P  push   O  pop of the opcode's register   N  another pop           e  0f 1e: endbr64, rdssp, long nop
  *   T  return   H  stop   C  call   u  not known: everything
  */
@@ -32,7 +32,7 @@ static const char effects_0f[] =
 	"uurruuuuuuuHunnn" "nwnwnnnwnnuunnen" "uuuuuuuunwnwrrnn" "uDuDuuuuuuuuuuuu"
 	"rrrrrrrrrrrrrrrr" "rnnnnnnnnnnnnnnn" "nnnnnnnnnnnnnnnn" "nnnnnnnnuuuunnmw"
 	"nnnnnnnnnnnnnnnn" "mmmmmmmmmmmmmmmm" "PNunmmuuPNummmur" "YYrmrrrrrHZmrrrr"
-	"XXnwnrnuoooooooo" "nnnnnnwrnnnnnnnn" "nnnnnnnwnnnnnnnn" "nnnnnnnunnnnnnnH";
+	"XXnwnrn9oooooooo" "nnnnnnwrnnnnnnnn" "nnnnnnnwnnnnnnnn" "nnnnnnnunnnnnnnH";
 
 /* One-byte opcodes whose operands are bytes: the even ones, but for mov from a segment register. */
 static bool has_byte_operand(const struct insn_x86 *insn)
@@ -92,6 +92,14 @@ static void apply_group(const struct insn_encoding *enc, struct insn_x86 *insn, 
 	case 'Z': /* 4 is bt */
 		if (group != 4)
 			write_rm(enc, insn);
+		break;
+	case '9': /* 1 is cmpxchg8b and cmpxchg16b */
+		if (group != 1 || modrm_mod(insn) == 3) {
+			write_everything(insn);
+		} else {
+			insn->writes |= BIT(INSN_RAX) | BIT(INSN_RDX);
+			insn->stores = true;
+		}
 		break;
 	case '3': /* test, test, not, neg, mul, imul, div, idiv */
 		if (group == 2 || group == 3)
@@ -232,6 +240,7 @@ static void apply_effect(const struct insn_encoding *enc, struct insn_x86 *insn,
 	case 'G':
 	case 'Z':
 	case '3':
+	case '9':
 		apply_group(enc, insn, effect);
 		break;
 	case '4':

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
-/* What the two halves of the x86-64 decoder share: the encoding's fields. Not for use outside insn_x86*.c. */
+/* What the parts of the x86-64 decoder share: the encoding's fields. Not for use outside insn_x86*.c. */
 #ifndef DILL_INSN_X86_ENCODING_H
 #define DILL_INSN_X86_ENCODING_H
 
@@ -15,6 +15,7 @@ struct insn_encoding {
 	size_t len;
 	size_t at; /* bytes taken */
 	bool has_operand_size, has_address_size, has_rep, has_repne, has_lock, has_segment_override;
+	bool has_thread_segment;        /* fs or gs */
 	unsigned int distinct_prefixes; /* legacy ones */
 	uint8_t rex;                    /* 0 when absent */
 	unsigned int vector_map;
@@ -49,5 +50,8 @@ static inline unsigned int modrm_rm(const struct insn_encoding *enc, const struc
  * table marks as return, stop or indirect. The encoding is complete and valid.
  */
 void insn_x86_set_effects(const struct insn_encoding *enc, struct insn_x86 *insn);
+
+/* Fill @insn's explicit operands. @shape is the opcode's, as insn_x86.c lists them. */
+void insn_x86_set_operands(const struct insn_encoding *enc, struct insn_x86 *insn, char shape);
 
 #endif

@@ -4,13 +4,18 @@
  *
  * Two ways, and each function is caught by one of them:
  *
- * - By data. Every slab allocation reads the global gfp_allowed_mask once, early (slab_pre_alloc_hook(),
- *   mm/slub.c), and functions that free read globals to get from an address to its struct page (vmemmap_base,
- *   page_offset_base, phys_base). A read watchpoint on the global stops at a known instruction of a known
- *   function, and argument_places.h says where its arguments are there. The return is caught by a read
- *   watchpoint on the return address on the stack. QEMU's translator (TCG) keeps its translated code over such
- *   a stop, but throws all of it away at every breakpoint: measured, 50 times as many stops a second.
+ * - By data. Every slab allocation reads the global gfp_allowed_mask early (slab_pre_alloc_hook(), mm/slub.c).
+ *   Every release reads __kfence_pool (is_kfence_address(), include/linux/kfence.h) where KFENCE is built in, else
+ *   vmemmap_base to get from an address to its struct page. A read watchpoint on the global stops at a known
+ *   instruction of a known function, and argument_places.h says where its arguments are there. The return is
+ *   caught by a read watchpoint on the return address on the stack. QEMU's translator (TCG) keeps its translated
+ *   code over such a stop, but throws all of it away at every breakpoint: measured, 50 times as many stops a
+ *   second.
  * - By code: a breakpoint at the function's first instruction.
+ *
+ * Can't be seen: kfree(NULL) and kfree(ZERO_SIZE_PTR) by data, which do nothing; kmalloc(0), which gives
+ * ZERO_SIZE_PTR; objects that the kernel's own delayed work releases in bulk inside of other functions (see
+ * @unseen).
  */
 #ifndef DILL_HEAP_SITES_H
 #define DILL_HEAP_SITES_H
@@ -59,14 +64,25 @@ struct heap_function {
 	char name[HEAP_FUNCTION_MAX + 1]; /* the kernel's symbol */
 	uint64_t start, end;
 	enum heap_call call;
+	/*
+	 * Another function of these with the same kind of call calls it, or jumps to it as its last act. Then
+	 * both are caught where both are trapped. They are one call, the outer one's: the inner one's return address
+	 * lies in the outer one's code (heap_function_of()), or, after a jump, in the same place on the stack.
+	 */
+	bool is_inner;
 	struct heap_arguments at_entry; /* by the calling convention */
 };
 
-/* An instruction of @function that reads a watched global. */
+/*
+ * An instruction of @function that reads a watched global. Those that only run when another one has read the
+ * same global in the same call are left out.
+ */
 struct heap_site {
 	uint64_t ip_after; /* of the next instruction: where the CPU stands when the watchpoint is met */
 	uint32_t function; /* index */
 	uint32_t global;   /* index */
+	/* Only of allocations: depending on its way, another site of the same call may have been met before. */
+	bool may_be_repeated;
 	/* rsp at the function's first instruction, where its return address is: a register plus an offset. */
 	uint8_t frame_register;
 	int64_t frame_offset;
@@ -105,5 +121,7 @@ void heap_sites_free(struct heap_sites *sites);
 const struct heap_site *heap_site_at(const struct heap_sites *sites, uint64_t ip);
 /* The function that starts there (for breakpoints), or NULL. */
 const struct heap_function *heap_function_at(const struct heap_sites *sites, uint64_t start);
+/* The function whose code (but for parts moved away) covers @ip, or NULL. */
+const struct heap_function *heap_function_of(const struct heap_sites *sites, uint64_t ip);
 
 #endif

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Runs argument_state.h over all ways through a function until nothing changes any more. States only ever lose
+ * knowledge, so that it ends.
+ */
+#include "argument_places.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "argument_state.h"
+#include "cleanup.h"
+
+struct argument_flow {
+	const struct code_flow *flow;
+	argument_spares_fn spares;
+	void *context;
+	struct argument_state *states; /* before each instruction */
+};
+
+DEFINE_CLEANUP(arguments, struct argument_flow *, argument_flow_destroy(v));
+
+/* Instructions whose state changed and hasn't been carried on: a ring, each at most once in it. */
+struct queue {
+	uint32_t *items;
+	bool *is_queued;
+	size_t first, count, room;
+};
+
+void argument_flow_destroy(struct argument_flow *arguments)
+{
+	if (arguments)
+		free(arguments->states);
+	free(arguments);
+}
+
+static void enqueue(struct queue *queue, uint32_t item)
+{
+	if (queue->is_queued[item])
+		return;
+	queue->is_queued[item] = true;
+	queue->items[(queue->first + queue->count++) % queue->room] = item;
+}
+
+static uint32_t dequeue(struct queue *queue)
+{
+	uint32_t item = queue->items[queue->first];
+
+	queue->first = (queue->first + 1) % queue->room;
+	queue->count--;
+	queue->is_queued[item] = false;
+	return item;
+}
+
+/*
+ * A call at the function's first instruction, or behind endbr64, is the kernel's function tracer or a BPF
+ * program's trampoline. They keep all registers.
+ */
+static bool is_entry(const struct code_flow *flow, uint32_t index)
+{
+	const struct code_insn *first = &flow->insns[flow->first];
+
+	return index == flow->first || (index == first->next && first->x86.map == INSN_MAP_0F &&
+					first->x86.opcode == 0x1e);
+}
+
+static void step(const struct argument_flow *arguments, uint32_t index, struct argument_state *state)
+{
+	argument_state_step(state, &arguments->flow->insns[index], is_entry(arguments->flow, index),
+			    arguments->spares, arguments->context);
+}
+
+/* Jumps to where the code isn't known, though this function's frame is still there. */
+static bool is_leaving_early(const struct code_insn *insn, const struct argument_state *state)
+{
+	return code_insn_is_jump(insn) && insn->target == CODE_NONE && !argument_state_has_left(state);
+}
+
+static int run(struct argument_flow *arguments, struct queue *queue)
+{
+	const struct code_flow *flow = arguments->flow;
+
+	argument_state_begin(&arguments->states[flow->first]);
+	enqueue(queue, flow->first);
+	while (queue->count) {
+		uint32_t index = dequeue(queue);
+		const struct code_insn *insn = &flow->insns[index];
+		const uint32_t ways[] = { insn->next, insn->target };
+		struct argument_state state = arguments->states[index];
+
+		if (is_leaving_early(insn, &state))
+			return -EBADMSG;
+		step(arguments, index, &state);
+		for (size_t i = 0; i < 2; i++)
+			if (ways[i] != CODE_NONE && argument_state_join(&arguments->states[ways[i]], &state))
+				enqueue(queue, ways[i]);
+	}
+	return 0;
+}
+
+int argument_flow_create(const struct code_flow *flow, argument_spares_fn spares, void *context,
+			 struct argument_flow **ret_arguments)
+{
+	CLEANUP(arguments) struct argument_flow *arguments = calloc(1, sizeof(*arguments));
+	CLEANUP(free) uint32_t *items = calloc(flow->count, sizeof(*items));
+	CLEANUP(free) bool *is_queued = calloc(flow->count, sizeof(*is_queued));
+	struct queue queue = { .items = items, .is_queued = is_queued, .room = flow->count };
+	int status;
+
+	if (arguments)
+		arguments->states = calloc(flow->count, sizeof(*arguments->states));
+	if (!arguments || !arguments->states || !items || !is_queued)
+		return -ENOMEM;
+	arguments->flow = flow;
+	arguments->spares = spares;
+	arguments->context = context;
+	status = run(arguments, &queue);
+	if (!status)
+		*ret_arguments = TAKE_PTR(arguments);
+	return status;
+}
+
+/* Registers that callees keep are the likeliest to be right for long, but here all are. */
+static struct value_place place_of(const struct argument_state *state, uint8_t argument)
+{
+	for (uint8_t i = 0; i < INSN_REGISTER_COUNT; i++)
+		if (state->registers[i].kind == VALUE_ARGUMENT && state->registers[i].number == argument)
+			return (struct value_place){ .kind = PLACE_REGISTER, .number = i };
+	for (size_t i = 0; i < state->slot_count; i++) {
+		const struct stack_slot *slot = &state->slots[i];
+
+		if (slot->base == FRAME_ENTRY && slot->value.kind == VALUE_ARGUMENT && slot->value.number == argument)
+			return (struct value_place){ .kind = PLACE_STACK, .offset = slot->offset };
+	}
+	return (struct value_place){ .kind = PLACE_UNKNOWN };
+}
+
+void argument_places_behind(const struct argument_flow *arguments, size_t index, struct argument_places *ret_places)
+{
+	struct argument_state state = arguments->states[index];
+
+	memset(ret_places, 0, sizeof(*ret_places));
+	if (!state.is_reached)
+		return;
+	step(arguments, (uint32_t)index, &state);
+	for (uint8_t i = 0; i < ARGUMENTS_MAX; i++)
+		ret_places->arguments[i] = place_of(&state, i);
+	for (size_t i = 0; i < INSN_REGISTER_COUNT; i++)
+		if (state.registers[i].kind == VALUE_FRAME && state.registers[i].number == FRAME_ENTRY)
+			ret_places->frames[i] = (struct frame_place){ true, -(int64_t)state.registers[i].offset };
+}
+
+uint8_t argument_flow_written(const struct argument_flow *arguments)
+{
+	uint8_t written = 0;
+
+	for (size_t i = 0; i < arguments->flow->count; i++) {
+		struct argument_state state = arguments->states[i];
+
+		if (!state.is_reached)
+			continue;
+		step(arguments, (uint32_t)i, &state);
+		written |= state.written;
+	}
+	return written;
+}
