@@ -46,7 +46,7 @@ view_objects := $(patsubst %.c,$(O)/%.o,$(wildcard view/*.c))
 cmd_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard cmd/*.c)))
 gdb_objects := $(patsubst %.c,$(O)/%.o,$(wildcard gdb/*.c))
 # In gdb's process; main.o would be in the way. The rest of gdb/ is the tracer's, which is a process of its own.
-gdb_library_objects := $(filter $(O)/gdb/plugin%.o $(O)/gdb/control.o $(O)/gdb/interpose.o,$(gdb_objects)) \
+gdb_library_objects := $(filter $(O)/gdb/plugin%.o $(O)/gdb/control.o $(O)/gdb/trace_grammar.o $(O)/gdb/interpose.o,$(gdb_objects)) \
 	$(filter-out $(O)/cmd/main.o,$(cmd_objects))
 skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard cmd/*.bpf.c))
 lib_skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard lib/kernel/*.bpf.c))

@@ -13,6 +13,7 @@
 #include "command.h"
 #include "escape.h"
 #include "plugin_private.h"
+#include "trace_grammar.h"
 
 #define WORDS_MAX 1024
 
@@ -103,6 +104,8 @@ char *dill_gdb_help(const char *name)
 	size_t size;
 	FILE *out;
 
+	if (!strcmp(name, "dill"))
+		return strdup(trace_grammar_help());
 	if (!command || !command->inspector)
 		return NULL;
 	out = open_memstream(&text, &size);

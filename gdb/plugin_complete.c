@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* What a word that the user has begun may become, out of gdb's target. Text for gdb, which sorts it. */
 #include <bpf/btf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,11 @@
 #include "plugin_private.h"
 #include "slab_heap.h"
 #include "task.h"
+#include "trace_grammar.h"
 #include "type_search.h"
 
 #define LINES_MAX 200
+#define TRACE_WORDS_MAX 32
 /* Nameless members within nameless members. */
 #define NESTING_MAX 8
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
@@ -207,12 +210,36 @@ static int complete_member(struct completion *completion)
 	return 0;
 }
 
+/* After `dill` and the words @of. What the kernel would have to tell is left out while it can't be asked. */
+static int complete_trace(struct completion *completion)
+{
+	const char *words[TRACE_WORDS_MAX];
+	CLEANUP(free) char *copy = strdup(completion->of);
+	CLEANUP(free) char *next = NULL;
+	enum trace_argument argument;
+	size_t count = 0;
+	char *rest;
+
+	for (char *word = copy ? strtok_r(copy, " ", &rest) : NULL; word && count < TRACE_WORDS_MAX;
+	     word = strtok_r(NULL, " ", &rest))
+		words[count++] = word;
+	next = trace_grammar_complete(words, count, completion->prefix, &argument);
+	for (char *line = next ? strtok_r(next, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
+		offer(completion, "", line);
+	if (argument == TRACE_ARGUMENT_PROCESS)
+		complete_task(completion);
+	else if (argument == TRACE_ARGUMENT_CACHE)
+		complete_cache(completion);
+	return next ? 0 : -ENOMEM;
+}
+
 static const struct {
 	const char *kind;
 	int (*complete)(struct completion *completion);
 } kinds[] = {
 	{ "command", complete_command }, { "option", complete_option }, { "cache", complete_cache },
 	{ "task", complete_task },       { "type", complete_type },     { "member", complete_member },
+	{ "trace", complete_trace },
 };
 
 char *dill_gdb_complete(struct dill_gdb *session, const char *kind, const char *of, const char *prefix)

@@ -173,7 +173,7 @@ static void join(const char *const *words, size_t count, char *to, size_t size)
 }
 
 /* The sentence begins well; say what is wrong where it ends. */
-static int complain(const char *const *words, size_t count, struct error *err)
+static int explain(const char *const *words, size_t count, struct error *err)
 {
 	const char *names[NEXT_MAX + 1];
 	enum trace_argument argument;
@@ -226,7 +226,7 @@ int trace_grammar_parse(const char *const *words, size_t count, struct trace_sen
 			ret_sentence->argument_count = pattern->is_repeated ? count - fixed : 1;
 		return 0;
 	}
-	return complain(words, count, err);
+	return explain(words, count, err);
 }
 
 char *trace_grammar_complete(const char *const *words, size_t count, const char *prefix,
@@ -237,6 +237,7 @@ char *trace_grammar_complete(const char *const *words, size_t count, const char 
 	size_t size = 1, at = 0;
 	char *text;
 
+	*ret_argument = TRACE_ARGUMENT_NONE;
 	find_next(words, count, names, &argument);
 	if (!count || !is_first_word(words[0]))
 		argument = TRACE_ARGUMENT_PROCESS;
