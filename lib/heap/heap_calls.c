@@ -328,27 +328,22 @@ int heap_call_begin(struct heap_trace *trace, struct heap_stop *stop, uint32_t f
 
 /* End ------------------------------------------------------------------------------------------------------ */
 
-int heap_call_end(struct heap_trace *trace, struct heap_stop *stop, uint64_t slot, bool *ret_is_ours,
-		  struct error *err)
+int heap_call_end(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is_ours, struct error *err)
 {
 	const struct stub_registers *registers = &stop->registers;
-	uint64_t rax = registers->general[INSN_RAX], rsp = registers->general[INSN_RSP];
-	size_t index = find_call(trace, slot ? slot : rsp - SLOT_BYTES);
+	uint64_t result = registers->general[INSN_RAX];
+	size_t index = find_call(trace, registers->general[INSN_RSP] - SLOT_BYTES);
 	struct heap_call_begun call;
 	int status;
 
-	*ret_is_ours = index < trace->call_count;
-	if (!*ret_is_ours)
+	if (index == trace->call_count || registers->rip != trace->calls[index].return_address)
 		return 0;
+	*ret_is_ours = true;
 	call = trace->calls[index];
-	if (rsp != call.slot + SLOT_BYTES || registers->rip != call.return_address) {
-		trace->counts.strangers++;
-		return 0;
-	}
 	status = remove_call(trace, stop->target, index, err);
 	if (status)
 		return status;
 	if (trace->sites->functions[call.function].call == HEAP_CALL_ALLOC_BULK)
-		return emit_bulk(trace, stop, &call, (uint32_t)rax, err);
-	return emit(trace, stop, &call, rax, err);
+		return emit_bulk(trace, stop, &call, (uint32_t)result, err);
+	return result == ZERO_SIZE_PTR ? 0 : emit(trace, stop, &call, result, err);
 }

@@ -258,28 +258,36 @@ int heap_follow_renew(struct heap_trace *trace, struct stub_target *target, stru
 	return status ? status : arm(trace, target, err);
 }
 
-int heap_follow_on_write(struct heap_trace *trace, struct heap_stop *stop, uint64_t address, bool *ret_is_ours,
-			 struct error *err)
+/* What changed on @cpu: the task, or (@is_renamed) its name. */
+static int note_change(struct heap_trace *trace, struct heap_stop *stop, unsigned cpu, uint64_t task,
+		       bool is_renamed, struct error *err)
 {
-	for (unsigned cpu = 0; cpu < trace->cpu_count; cpu++) {
-		struct heap_cpu *at = &trace->cpus[cpu];
-		bool is_switch = address == at->current_address;
-		bool was_wanted = at->is_wanted;
-		int status;
+	struct heap_cpu *at = &trace->cpus[cpu];
+	bool was_wanted = at->is_wanted;
+	int status;
 
-		if (!is_switch && !(at->comm.size && address == at->comm.address))
-			continue;
-		*ret_is_ours = true;
-		status = read_current(trace, stop->target, cpu, err);
-		if (!status)
-			status = watch_name(trace, stop->target, cpu, err);
-		if (status)
-			return status;
-		if (is_switch && (was_wanted || at->is_wanted))
-			trace->counts.switches++;
-		if (!is_switch)
-			continue; /* the same task's name may be watched on behalf of two CPUs for a moment */
-		break;
-	}
-	return arm(trace, stop->target, err);
+	if (task == at->task.address && !is_renamed)
+		return 0;
+	status = read_task(trace, stop->target, cpu, task, err);
+	if (!is_renamed && (was_wanted || at->is_wanted))
+		trace->counts.switches++;
+	return status ? status : watch_name(trace, stop->target, cpu, err);
+}
+
+int heap_follow_note(struct heap_trace *trace, struct heap_stop *stop, uint64_t written, struct error *err)
+{
+	struct heap_cpu *at = &trace->cpus[stop->cpu];
+	uint64_t task = 0;
+	struct memory_read read = heap_read(at->current_address, &task, sizeof(task));
+	int status = 0;
+
+	if (!trace->is_following || !at->current_address)
+		return 0;
+	status = stub_memory_read(stop->target, stop->cpu, &read, 1, err);
+	if (!status)
+		status = note_change(trace, stop, stop->cpu, read.result ? 0 : task, false, err);
+	for (unsigned cpu = 0; cpu < trace->cpu_count && written && !status; cpu++)
+		if (trace->cpus[cpu].comm.size && trace->cpus[cpu].comm.address == written)
+			status = note_change(trace, stop, cpu, trace->cpus[cpu].task.address, true, err);
+	return status ? status : arm(trace, stop->target, err);
 }

@@ -207,26 +207,66 @@ static bool is_global(const struct heap_trace *trace, uint64_t address)
 	return false;
 }
 
-static int on_global(struct heap_trace *trace, struct heap_stop *stop, struct error *err)
+static int on_site(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is_ours, struct error *err)
 {
-	const struct heap_site *site;
+	const struct heap_site *site = heap_site_at(trace->sites, stop->registers.rip);
 	uint64_t slot;
-	int status;
 
-	if (!trace->object_count && !heap_follow_wants(trace, stop->cpu)) {
-		trace->counts.strangers++;
+	if (!site || site->frame_register >= INSN_REGISTER_COUNT)
 		return 0;
-	}
-	status = stub_registers_read(stop->target, stop->cpu, &stop->registers, err);
-	if (status)
-		return status;
-	site = heap_site_at(trace->sites, stop->registers.rip);
-	if (!site || site->frame_register >= INSN_REGISTER_COUNT) {
-		trace->counts.strangers++;
-		return 0;
-	}
+	*ret_is_ours = true;
 	slot = stop->registers.general[site->frame_register] + (uint64_t)site->frame_offset;
 	return heap_call_begin(trace, stop, site->function, &site->arguments, slot, site->may_be_repeated, err);
+}
+
+/* Something was read: one of the globals, a return address, or what QEMU says in its mistake (see below). */
+static int on_read(struct heap_trace *trace, struct heap_stop *stop, uint64_t address, struct error *err)
+{
+	struct stub_registers *seen = &trace->cpus[stop->cpu].seen;
+	bool is_ours = false;
+	int status = 0;
+
+	if (!is_global(trace, address) || trace->object_count || heap_follow_wants(trace, stop->cpu)) {
+		status = stub_registers_read(stop->target, stop->cpu, &stop->registers, err);
+		if (!status && memcmp(seen, &stop->registers, sizeof(*seen)) != 0) {
+			status = heap_call_end(trace, stop, &is_ours, err);
+			if (!status && !is_ours)
+				status = on_site(trace, stop, &is_ours, err);
+		}
+	}
+	trace->counts.strangers += !is_ours;
+	return status;
+}
+
+/*
+ * Two CPUs can meet a watchpoint before QEMU stands still. It tells of one, and of the other at its next access
+ * to a page with any watchpoint in it, behind which instruction ever that is. So whoever matters is looked at
+ * right away: it still stands where it met it. (QEMU 7.2, softmmu/physmem.c cpu_check_watchpoint(),
+ * gdbstub.c gdb_vm_state_change(); the late report may name a watchpoint that is gone.)
+ */
+static int look_at_others(struct heap_trace *trace, struct heap_stop *first, struct error *err)
+{
+	int status = 0;
+
+	for (unsigned cpu = 0; cpu < trace->cpu_count && trace->is_armed && !status; cpu++) {
+		struct heap_stop stop = { .target = first->target, .cpu = cpu, .is_gdbs = true };
+		struct stub_registers *seen = &trace->cpus[cpu].seen;
+		bool is_ours = false;
+
+		if (cpu == first->cpu || !(trace->object_count || heap_follow_wants(trace, cpu)))
+			continue;
+		status = stub_registers_read(stop.target, cpu, &stop.registers, err);
+		if (status || !memcmp(seen, &stop.registers, sizeof(*seen)))
+			continue;
+		status = heap_call_end(trace, &stop, &is_ours, err);
+		if (!status && !is_ours)
+			status = on_site(trace, &stop, &is_ours, err);
+		if (is_ours)
+			*seen = stop.registers;
+		if (stop.verdict == HEAP_EVENT_STOP)
+			first->verdict = HEAP_EVENT_STOP;
+	}
+	return status;
 }
 
 /* Past an instruction that does nothing. Others the proxy steps over. */
@@ -260,43 +300,29 @@ static int on_break(struct heap_trace *trace, struct heap_stop *stop, struct err
 		status = heap_call_begin(trace, stop, (uint32_t)(function - trace->sites->functions),
 					 &function->at_entry, stop->registers.general[INSN_RSP], false, err);
 	else if (!trace->has_watchpoints)
-		status = heap_call_end(trace, stop, 0, &is_ours, err);
-	if (!function && !is_ours)
-		trace->counts.strangers++;
+		status = heap_call_end(trace, stop, &is_ours, err);
+	trace->counts.strangers += !function && !is_ours;
 	return status ? status : skip_nop(stop, err);
-}
-
-static int on_stack(struct heap_trace *trace, struct heap_stop *stop, uint64_t slot, struct error *err)
-{
-	bool is_ours = false;
-	int status = stub_registers_read(stop->target, stop->cpu, &stop->registers, err);
-
-	if (!status)
-		status = heap_call_end(trace, stop, slot, &is_ours, err);
-	if (!is_ours)
-		trace->counts.strangers++;
-	return status;
 }
 
 int heap_trace_on_trap(struct heap_trace *trace, struct stub_target *target, const struct stub_stop *stop,
 		       enum stub_verdict *ret_verdict, struct error *err)
 {
 	struct heap_stop at = { .target = target, .cpu = stop->cpu, .is_gdbs = stop->is_gdbs };
-	bool is_ours = false;
-	int status = 0;
+	bool is_write = stop->kind == STUB_STOP_WATCH && stop->trap == STUB_WATCH_WRITE;
+	int status;
 
 	*ret_verdict = STUB_GO_ON;
 	if (!trace->is_running || stop->cpu >= trace->cpu_count)
 		return 0;
 	trace->counts.stops++;
-	if (stop->kind == STUB_STOP_BREAK)
+	status = heap_follow_note(trace, &at, is_write ? stop->address : 0, err);
+	if (!status && stop->kind == STUB_STOP_BREAK)
 		status = on_break(trace, &at, err);
-	else if (stop->kind == STUB_STOP_WATCH && stop->trap == STUB_WATCH_WRITE)
-		status = heap_follow_on_write(trace, &at, stop->address, &is_ours, err);
-	else if (stop->kind == STUB_STOP_WATCH && is_global(trace, stop->address))
-		status = on_global(trace, &at, err);
-	else if (stop->kind == STUB_STOP_WATCH)
-		status = on_stack(trace, &at, stop->address, err);
+	else if (!status && stop->kind == STUB_STOP_WATCH && !is_write)
+		status = on_read(trace, &at, stop->address, err);
+	if (!status && trace->has_watchpoints)
+		status = look_at_others(trace, &at, err);
 	if (at.verdict == HEAP_EVENT_STOP)
 		*ret_verdict = STUB_TELL_GDB;
 	return status;

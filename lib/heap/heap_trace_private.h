@@ -37,6 +37,8 @@ struct heap_cpu {
 	/* The latest release, to tell one that a jump carried on into another function. */
 	uint64_t freed_slot, freed_object;
 	uint32_t freed_function;
+	/* As it stood when something was made of it at another CPU's stop. */
+	struct stub_registers seen;
 };
 
 /* The values that matter of a call's arguments. 0: not known, or none. */
@@ -129,9 +131,11 @@ static inline struct memory_read heap_read(uint64_t address, void *buffer, size_
 int heap_follow_init(struct heap_trace *trace, struct stub_target *target, struct error *err);
 /* Look at all CPUs anew, and set the traps that are needed now. */
 int heap_follow_renew(struct heap_trace *trace, struct stub_target *target, struct error *err);
-/* current_task of a CPU or a task's name was written. *ret_is_ours false: @stop is another trap. */
-int heap_follow_on_write(struct heap_trace *trace, struct heap_stop *stop, uint64_t address, bool *ret_is_ours,
-			 struct error *err);
+/*
+ * At any stop: take note of the task that its CPU runs now, and of names that changed (@written: what was
+ * written to, or 0).
+ */
+int heap_follow_note(struct heap_trace *trace, struct heap_stop *stop, uint64_t written, struct error *err);
 /* Whether anything that happens on @cpu may be wanted. */
 bool heap_follow_wants(const struct heap_trace *trace, unsigned cpu);
 /* Read the current task of the CPU that stands at @stop, if it isn't known by switches. */
@@ -146,9 +150,8 @@ int heap_follow_disarm(struct heap_trace *trace, struct stub_target *target, str
  */
 int heap_call_begin(struct heap_trace *trace, struct heap_stop *stop, uint32_t function,
 		    const struct heap_arguments *places, uint64_t slot, bool may_be_repeated, struct error *err);
-/* The stack at @slot was read, or (@slot 0) the instruction that registers.rip is at was reached. */
-int heap_call_end(struct heap_trace *trace, struct heap_stop *stop, uint64_t slot, bool *ret_is_ours,
-		  struct error *err);
+/* If a call has just returned to where the CPU stands: its end. Else nothing; *ret_is_ours is left alone. */
+int heap_call_end(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is_ours, struct error *err);
 /* Give up all calls under way; they count as lost. */
 int heap_calls_forget(struct heap_trace *trace, struct stub_target *target, struct error *err);
 
