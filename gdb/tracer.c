@@ -12,24 +12,138 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "interpose.h"
+#include "kernel.h"
 #include "packet_link.h"
 #include "stub_proxy.h"
+#include "trace_words.h"
 
-/* No words yet: the end of them means to leave. */
-static int on_control(void *context, struct stub_target *target, int control_fd)
+struct tracer {
+	struct stub_proxy *proxy;
+	struct kernel *kernel; /* owned; NULL: not opened yet */
+	int control_fd;
+	bool is_opening; /* the user may give up: heard only while words wait for the kernel */
+	struct packet_link link;         /* as the stub's, but it can be interrupted */
+	struct packet_link *stub_link;
+	char banner[sizeof(((struct kernel *)0)->banner)]; /* linux_banner, as it was when the kernel was opened */
+};
+
+/* The kernel that is looked at ------------------------------------------------------------------------------ */
+
+static void read_banner(struct kernel *kernel, char *text, size_t size)
 {
-	char words[512];
-	ssize_t got = recv(control_fd, words, sizeof(words), MSG_DONTWAIT);
+	uint64_t address;
 
-	(void)context;
-	(void)target;
-	return got > 0 || (got < 0 && errno == EAGAIN) ? 0 : -ECONNRESET;
+	text[0] = '\0';
+	if (!kernel_symbol(kernel, "linux_banner", &address))
+		kernel_read_string(kernel, address, text, size);
+}
+
+/* Whether the target, which ran, is still the kernel that was opened. */
+static bool is_same_kernel(struct tracer *tracer)
+{
+	char banner[sizeof(tracer->banner)];
+
+	if (source_packets_refresh(tracer->kernel->source, NULL))
+		return false;
+	read_banner(tracer->kernel, banner, sizeof(banner));
+	return !tracer->kernel->reader.code && !strcmp(banner, tracer->banner);
+}
+
+static struct tracer *tracer_of(struct packet_link *link)
+{
+	return (struct tracer *)((char *)link - offsetof(struct tracer, link));
+}
+
+static int link_ask(struct packet_link *link, const char *request, char *reply, size_t capacity, size_t *ret_size,
+		    struct error *err)
+{
+	struct packet_link *stub = tracer_of(link)->stub_link;
+
+	return stub->ask(stub, request, reply, capacity, ret_size, err);
+}
+
+static int link_read(struct packet_link *link, struct memory_read *reads, size_t count, struct error *err)
+{
+	struct packet_link *stub = tracer_of(link)->stub_link;
+
+	return stub->read(stub, reads, count, err);
+}
+
+static int link_begin(struct packet_link *link, struct error *err)
+{
+	struct packet_link *stub = tracer_of(link)->stub_link;
+
+	return stub->begin ? stub->begin(stub, err) : 0;
+}
+
+static void link_end(struct packet_link *link)
+{
+	struct packet_link *stub = tracer_of(link)->stub_link;
+
+	if (stub->end)
+		stub->end(stub);
+}
+
+static bool link_is_interrupted(struct packet_link *link)
+{
+	struct tracer *tracer = tracer_of(link);
+
+	return tracer->is_opening && control_is_cancelled(tracer->control_fd);
+}
+
+static int open_kernel(void *context, struct stub_target *target, struct kernel **ret_kernel, struct error *err)
+{
+	struct tracer *tracer = context;
+	struct memory_source *source;
+	int status;
+
+	if (tracer->kernel && !is_same_kernel(tracer)) {
+		kernel_close(tracer->kernel);
+		tracer->kernel = NULL;
+	}
+	if (!tracer->kernel) {
+		tracer->stub_link = stub_packet_link(target);
+		tracer->link = (struct packet_link){
+			.ask = link_ask,
+			.read = tracer->stub_link->read ? link_read : NULL,
+			.begin = link_begin,
+			.end = link_end,
+			.is_interrupted = link_is_interrupted,
+			.peer = tracer->stub_link->peer,
+		};
+		tracer->is_opening = true;
+		status = source_packets_open(&tracer->link, true, &source, err);
+		if (!status)
+			status = kernel_open(source, NULL, &tracer->kernel, err);
+		tracer->is_opening = false;
+		if (status)
+			return status;
+		read_banner(tracer->kernel, tracer->banner, sizeof(tracer->banner));
+	}
+	*ret_kernel = tracer->kernel;
+	return 0;
+}
+
+/* What the words need --------------------------------------------------------------------------------------- */
+
+static void say(void *context, const char *text, size_t size)
+{
+	stub_proxy_say(((struct tracer *)context)->proxy, text, size);
+}
+
+static const struct stub_proxy_counts *counts(void *context)
+{
+	return stub_proxy_counts(((struct tracer *)context)->proxy);
 }
 
 static void say_ready(int return_fd, int status, const struct error *err)
@@ -76,11 +190,29 @@ static void leave_parent(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+static int trace(struct tracer *tracer, struct trace_session *session, const int *fds, pid_t peer)
+{
+	struct stub_handlers handlers = { session, trace_session_on_trap, trace_session_on_resume,
+					  trace_session_on_control };
+	struct error err = { 0 };
+	int status = stub_proxy_open(fds[0], fds[1], fds[2], &handlers, &tracer->proxy, &err);
+
+	say_ready(fds[3], status, &err);
+	if (status)
+		return status;
+	stub_packet_link(stub_proxy_target(tracer->proxy))->peer = peer;
+	status = run(tracer->proxy, fds[3], &err);
+	/* The kernel reads through the proxy. */
+	kernel_close(tracer->kernel);
+	stub_proxy_close(tracer->proxy);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
-	struct stub_handlers handlers = { .on_control = on_control };
-	struct error err = { 0 };
-	struct stub_proxy *proxy;
+	struct tracer tracer = { 0 };
+	struct trace_host host = { &tracer, open_kernel, say, counts };
+	struct trace_session *session;
 	int fds[4], status;
 
 	if (argc != 6)
@@ -91,12 +223,10 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	leave_parent();
-	status = stub_proxy_open(fds[0], fds[1], fds[2], &handlers, &proxy, &err);
-	say_ready(fds[3], status, &err);
-	if (status)
+	tracer.control_fd = fds[2];
+	if (trace_session_create(&host, &session))
 		return 3;
-	stub_packet_link(stub_proxy_target(proxy))->peer = (pid_t)atoi(argv[5]);
-	status = run(proxy, fds[3], &err);
-	stub_proxy_close(proxy);
+	status = trace(&tracer, session, fds, (pid_t)atoi(argv[5]));
+	trace_session_destroy(session);
 	return status ? 3 : 0;
 }
