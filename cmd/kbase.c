@@ -97,6 +97,7 @@ enum {
 	SAVED_SYMBOLS,
 	SAVED_FUNCTIONS,
 	SAVED_FRAMES,
+	SAVED_TYPES,
 	SAVED_BYTES,
 	SAVED_COLUMNS
 };
@@ -106,6 +107,7 @@ static const struct view_column saved_columns[SAVED_COLUMNS] = {
 	[SAVED_SYMBOLS] = { .name = "symbols", .type = VIEW_U64 },
 	[SAVED_FUNCTIONS] = { .name = "functions", .type = VIEW_U64 },
 	[SAVED_FRAMES] = { .name = "frames", .type = VIEW_U64 },
+	[SAVED_TYPES] = { .name = "types", .type = VIEW_U64 },
 	[SAVED_BYTES] = { .name = "file_bytes", .type = VIEW_BYTES },
 };
 static const struct view_record saved_record = {
@@ -113,7 +115,7 @@ static const struct view_record saved_record = {
 	.columns = saved_columns,
 	.column_count = SAVED_COLUMNS,
 	.text = "{file}: {symbols} {symbols:symbol|symbols}, {functions} of them functions; "
-		"{frames} {frames:frame|frames}; {file_bytes}",
+		"{frames} {frames:frame|frames}; {types} {types:type|types}; {file_bytes}",
 };
 
 static const struct view_record *const kbase_records[] = { &kbase_record, &address_record, &number_record,
@@ -269,6 +271,7 @@ static int show_saved(struct view *view, const struct kernel *kernel, const char
 		[SAVED_SYMBOLS] = view_u64(elf->symbol_count),
 		[SAVED_FUNCTIONS] = view_u64(elf->function_count),
 		[SAVED_FRAMES] = view_u64(elf->frame_count),
+		[SAVED_TYPES] = view_u64(elf->type_count),
 		[SAVED_BYTES] = view_u64(elf->file.size),
 	};
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "btf_dwarf.h"
 #include "cleanup.h"
 #include "elf_writer.h"
 #include "kernel.h"
@@ -30,6 +31,7 @@
 #endif
 #define PRODUCER "dill " DILL_VERSION
 
+DEFINE_CLEANUP(dwarf_sections, struct dwarf_sections, dwarf_sections_deinit(&v));
 DEFINE_CLEANUP(elf_writer, struct elf_writer, elf_writer_deinit(&v));
 DEFINE_CLEANUP(orc_tables, struct orc_tables *, orc_tables_close(v));
 DEFINE_CLEANUP(symbol_table, struct symbol_table, symbol_table_deinit(&v));
@@ -162,10 +164,10 @@ static unsigned binding_of(const struct table_symbol *symbol)
 	return is_global(symbol) ? STB_GLOBAL : STB_LOCAL;
 }
 
-/* @end: of the room until the next symbol. */
+/* @end: of the room until the next symbol. Its place goes to @ret_place, too. */
 static void add_symbol(struct elf_writer *writer, const struct symbol_table *table,
 		       const struct table_symbol *symbol, const struct piece *piece, uint64_t end,
-		       struct kernel_elf *elf)
+		       struct kernel_elf *elf, struct dwarf_symbol *ret_place)
 {
 	bool is_function = strchr("tTwW", symbol->type) != NULL;
 	uint64_t size = 0;
@@ -177,14 +179,20 @@ static void add_symbol(struct elf_writer *writer, const struct symbol_table *tab
 	}
 	if (size)
 		type = is_function ? STT_FUNC : STT_OBJECT;
+	*ret_place = (struct dwarf_symbol){ .name = table->names + symbol->name,
+					    .start = symbol->address,
+					    .size = size,
+					    .is_function = type == STT_FUNC,
+					    .is_global = is_global(symbol) };
 	elf->symbol_count++;
 	elf->function_count += type == STT_FUNC;
 	elf_writer_symbol(writer, table->names + symbol->name, binding_of(symbol), type,
 			  piece ? piece->section : SHN_ABS, symbol->address, size);
 }
 
+/* @places has room for as many as there are in @table. */
 static void add_symbols(struct elf_writer *writer, const struct layout *layout, const struct symbol_table *table,
-			struct kernel_elf *elf)
+			struct kernel_elf *elf, struct dwarf_symbol *places)
 {
 	size_t next = 0;
 	size_t at = 0;
@@ -203,7 +211,8 @@ static void add_symbols(struct elf_writer *writer, const struct layout *layout, 
 			piece = NULL;
 		if (!is_double(table, i))
 			add_symbol(writer, table, symbol, piece,
-				   next < table->count ? table->symbols[next].address : UINT64_MAX, elf);
+				   next < table->count ? table->symbols[next].address : UINT64_MAX, elf,
+				   &places[elf->symbol_count]);
 	}
 }
 
@@ -231,6 +240,93 @@ static void add_frames(struct elf_writer *writer, struct kernel *kernel, const s
 		return;
 	writer->sections[section].header.sh_addralign = 8;
 	elf->frame_count = orc_cfi_put(tables, functions, count, elf_writer_contents(writer, section));
+}
+
+/* Types ------------------------------------------------------------------------------------------------------ */
+
+static int by_name(const void *left, const void *right)
+{
+	const struct dwarf_symbol *a = left, *b = right;
+
+	return strcmp(a->name, b->name);
+}
+
+/*
+ * Bytes of the instructions that a function may begin with for the sake of others, and that change no register:
+ * endbr64, or what became of it where nothing jumps (ibt_seal); the call of __fentry__ or the nop in its place.
+ */
+static uint32_t prefix_size(struct kernel *kernel, const struct dwarf_symbol *symbol)
+{
+	static const uint8_t landings[][4] = { { 0xf3, 0x0f, 0x1e, 0xfa },   /* endbr64 */
+					       { 0x66, 0x0f, 0x1f, 0x00 },   /* nopw (%rax) */
+					       { 0x0f, 0x1f, 0x40, 0xd6 } }; /* nopl -42(%rax) */
+	static const uint8_t nop[5] = { 0x0f, 0x1f, 0x44, 0x00, 0x00 };
+	uint32_t size = 0;
+	uint8_t code[9];
+
+	if (symbol->size < sizeof(code) || kernel_read(kernel, symbol->start, code, sizeof(code)))
+		return 0;
+	for (size_t i = 0; !size && i < sizeof(landings) / sizeof(*landings); i++)
+		if (!memcmp(code, landings[i], sizeof(landings[i])))
+			size = sizeof(landings[i]);
+	if (!memcmp(code + size, nop, sizeof(nop)))
+		size += sizeof(nop);
+	return size;
+}
+
+/* Sorted by name. What several have is nobody's: which one a type is of can't be told. Returns how many are left. */
+static size_t keep_unique(struct dwarf_symbol *places, size_t count)
+{
+	size_t kept = 0, next;
+
+	qsort(places, count, sizeof(*places), by_name);
+	for (size_t i = 0; i < count; i = next) {
+		for (next = i + 1; next < count && !strcmp(places[i].name, places[next].name); next++)
+			;
+		if (next == i + 1)
+			places[kept++] = places[i];
+	}
+	return kept;
+}
+
+/* Takes @contents over. */
+static void add_debug_section(struct elf_writer *writer, const char *name, struct byte_writer *contents)
+{
+	uint32_t section = elf_writer_section(writer, name, SHT_PROGBITS, 0, 0, 0);
+
+	if (!section)
+		return;
+	writer->sections[section].contents = *contents;
+	*contents = (struct byte_writer){ 0 };
+}
+
+/*
+ * Without types, too: where a file has no debug information at all, gdb looks for some elsewhere by the build ID,
+ * and takes what it finds to be at the addresses where the kernel was linked.
+ */
+static void add_types(struct elf_writer *writer, struct kernel *kernel, const struct layout *layout,
+		      struct dwarf_symbol *places, struct kernel_elf *elf)
+{
+	CLEANUP(dwarf_sections) struct dwarf_sections sections = { 0 };
+	struct dwarf_range code[2 * PARTS + 1];
+	struct dwarf_contents contents = { .producer = PRODUCER, .types = kernel->types, .symbols = places, .code = code };
+
+	for (size_t i = 0; i < layout->count; i++)
+		if (layout->pieces[i].flags & SHF_EXECINSTR)
+			code[contents.code_count++] =
+				(struct dwarf_range){ layout->pieces[i].start, layout->pieces[i].end };
+	/* In the order of their addresses, in which reading is quick. */
+	for (size_t i = 0; kernel->types && i < elf->symbol_count; i++)
+		if (places[i].is_function)
+			places[i].prefix = prefix_size(kernel, &places[i]);
+	contents.symbol_count = keep_unique(places, elf->symbol_count);
+	btf_dwarf_put(&contents, &sections, &elf->type_count);
+	add_debug_section(writer, ".debug_info", &sections.info);
+	add_debug_section(writer, ".debug_abbrev", &sections.abbreviations);
+	add_debug_section(writer, ".debug_str", &sections.strings);
+	add_debug_section(writer, ".debug_loc", &sections.locations);
+	add_debug_section(writer, ".debug_ranges", &sections.ranges);
+	add_debug_section(writer, ".debug_aranges", &sections.addresses);
 }
 
 /* Notes ------------------------------------------------------------------------------------------------------ */
@@ -321,6 +417,7 @@ int kernel_elf_make(struct kernel *kernel, struct kernel_elf *ret_elf, struct er
 {
 	CLEANUP(elf_writer) struct elf_writer writer = { 0 };
 	CLEANUP(symbol_table) struct symbol_table table = { 0 };
+	CLEANUP(free) struct dwarf_symbol *places = NULL;
 	struct kernel_elf elf = { 0 };
 	struct layout layout;
 	uint64_t start = 0, end = 0;
@@ -330,12 +427,16 @@ int kernel_elf_make(struct kernel *kernel, struct kernel_elf *ret_elf, struct er
 		status = find_image(kernel, &table, &start, &end, err);
 	if (status)
 		return status;
+	places = calloc(table.count, sizeof(*places));
+	if (!places)
+		return error_set(err, -ENOMEM, "out of memory");
 	lay_out(kernel, start, end, &layout);
 	add_sections(&writer, &layout);
 	add_build_id(&writer, kernel);
 	add_producer(&writer);
-	add_symbols(&writer, &layout, &table, &elf);
+	add_symbols(&writer, &layout, &table, &elf, places);
 	add_frames(&writer, kernel, &table, &elf);
+	add_types(&writer, kernel, &layout, places, &elf);
 	status = elf_writer_finish(&writer, &elf.file);
 	if (status)
 		return error_set(err, status, "out of memory");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * What a kernel knows about itself, as an ELF file that gdb takes for its vmlinux: symbols, and how
- * stacks are unwound (orc_cfi.h). All of it is at the addresses of the running kernel, KASLR included: no offset is to be given.
+ * What a kernel knows about itself, as an ELF file that gdb takes for its vmlinux: symbols, how stacks are
+ * unwound (orc_cfi.h), and types (btf_dwarf.h). All of it is at the addresses of the running kernel, KASLR
+ * included: no offset is to be given.
  *
  * Sections have places and no contents (SHT_NOBITS), as in a file that `objcopy --only-keep-debug` made: whoever
  * wants the kernel's bytes reads its memory, where code is as it was patched.
@@ -20,6 +21,7 @@ struct kernel_elf {
 	struct byte_writer file;
 	size_t symbol_count, function_count; /* functions are symbols, too */
 	size_t frame_count;                  /* descriptions of frames; 0: the kernel has no ORC tables */
+	size_t type_count;                   /* 0: the kernel has no BTF */
 };
 
 /*

@@ -13,6 +13,7 @@
 
 #include <bpf/btf.h>
 
+#include "btf_dwarf.h"
 #include "error.h"
 #include "fuzz.h"
 #include "kernel_types.h"
@@ -99,6 +100,22 @@ static void ask_type(struct kernel_types *types, uint32_t id)
 	ask_texts(types, id);
 }
 
+/* Written twice, with the same sizes: else no reference would be right. */
+static void ask_dwarf(struct kernel_types *types)
+{
+	const struct dwarf_symbol symbols[] = { { "call", 0x1000, 16, 4, true, true } };
+	const struct dwarf_contents contents = { .producer = "fuzz", .types = types, .symbols = symbols, .symbol_count = 1 };
+	struct dwarf_sections sections = { 0 };
+	uint32_t length;
+	size_t count;
+
+	btf_dwarf_put(&contents, &sections, &count);
+	require(!sections.info.status && sections.info.size > 4, "any types can be written");
+	memcpy(&length, sections.info.bytes, sizeof(length));
+	require(length + sizeof(length) == sections.info.size, "the unit says how long it is");
+	dwarf_sections_deinit(&sections);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct type_filter filter = { .pattern = "a", .containing = "list_head" };
@@ -116,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	for (id = 0; id < btf__type_cnt(kernel_types_btf(types)) + 1 && id < TYPES_MAX; id++)
 		ask_type(types, id);
+	ask_dwarf(types);
 	kernel_type_find(types, "struct animal", &id);
 	kernel_enumerator(types, "STATE_BUSY", &value);
 	type_names_near(types, "anmal", near, 4);

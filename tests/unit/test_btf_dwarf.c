@@ -1,0 +1,601 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* BTF as DWARF, read back by elfutils; and BTF that no compiler would write. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+
+#include "btf_dwarf.h"
+#include "btf_fixture.h"
+#include "elf_writer.h"
+#include "kernel_types.h"
+
+#define CODE 0xffffffff81000000ULL
+#define STEPS_MAX 200
+
+static struct btf *raw;
+static struct fixture_types ids;
+static struct kernel_types *types;
+static struct elf_writer writer;
+static struct byte_writer file;
+static Elf *elf;
+static Dwarf *dwarf;
+static Dwarf_Die unit;
+static size_t type_count;
+
+static int set_up(void **state)
+{
+	(void)state;
+	raw = btf__new_empty();
+	ids = fixture_fill(raw);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	dwarf_end(dwarf);
+	elf_end(elf);
+	dwarf = NULL;
+	elf = NULL;
+	byte_writer_deinit(&file);
+	elf_writer_deinit(&writer);
+	kernel_types_close(types);
+	types = NULL;
+	btf__free(raw);
+	return 0;
+}
+
+static void add(const char *name, struct byte_writer *contents)
+{
+	uint32_t section = elf_writer_section(&writer, name, SHT_PROGBITS, 0, 0, 0);
+
+	writer.sections[section].contents = *contents;
+	*contents = (struct byte_writer){ 0 };
+}
+
+static void make(const struct dwarf_symbol *symbols, size_t count)
+{
+	static const struct dwarf_range code = { CODE, CODE + 0x1000 };
+	struct dwarf_contents contents = {
+		.producer = "tester", .symbols = symbols, .symbol_count = count, .code = &code, .code_count = 1
+	};
+	struct dwarf_sections sections = { 0 };
+	Dwarf_Off next, offset = 0;
+	uint32_t size;
+	const void *bytes = btf__raw_data(raw, &size);
+	size_t header;
+
+	if (size > sizeof(struct btf_header) + 1 && btf__type_cnt(raw) > 1)
+		assert_int_equal(kernel_types_open(bytes, size, "fixture", &types, NULL), 0);
+	contents.types = types;
+	btf_dwarf_put(&contents, &sections, &type_count);
+	add(".debug_info", &sections.info);
+	add(".debug_abbrev", &sections.abbreviations);
+	add(".debug_str", &sections.strings);
+	add(".debug_loc", &sections.locations);
+	add(".debug_ranges", &sections.ranges);
+	add(".debug_aranges", &sections.addresses);
+	dwarf_sections_deinit(&sections);
+	assert_int_equal(elf_writer_finish(&writer, &file), 0);
+	elf_version(EV_CURRENT);
+	elf = elf_memory((char *)file.bytes, file.size);
+	dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	assert_non_null(dwarf);
+	assert_int_equal(dwarf_nextcu(dwarf, offset, &next, &header, NULL, NULL, NULL), 0);
+	assert_non_null(dwarf_offdie(dwarf, offset + header, &unit));
+	assert_int_equal(dwarf_nextcu(dwarf, next, &next, &header, NULL, NULL, NULL), 1);
+}
+
+/* The child of @parent with @name (NULL: without one) and @tag. */
+static bool find_in(Dwarf_Die *parent, int tag, const char *name, Dwarf_Die *ret_die)
+{
+	if (dwarf_child(parent, ret_die))
+		return false;
+	do {
+		const char *own = dwarf_diename(ret_die);
+
+		if (dwarf_tag(ret_die) == tag && (name ? own && !strcmp(own, name) : !own))
+			return true;
+	} while (!dwarf_siblingof(ret_die, ret_die));
+	return false;
+}
+
+static Dwarf_Die find(int tag, const char *name)
+{
+	Dwarf_Die die;
+
+	if (!find_in(&unit, tag, name, &die))
+		fail_msg("no entry %s", name);
+	return die;
+}
+
+/* What a number attribute says; UINT64_MAX: it isn't there. */
+static uint64_t number_of(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Word value;
+
+	if (!dwarf_attr(die, name, &attribute))
+		return UINT64_MAX;
+	assert_int_equal(dwarf_formudata(&attribute, &value), 0);
+	return value;
+}
+
+static bool type_of(Dwarf_Die *die, Dwarf_Die *ret_type)
+{
+	Dwarf_Attribute attribute;
+
+	if (!dwarf_attr(die, DW_AT_type, &attribute))
+		return false;
+	assert_non_null(dwarf_formref_die(&attribute, ret_type));
+	return true;
+}
+
+static Dwarf_Die member_of(const char *outer, const char *name)
+{
+	Dwarf_Die parent = find(DW_TAG_structure_type, outer), die;
+
+	if (!find_in(&parent, DW_TAG_member, name, &die))
+		fail_msg("no member %s", name);
+	return die;
+}
+
+static void members_are_where_btf_has_them(void **state)
+{
+	static const char *const names[] = { "flags", "state", "pairs", "grid", "comm", "parent", "run", "none",
+					     "last",  "objects" };
+	Dwarf_Die thing;
+
+	(void)state;
+	make(NULL, 0);
+	assert_int_equal(type_count, btf__type_cnt(raw) - 1);
+	thing = find(DW_TAG_structure_type, "thing");
+	assert_int_equal(number_of(&thing, DW_AT_byte_size), 136);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		Dwarf_Die member = member_of("thing", names[i]), type;
+		struct kernel_member wanted;
+		Dwarf_Word size;
+
+		assert_int_equal(kernel_member_find(types, ids.thing, names[i], &wanted, NULL), 0);
+		assert_int_equal(8 * number_of(&member, DW_AT_data_member_location), wanted.bit_offset);
+		assert_true(type_of(&member, &type));
+		if (wanted.size) {
+			assert_int_equal(dwarf_aggregate_size(&type, &size), 0);
+			assert_int_equal(size, wanted.size);
+		}
+	}
+}
+
+static void bit_fields_say_which_bits(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned offset, size;
+	} wanted[] = { { "low", 192, 3 }, { "high", 195, 5 }, { "big", 960, 62 } };
+
+	(void)state;
+	make(NULL, 0);
+	for (size_t i = 0; i < 3; i++) {
+		Dwarf_Die member = member_of("thing", wanted[i].name);
+
+		assert_int_equal(number_of(&member, DW_AT_data_bit_offset), wanted[i].offset);
+		assert_int_equal(number_of(&member, DW_AT_bit_size), wanted[i].size);
+		assert_int_equal(number_of(&member, DW_AT_data_member_location), UINT64_MAX);
+	}
+}
+
+static void what_has_no_name_has_none(void **state)
+{
+	Dwarf_Die member, inner, pair;
+
+	(void)state;
+	make(NULL, 0);
+	member = member_of("thing", NULL);
+	assert_int_equal(number_of(&member, DW_AT_data_member_location), 8);
+	assert_true(type_of(&member, &inner));
+	assert_int_equal(dwarf_tag(&inner), DW_TAG_union_type);
+	assert_null(dwarf_diename(&inner));
+	assert_true(find_in(&inner, DW_TAG_member, NULL, &member));
+	assert_true(type_of(&member, &pair));
+	assert_string_equal(dwarf_diename(&pair), "pair");
+}
+
+static void arrays_have_bounds_unless_they_are_flexible(void **state)
+{
+	Dwarf_Die member, array, bound, row;
+
+	(void)state;
+	make(NULL, 0);
+	member = member_of("thing", "grid");
+	assert_true(type_of(&member, &array) && !dwarf_child(&array, &bound));
+	assert_int_equal(number_of(&bound, DW_AT_count), 2);
+	assert_true(type_of(&array, &row) && !dwarf_child(&row, &bound));
+	assert_int_equal(number_of(&bound, DW_AT_count), 3);
+	member = member_of("thing", "objects");
+	assert_true(type_of(&member, &array) && !dwarf_child(&array, &bound));
+	assert_int_equal(number_of(&bound, DW_AT_count), UINT64_MAX);
+}
+
+static void enumerators_have_their_values(void **state)
+{
+	Dwarf_Die set, value;
+	Dwarf_Attribute attribute;
+	Dwarf_Sword number;
+
+	(void)state;
+	make(NULL, 0);
+	set = find(DW_TAG_enumeration_type, "state");
+	assert_int_equal(number_of(&set, DW_AT_byte_size), 4);
+	assert_true(find_in(&set, DW_TAG_enumerator, "STATE_OFF", &value));
+	assert_int_equal(dwarf_formsdata(dwarf_attr(&value, DW_AT_const_value, &attribute), &number), 0);
+	assert_int_equal(number, -1);
+	assert_true(find_in(&set, DW_TAG_enumerator, "STATE_ON", &value));
+	assert_int_equal(number_of(&value, DW_AT_const_value), 7);
+	set = find(DW_TAG_enumeration_type, "wide");
+	assert_int_equal(number_of(&set, DW_AT_byte_size), 8);
+	assert_true(find_in(&set, DW_TAG_enumerator, "WIDE_TOP", &value));
+	assert_int_equal(number_of(&value, DW_AT_const_value), 1ULL << 63);
+}
+
+static void characters_booleans_and_signs_are_told_apart(void **state)
+{
+	Dwarf_Die die;
+
+	(void)state;
+	btf__add_int(raw, "_Bool", 1, BTF_INT_BOOL);
+	btf__add_int(raw, "long int", 8, BTF_INT_SIGNED);
+	make(NULL, 0);
+	die = find(DW_TAG_base_type, "char");
+	assert_int_equal(number_of(&die, DW_AT_encoding), DW_ATE_signed_char);
+	die = find(DW_TAG_base_type, "unsigned char");
+	assert_int_equal(number_of(&die, DW_AT_encoding), DW_ATE_unsigned_char);
+	die = find(DW_TAG_base_type, "_Bool");
+	assert_int_equal(number_of(&die, DW_AT_encoding), DW_ATE_boolean);
+	die = find(DW_TAG_base_type, "long int");
+	assert_int_equal(number_of(&die, DW_AT_encoding), DW_ATE_signed);
+	die = find(DW_TAG_base_type, "unsigned int");
+	assert_int_equal(number_of(&die, DW_AT_encoding), DW_ATE_unsigned);
+}
+
+static void tags_are_looked_through_and_void_is_no_type(void **state)
+{
+	Dwarf_Die die, type;
+	int tag = btf__add_type_tag(raw, "user", ids.u32);
+
+	(void)state;
+	btf__add_typedef(raw, "tagged", tag);
+	btf__add_typedef(raw, "nothing", 0);
+	btf__add_typedef(raw, "void_pointer", btf__add_ptr(raw, 0));
+	make(NULL, 0);
+	die = find(DW_TAG_typedef, "tagged");
+	assert_true(type_of(&die, &type));
+	assert_string_equal(dwarf_diename(&type), "unsigned int");
+	die = find(DW_TAG_typedef, "nothing");
+	assert_false(type_of(&die, &type));
+	die = find(DW_TAG_typedef, "void_pointer");
+	assert_true(type_of(&die, &type));
+	assert_int_equal(number_of(&type, DW_AT_byte_size), 8);
+	assert_false(type_of(&type, &die));
+}
+
+/* Functions ------------------------------------------------------------------------------------------------ */
+
+/* The operation that finds a parameter at @pc; 0: it isn't anywhere. */
+static unsigned place_at(Dwarf_Die *function, const char *name, uint64_t pc, uint64_t *ret_number)
+{
+	Dwarf_Die parameter;
+	Dwarf_Attribute attribute;
+	Dwarf_Op *ops;
+	size_t length;
+
+	assert_true(find_in(function, DW_TAG_formal_parameter, name, &parameter));
+	if (!dwarf_attr(&parameter, DW_AT_location, &attribute) ||
+	    dwarf_getlocation_addr(&attribute, pc, &ops, &length, 1) != 1)
+		return 0;
+	assert_int_equal(length, 1);
+	*ret_number = ops->number;
+	return ops->atom;
+}
+
+static void add_function(const char *name, int result, const int *parameters, size_t count)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h" };
+	int proto = btf__add_func_proto(raw, result);
+
+	for (size_t i = 0; i < count; i++)
+		btf__add_func_param(raw, parameters[i] ? names[i] : NULL, parameters[i]);
+	assert_true(btf__add_func(raw, name, BTF_FUNC_STATIC, proto) > 0);
+}
+
+static const struct dwarf_symbol function_symbols[] = {
+	{ "call", CODE + 0x100, 0x40, 9, true, true },
+	{ "counter", 0x1234, 0, 0, false, false },
+	{ "more", CODE + 0x200, 0x40, 0, false, true },
+};
+
+static void functions_have_their_place_and_arguments_while_they_begin(void **state)
+{
+	static const unsigned registers[] = { 5, 4, 1, 2, 8, 9 };
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f" };
+	const int parameters[] = { ids.u32, ids.u64, ids.ulong, ids.u8, ids.u32, ids.u32, ids.u32, ids.u8 };
+	uint64_t number;
+	Dwarf_Addr address;
+	Dwarf_Die die, type;
+
+	(void)state;
+	add_function("call", ids.u32, parameters, 8);
+	make(function_symbols, 3);
+	die = find(DW_TAG_subprogram, "call");
+	assert_int_equal(dwarf_lowpc(&die, &address), 0);
+	assert_int_equal(address, CODE + 0x100);
+	assert_int_equal(dwarf_highpc(&die, &address), 0);
+	assert_int_equal(address, CODE + 0x140);
+	assert_true(type_of(&die, &type));
+	assert_string_equal(dwarf_diename(&type), "unsigned int");
+	for (size_t i = 0; i < 6; i++) {
+		assert_int_equal(place_at(&die, names[i], CODE + 0x100, &number), DW_OP_reg0 + registers[i]);
+		assert_int_equal(place_at(&die, names[i], CODE + 0x109, &number), DW_OP_reg0 + registers[i]);
+		assert_int_equal(place_at(&die, names[i], CODE + 0x10a, &number), 0);
+	}
+	assert_int_equal(place_at(&die, "g", CODE + 0x100, &number), DW_OP_breg7);
+	assert_int_equal(number, 8);
+	assert_int_equal(place_at(&die, "h", CODE + 0x100, &number), DW_OP_breg7);
+	assert_int_equal(number, 16);
+}
+
+static void structs_as_arguments_take_registers_by_their_size(void **state)
+{
+	int wide = btf__add_struct(raw, "wide_one", 24), two = btf__add_struct(raw, "two_words", 16);
+	const int parameters[] = { ids.pair, two, wide, ids.u32, 0 };
+	uint64_t number;
+	Dwarf_Die die, more;
+
+	(void)state;
+	add_function("more", 0, parameters, 5);
+	make(function_symbols, 3);
+	die = find(DW_TAG_subprogram, "more");
+	assert_int_equal(place_at(&die, "a", CODE + 0x200, &number), DW_OP_reg5);
+	assert_int_equal(place_at(&die, "b", CODE + 0x200, &number), 0); /* in two registers */
+	assert_int_equal(place_at(&die, "c", CODE + 0x200, &number), DW_OP_breg7);
+	assert_int_equal(number, 8);
+	assert_int_equal(place_at(&die, "d", CODE + 0x200, &number), DW_OP_reg2);
+	assert_true(find_in(&die, DW_TAG_unspecified_parameters, NULL, &more));
+	assert_false(type_of(&die, &more));
+}
+
+static void functions_and_variables_without_a_symbol_are_left_out(void **state)
+{
+	Dwarf_Die die;
+	Dwarf_Attribute attribute;
+	Dwarf_Op *ops;
+	size_t length;
+
+	(void)state;
+	add_function("nowhere", 0, NULL, 0);
+	add_function("counter", 0, NULL, 0); /* which is no function */
+	btf__add_var(raw, "counter", BTF_VAR_STATIC, ids.u32);
+	btf__add_var(raw, "absent", BTF_VAR_STATIC, ids.u32);
+	make(function_symbols, 3);
+	assert_false(find_in(&unit, DW_TAG_subprogram, "nowhere", &die));
+	assert_false(find_in(&unit, DW_TAG_subprogram, "counter", &die));
+	assert_false(find_in(&unit, DW_TAG_variable, "absent", &die));
+	die = find(DW_TAG_variable, "counter");
+	assert_non_null(dwarf_attr(&die, DW_AT_location, &attribute));
+	assert_int_equal(dwarf_getlocation(&attribute, &ops, &length), 0);
+	assert_int_equal(ops->atom, DW_OP_addr);
+	assert_int_equal(ops->number, 0x1234);
+}
+
+static void the_unit_has_the_kernels_code_and_no_more(void **state)
+{
+	Dwarf_Addr base, start, end;
+	Dwarf_Aranges *ranges;
+	Dwarf_Die die;
+	size_t count;
+
+	(void)state;
+	make(function_symbols, 3);
+	assert_true(dwarf_ranges(&unit, 0, &base, &start, &end) > 0);
+	assert_int_equal(start, CODE);
+	assert_int_equal(end, CODE + 0x1000);
+	assert_int_equal(dwarf_getaranges(dwarf, &ranges, &count), 0);
+	assert_int_equal(count, 1);
+	assert_non_null(dwarf_addrdie(dwarf, CODE + 0xfff, &die));
+	assert_null(dwarf_addrdie(dwarf, CODE + 0x1000, &die));
+}
+
+static void without_types_the_unit_says_who_made_it(void **state)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Die child;
+
+	(void)state;
+	btf__free(raw);
+	raw = btf__new_empty();
+	make(NULL, 0);
+	assert_int_equal(type_count, 0);
+	assert_string_equal(dwarf_formstring(dwarf_attr(&unit, DW_AT_producer, &attribute)), "tester");
+	assert_int_equal(dwarf_child(&unit, &child), 1);
+}
+
+/* Damage --------------------------------------------------------------------------------------------------- */
+
+/* Every way by DW_AT_type, and by members that are held by value, ends. */
+static unsigned steps_from(Dwarf_Die *die, unsigned step)
+{
+	unsigned most = step, own;
+	Dwarf_Die type, child;
+
+	if (step > STEPS_MAX)
+		return step;
+	if (type_of(die, &type) && (own = steps_from(&type, step + 1)) > most)
+		most = own;
+	if (step && (dwarf_tag(die) == DW_TAG_structure_type || dwarf_tag(die) == DW_TAG_union_type))
+		return most; /* asked of its members, below */
+	if (dwarf_tag(die) == DW_TAG_subroutine_type && !dwarf_child(die, &child))
+		do {
+			own = steps_from(&child, step + 1);
+			most = own > most ? own : most;
+		} while (most <= STEPS_MAX && !dwarf_siblingof(&child, &child));
+	return most;
+}
+
+/* Into what a struct holds by value. */
+static unsigned depth_of(Dwarf_Die *die, unsigned step)
+{
+	unsigned most = step;
+	Dwarf_Die type, child;
+	int tag = dwarf_tag(die);
+
+	if (step > STEPS_MAX || tag == DW_TAG_pointer_type || tag == DW_TAG_subroutine_type)
+		return step;
+	if (type_of(die, &type))
+		most = depth_of(&type, step + 1);
+	if ((tag == DW_TAG_structure_type || tag == DW_TAG_union_type) && !dwarf_child(die, &child))
+		do {
+			unsigned own = depth_of(&child, step + 1);
+
+			most = own > most ? own : most;
+		} while (most <= STEPS_MAX && !dwarf_siblingof(&child, &child));
+	return most;
+}
+
+static void assert_every_way_ends(void)
+{
+	Dwarf_Die die;
+
+	assert_int_equal(dwarf_child(&unit, &die), 0);
+	do {
+		assert_true(steps_from(&die, 0) <= STEPS_MAX);
+		assert_true(depth_of(&die, 0) <= STEPS_MAX);
+	} while (!dwarf_siblingof(&die, &die));
+}
+
+static void types_of_a_program_are_not_cut(void **state)
+{
+	Dwarf_Die member, type;
+
+	(void)state;
+	make(NULL, 0);
+	assert_every_way_ends();
+	member = member_of("list_head", "next"); /* a list_head * */
+	assert_true(type_of(&member, &type) && type_of(&type, &type));
+	assert_string_equal(dwarf_diename(&type), "list_head");
+}
+
+static void typedefs_of_themselves_end(void **state)
+{
+	int next = btf__type_cnt(raw);
+
+	(void)state;
+	btf__add_typedef(raw, "self", next);
+	btf__add_typedef(raw, "one", next + 2);
+	btf__add_const(raw, next + 1);
+	btf__add_ptr(raw, next + 3);
+	btf__add_array(raw, ids.u32, next + 4, 3);
+	make(NULL, 0);
+	assert_every_way_ends();
+}
+
+static void prototypes_of_themselves_end(void **state)
+{
+	int next = btf__type_cnt(raw);
+
+	(void)state;
+	btf__add_func_proto(raw, ids.u32);
+	btf__add_func_param(raw, "again", next + 1);
+	btf__add_ptr(raw, next);
+	make(NULL, 0);
+	assert_every_way_ends();
+}
+
+static void structs_within_themselves_end(void **state)
+{
+	int next = btf__type_cnt(raw);
+
+	(void)state;
+	btf__add_struct(raw, "matryoshka", 16);
+	field(raw, "inner", next, 0, 0);
+	btf__add_struct(raw, "outer", 16);
+	field(raw, "row", next + 3, 0, 0);
+	btf__add_union(raw, "back", 16);
+	field(raw, "outer", next + 1, 0, 0);
+	btf__add_array(raw, ids.u32, next + 2, 1);
+	make(NULL, 0);
+	assert_every_way_ends();
+}
+
+static void chains_without_number_end(void **state)
+{
+	int last = ids.u32;
+
+	(void)state;
+	for (int i = 0; i < 5000; i++)
+		last = btf__add_const(raw, last);
+	for (int i = 0; i < 5000; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "s%d", i);
+		last = btf__add_struct(raw, name, 4);
+		field(raw, "inner", i ? last - 1 : (int)ids.u32, 0, 0);
+	}
+	make(NULL, 0);
+	assert_every_way_ends();
+}
+
+static void members_beyond_the_end_and_of_no_type_are_left_out(void **state)
+{
+	Dwarf_Die parent, die;
+
+	(void)state;
+	btf__add_struct(raw, "damaged", 8);
+	field(raw, "good", ids.u32, 0, 0);
+	field(raw, "far", ids.u64, 32, 0);
+	field(raw, "bits", ids.u32, 60, 5);
+	field(raw, "unknown", 12345, 0, 0);
+	btf__add_typedef(raw, "lost", 54321);
+	make(NULL, 0);
+	parent = find(DW_TAG_structure_type, "damaged");
+	assert_true(find_in(&parent, DW_TAG_member, "good", &die));
+	assert_false(find_in(&parent, DW_TAG_member, "far", &die));
+	assert_false(find_in(&parent, DW_TAG_member, "bits", &die));
+	assert_false(find_in(&parent, DW_TAG_member, "unknown", &die));
+	parent = find(DW_TAG_typedef, "lost");
+	assert_false(type_of(&parent, &die));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(members_are_where_btf_has_them),
+		TEST(bit_fields_say_which_bits),
+		TEST(what_has_no_name_has_none),
+		TEST(arrays_have_bounds_unless_they_are_flexible),
+		TEST(enumerators_have_their_values),
+		TEST(characters_booleans_and_signs_are_told_apart),
+		TEST(tags_are_looked_through_and_void_is_no_type),
+		TEST(functions_have_their_place_and_arguments_while_they_begin),
+		TEST(structs_as_arguments_take_registers_by_their_size),
+		TEST(functions_and_variables_without_a_symbol_are_left_out),
+		TEST(the_unit_has_the_kernels_code_and_no_more),
+		TEST(without_types_the_unit_says_who_made_it),
+		TEST(types_of_a_program_are_not_cut),
+		TEST(typedefs_of_themselves_end),
+		TEST(prototypes_of_themselves_end),
+		TEST(structs_within_themselves_end),
+		TEST(chains_without_number_end),
+		TEST(members_beyond_the_end_and_of_no_type_are_left_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
