@@ -4,6 +4,7 @@
  * for in a way that would change it (no qSupported).
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,12 +32,14 @@ static int find_manners(struct stub_target *target, struct error *err)
 	struct stub_frame frame = { .kind = STUB_FRAME_NONE };
 	int status = stub_stream_receive(&target->stream);
 
-	if (status == -EAGAIN)
-		status = stub_send(target, "qC", err);
-	else if (!status)
-		return error_set(err, -EBUSY, "gdb's connection is busy");
-	else
+	if (status && status != -EAGAIN)
 		return stub_fail(target, err, status, "closed the connection");
+	do { /* acknowledgements of what gdb said last are nothing new */
+		stub_stream_next(&target->stream, &frame);
+	} while (frame.kind == STUB_FRAME_ACK);
+	if (frame.kind != STUB_FRAME_NONE || target->stream.in_at < target->stream.in_size)
+		return error_set(err, -EBUSY, "gdb's connection is busy");
+	status = stub_send(target, "qC", err);
 	while (!status && frame.kind != STUB_FRAME_PACKET) {
 		stub_stream_next(&target->stream, &frame);
 		target->uses_acks |= frame.kind == STUB_FRAME_ACK;
@@ -44,7 +47,7 @@ static int find_manners(struct stub_target *target, struct error *err)
 			continue;
 		status = stub_stream_flush(&target->stream);
 		if (!status)
-			status = target_wait(target->stream.fd, 1 /* POLLIN */, deadline_ms);
+			status = target_wait(target->stream.fd, POLLIN, deadline_ms);
 		if (!status)
 			status = stub_stream_receive(&target->stream);
 	}

@@ -91,7 +91,8 @@ struct stub_proxy_counts {
 	uint64_t traps;     /* of ours that were met */
 	uint64_t told;      /* of them, those at which gdb got a stop as well */
 	uint64_t gdb_stops; /* gdb's own: breakpoints, steps, Ctrl-C, whether also ours or not */
-	uint64_t busy_ns; /* host time in which the target stood still for our traps */
+	uint64_t ghosts;    /* of traps: watchpoints that nobody had set, see stub_stop.address */
+	uint64_t busy_ns;   /* host time in which the target stood still for our traps */
 };
 const struct stub_proxy_counts *stub_proxy_counts(const struct stub_proxy *proxy);
 

@@ -53,7 +53,11 @@ enum stub_stop_kind {
 struct stub_stop {
 	enum stub_stop_kind kind;
 	enum stub_trap_kind trap; /* of STUB_STOP_WATCH */
-	uint64_t address;         /* watched, as it was set */
+	/*
+	 * Watched, as it was set. After watchpoints were taken away a QEMU with several CPUs may name a wrong one,
+	 * once for each CPU, or one that isn't there (0 then): only rip is sure.
+	 */
+	uint64_t address;
 	unsigned cpu;             /* 0-based; QEMU's threads p1.1, p1.2 … are CPUs 0, 1 … */
 	/* gdb is told of this stop in any case (it has a trap there, or steps): the CPU must stay where it is. */
 	bool is_gdbs;

@@ -69,10 +69,8 @@ void stub_traps_remove(struct stub_traps *traps, const struct stub_trap *trap, e
 
 	if (!entry || !(entry->owners & owner))
 		return;
-	if (owner == STUB_OURS) {
+	if (owner == STUB_OURS)
 		count_ours(traps, trap->kind, -1);
-		traps->gone[traps->gone_count++ % (sizeof(traps->gone) / sizeof(traps->gone[0]))] = *trap;
-	}
 	entry->owners &= ~(unsigned)owner;
 	if (!entry->owners)
 		*entry = traps->entries[--traps->count];
@@ -123,12 +121,4 @@ unsigned stub_traps_met(const struct stub_traps *traps, enum stub_trap_kind kind
 	if (gdbs)
 		*ret_gdbs = (struct stub_trap){ .kind = gdbs->kind, .address = gdbs->address, .size = gdbs->size };
 	return owners;
-}
-
-bool stub_traps_was_ours(const struct stub_traps *traps, enum stub_trap_kind kind, uint64_t address)
-{
-	for (size_t i = 0; i < sizeof(traps->gone) / sizeof(traps->gone[0]) && i < traps->gone_count; i++)
-		if (traps->gone[i].kind == kind && traps->gone[i].address == address)
-			return true;
-	return false;
 }

@@ -23,9 +23,6 @@ struct stub_traps {
 	} *entries; /* owned, in no order */
 	size_t count, capacity;
 	size_t our_count, our_break_count;
-	/* Watchpoints of ours that were taken away last: another CPU may have met one before it was told. */
-	struct stub_trap gone[64];
-	unsigned gone_count;
 };
 
 void stub_traps_deinit(struct stub_traps *traps);
@@ -44,7 +41,4 @@ unsigned stub_traps_at(const struct stub_traps *traps, uint64_t address);
  */
 unsigned stub_traps_met(const struct stub_traps *traps, enum stub_trap_kind kind, uint64_t address,
 			struct stub_trap *ret_gdbs);
-/* Whether @kind at @address, which nobody has, was ours lately. */
-bool stub_traps_was_ours(const struct stub_traps *traps, enum stub_trap_kind kind, uint64_t address);
-
 #endif
