@@ -186,27 +186,34 @@ static int take_gdb(struct stub_proxy *proxy, struct error *err)
 	return status;
 }
 
+static int take_while_running(struct stub_proxy *proxy, const struct stub_frame *frame, struct error *err)
+{
+	struct stub_stop_reply reply;
+
+	if (frame->body_size && memchr("OF", frame->body[0], 2)) /* a text, a request for a file */
+		return stub_pass_to_gdb(proxy, frame->bytes, frame->size);
+	if (stub_stop_parse(frame->body, frame->body_size, &reply))
+		return stub_take_stop(proxy, frame, err);
+	proxy->state = STUB_IDLE; /* it refuses to run */
+	return stub_pass_to_gdb(proxy, frame->bytes, frame->size);
+}
+
 /* What came from the target, also while something else was waited for. */
 static int take_target(struct stub_proxy *proxy, struct error *err)
 {
 	struct stub_frame frame;
-	struct stub_stop_reply reply;
 	int status = 0;
 
 	while (!status && !proxy->is_leaving) {
 		stub_next(proxy->target, &frame);
 		if (frame.kind == STUB_FRAME_NONE)
 			break;
-		if (proxy->target->is_non_stop || frame.kind == STUB_FRAME_NOTIFICATION)
-			status = stub_pass_to_gdb(proxy, frame.bytes, frame.size);
-		else if (proxy->state == STUB_ASKED)
+		if (frame.kind == STUB_FRAME_NOTIFICATION && proxy->state == STUB_RUNNING)
+			proxy->state = STUB_IDLE;
+		if (frame.kind != STUB_FRAME_NOTIFICATION && proxy->state == STUB_RUNNING)
+			status = take_while_running(proxy, &frame, err);
+		else if (frame.kind != STUB_FRAME_NOTIFICATION && proxy->state == STUB_ASKED)
 			status = stub_take_answer(proxy, &frame, err);
-		else if (proxy->state == STUB_RUNNING && frame.body_size && !memchr("OF", frame.body[0], 2) &&
-			 !stub_stop_parse(frame.body, frame.body_size, &reply)) {
-			proxy->state = STUB_IDLE; /* it refuses to run */
-			status = stub_pass_to_gdb(proxy, frame.bytes, frame.size);
-		} else if (proxy->state == STUB_RUNNING && frame.body_size && !memchr("OF", frame.body[0], 2))
-			status = stub_take_stop(proxy, &frame, err);
 		else
 			status = stub_pass_to_gdb(proxy, frame.bytes, frame.size);
 	}
@@ -215,7 +222,7 @@ static int take_target(struct stub_proxy *proxy, struct error *err)
 
 static int take_control(struct stub_proxy *proxy, struct error *err)
 {
-	if (proxy->state == STUB_RUNNING && !proxy->target->is_non_stop) {
+	if (proxy->state == STUB_RUNNING) {
 		proxy->wants_control = true;
 		return stub_stream_put(&proxy->target->stream, "\x03", 1) ?
 			       stub_fail(proxy->target, err, -ENOMEM, "out of memory") : 0;
@@ -273,6 +280,9 @@ int stub_proxy_run(struct stub_proxy *proxy, struct error *err)
 
 	while (!status && !proxy->is_leaving)
 		status = pass_once(proxy, err);
+	/* "k" ends a QEMU, and gdb may close its connection before. */
+	if (status && proxy->target->is_lost && proxy->asked == STUB_WORD_KILL)
+		return 0;
 	if (status == -EPIPE) /* gdb is gone */
 		return stub_proxy_abandon(proxy, err);
 	return status ? status : leave(proxy, err);

@@ -189,13 +189,14 @@ static int take_packet(struct stub_proxy *proxy, const struct stub_frame *frame,
 		if (status)
 			return -EPIPE;
 	}
-	/* While gdb waits for something it asks nothing; should it do so all the same, that is passed. */
-	if (proxy->state == STUB_IDLE && !proxy->target->is_non_stop)
+	/* In non-stop mode a request to run is answered at once, and stops come as notifications. */
+	if (proxy->target->is_non_stop && word != STUB_WORD_NON_STOP)
+		word = STUB_WORD_PLAIN;
+	if (proxy->state == STUB_IDLE)
 		return forward_packet(proxy, frame, word, err);
+	/* While gdb waits for something it asks nothing; should it do so all the same, that is passed. */
 	if (stub_stream_put(&proxy->target->stream, frame->bytes, frame->size))
 		return stub_fail(proxy->target, err, -ENOMEM, "out of memory");
-	if (proxy->target->is_non_stop && word == STUB_WORD_NON_STOP)
-		proxy->target->is_non_stop = frame->body[frame->body_size - 1] == '1';
 	return 0;
 }
 
