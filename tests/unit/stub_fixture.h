@@ -542,6 +542,15 @@ static void control(struct stand *stand, void (*during)(struct stand *stand, str
 	assert_int_equal(recv(stand->control, &byte, 1, 0), 1);
 }
 
+/* For handlers: cmocka's own can't be used outside of the test's thread. */
+#define must(condition)                                                                       \
+	do {                                                                                  \
+		if (!(condition)) {                                                           \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+			abort();                                                              \
+		}                                                                             \
+	} while (0)
+
 /* Waits until the stub was asked that. */
 static inline void stub_is_asked(struct stand *stand, const char *wanted)
 {

@@ -17,8 +17,8 @@ static void set_watch(struct stand *stand, struct stub_target *target)
 	struct stub_trap trap = watch;
 
 	(void)stand;
-	assert_int_equal(stub_traps_change(target, NULL, 0, &trap, 1, NULL), 0);
-	assert_int_equal(trap.result, 0);
+	must(stub_traps_change(target, NULL, 0, &trap, 1, NULL) == 0);
+	must(trap.result == 0);
 }
 
 static void set_break(struct stand *stand, struct stub_target *target)
@@ -26,14 +26,14 @@ static void set_break(struct stand *stand, struct stub_target *target)
 	struct stub_trap trap = breakpoint;
 
 	(void)stand;
-	assert_int_equal(stub_traps_change(target, NULL, 0, &trap, 1, NULL), 0);
-	assert_int_equal(trap.result, 0);
+	must(stub_traps_change(target, NULL, 0, &trap, 1, NULL) == 0);
+	must(trap.result == 0);
 }
 
 static void clear_traps(struct stand *stand, struct stub_target *target)
 {
 	(void)stand;
-	assert_int_equal(stub_traps_clear(target, NULL), 0);
+	must(stub_traps_clear(target, NULL) == 0);
 }
 
 /* Passing through --------------------------------------------------------------------------------------------- */
@@ -254,8 +254,8 @@ static void jump(struct stand *stand, struct stub_target *target)
 	struct stub_registers registers;
 	unsigned cpu = stand->stops[stand->stop_count - 1].cpu;
 
-	assert_int_equal(stub_registers_read(target, cpu, &registers, NULL), 0);
-	assert_int_equal(stub_registers_jump(target, cpu, registers.rip + 5, registers.general[4] - 8, NULL), 0);
+	must(stub_registers_read(target, cpu, &registers, NULL) == 0);
+	must(stub_registers_jump(target, cpu, registers.rip + 5, registers.general[4] - 8, NULL) == 0);
 }
 
 static void a_handler_that_moves_the_cpu_is_not_helped(void **state)
@@ -369,7 +369,7 @@ static struct stand *interrupted;
 static void press_ctrl_c(struct stand *stand, struct stub_target *target)
 {
 	(void)target;
-	assert_int_equal(send(stand->gdb, "\x03", 1, 0), 1);
+	must(send(stand->gdb, "\x03", 1, 0) == 1);
 	interrupted = stand;
 }
 
@@ -425,9 +425,9 @@ static void read_other_cpu(struct stand *stand, struct stub_target *target)
 	struct memory_read read = { .address = 0x100, .buffer = bytes, .size = 4 };
 
 	(void)stand;
-	assert_int_equal(stub_memory_read(target, 1, &read, 1, NULL), 0);
-	assert_int_equal(read.result, 0);
-	assert_int_equal(bytes[1], fake_byte(1, 0x101));
+	must(stub_memory_read(target, 1, &read, 1, NULL) == 0);
+	must(read.result == 0);
+	must(bytes[1] == fake_byte(1, 0x101));
 }
 
 static void gdbs_thread_is_selected_again(void **state)
@@ -474,8 +474,8 @@ static void be_refused(struct stand *stand, struct stub_target *target)
 	struct stub_trap trap = watch;
 
 	(void)stand;
-	assert_int_equal(stub_traps_change(target, NULL, 0, &trap, 1, NULL), 0);
-	assert_int_equal(trap.result, -EOPNOTSUPP);
+	must(stub_traps_change(target, NULL, 0, &trap, 1, NULL) == 0);
+	must(trap.result == -EOPNOTSUPP);
 }
 
 static void non_stop_mode_passes_and_has_no_traps(void **state)
