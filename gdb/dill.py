@@ -46,7 +46,7 @@ class Host(ctypes.Structure):
                 ("end", ctypes.CFUNCTYPE(None)),
                 ("write", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)),
                 ("is_interrupted", ctypes.CFUNCTYPE(ctypes.c_int)),
-                ("peer", ctypes.c_int), ("connection", ctypes.c_char_p)]
+                ("peer", ctypes.c_int)]
 
 
 class Style(ctypes.Structure):
@@ -146,8 +146,7 @@ class Session:
         self.host = Host()  # keeps the callbacks alive
         if isinstance(connection, gdb.RemoteTargetConnection):
             offered += ["ask", "begin", "end"]
-            self.host.connection = (connection.details or "").encode()
-            self.host.peer = LIB.dill_gdb_peer(self.host.connection)
+            self.host.peer = LIB.dill_gdb_peer((connection.details or "").encode())
         for name, kind in Host._fields_:
             if name in offered:
                 setattr(self.host, name, kind(getattr(self, name)))
@@ -368,7 +367,7 @@ def completions(command, text, word):
         kind, context = "option", command
     handle = None
     with contextlib.suppress(gdb.GdbError):
-        handle = current_session().handle
+        handle = current_session(may_run=command == "dill").handle
     with interrupts(signal.SIG_BLOCK):
         lines = take_text(LIB.dill_gdb_complete(handle, kind.encode(), context.encode(), prefix.encode()))
     return [line[len(prefix) - len(word):] for line in lines.splitlines() if line.startswith(prefix)]

@@ -85,6 +85,7 @@ struct insn_x86 {
 	uint8_t base, index;     /* INSN_NO_REGISTER: none */
 	int32_t displacement;
 	bool loads;              /* may read that memory */
+	int64_t immediate;       /* sign-extended; 0: none. Not for enter and extrq, which have two */
 };
 
 /*

@@ -130,6 +130,7 @@ void insn_x86_set_operands(const struct insn_encoding *enc, struct insn_x86 *ins
 
 	insn->reg = insn->rm = insn->base = insn->index = INSN_NO_REGISTER;
 	insn->operand_size = operand_size(enc, insn);
+	insn->immediate = enc->immediate;
 	if (has_register_in_opcode(insn))
 		insn->reg = (uint8_t)low;
 	if (!strchr("mcbzfF", shape))

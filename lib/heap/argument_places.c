@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Runs argument_state.h over all ways through a function until nothing changes any more. States only ever lose
- * knowledge, so that it ends.
+ * Runs argument_state.h over all ways through a function until nothing changes any more. States only ever
+ * lose knowledge, so that it ends.
  */
 #include "argument_places.h"
 
@@ -61,8 +61,8 @@ static bool is_entry(const struct code_flow *flow, uint32_t index)
 {
 	const struct code_insn *first = &flow->insns[flow->first];
 
-	return index == flow->first || (index == first->next && first->x86.map == INSN_MAP_0F &&
-					first->x86.opcode == 0x1e);
+	return index == flow->first ||
+	       (index == first->next && first->x86.map == INSN_MAP_0F && first->x86.opcode == 0x1e);
 }
 
 static void step(const struct argument_flow *arguments, uint32_t index, struct argument_state *state)
@@ -121,34 +121,88 @@ int argument_flow_create(const struct code_flow *flow, argument_spares_fn spares
 	return status;
 }
 
-/* Registers that callees keep are the likeliest to be right for long, but here all are. */
-static struct value_place place_of(const struct argument_state *state, uint8_t argument)
+/* A slot of the aligned part of the frame, as seen from a register that is known to lie there. */
+static struct value_place place_of_aligned(const struct argument_state *state, const struct stack_slot *slot)
 {
-	for (uint8_t i = 0; i < INSN_REGISTER_COUNT; i++)
-		if (state->registers[i].kind == VALUE_ARGUMENT && state->registers[i].number == argument)
-			return (struct value_place){ .kind = PLACE_REGISTER, .number = i };
-	for (size_t i = 0; i < state->slot_count; i++) {
-		const struct stack_slot *slot = &state->slots[i];
+	static const uint8_t numbers[] = { INSN_RBP, INSN_RSP };
 
-		if (slot->base == FRAME_ENTRY && slot->value.kind == VALUE_ARGUMENT && slot->value.number == argument)
-			return (struct value_place){ .kind = PLACE_STACK, .offset = slot->offset };
+	for (size_t i = 0; i < sizeof(numbers); i++) {
+		const struct value *value = &state->registers[numbers[i]];
+
+		if (value->kind == VALUE_FRAME && value->number == slot->base)
+			return (struct value_place){ .kind = PLACE_MEMORY,
+						     .number = numbers[i],
+						     .offset = (int64_t)slot->offset - value->offset };
 	}
 	return (struct value_place){ .kind = PLACE_UNKNOWN };
 }
 
-void argument_places_behind(const struct argument_flow *arguments, size_t index, struct argument_places *ret_places)
+static struct value_place place_of(const struct argument_state *state, uint8_t entry)
+{
+	struct value_place place = { .kind = PLACE_UNKNOWN };
+
+	for (uint8_t i = 0; i < INSN_REGISTER_COUNT; i++)
+		if (state->registers[i].kind == VALUE_ENTRY && state->registers[i].number == entry)
+			return (struct value_place){ .kind = PLACE_REGISTER, .number = i };
+	for (size_t i = 0; i < state->slot_count && place.kind == PLACE_UNKNOWN; i++) {
+		const struct stack_slot *slot = &state->slots[i];
+
+		if (slot->value.kind != VALUE_ENTRY || slot->value.number != entry)
+			continue;
+		if (slot->base == FRAME_ENTRY)
+			place = (struct value_place){ .kind = PLACE_STACK, .offset = slot->offset };
+		else
+			place = place_of_aligned(state, slot);
+	}
+	return place;
+}
+
+/* What compilers do to functions with an aligned frame: the address of the first one is kept in the second.
+ */
+static struct stored_frame find_stored_frame(const struct argument_state *state)
+{
+	for (size_t i = 0; i < state->slot_count; i++) {
+		const struct stack_slot *slot = &state->slots[i];
+		struct value_place place;
+
+		if (slot->value.kind != VALUE_FRAME || slot->value.number != FRAME_ENTRY)
+			continue;
+		place = place_of_aligned(state, slot);
+		if (place.kind == PLACE_MEMORY)
+			return (struct stored_frame){ place.number, place.offset, -(int64_t)slot->value.offset };
+	}
+	return (struct stored_frame){ .number = INSN_NO_REGISTER };
+}
+
+static void tell(const struct argument_state *state, struct argument_places *ret_places)
+{
+	memset(ret_places, 0, sizeof(*ret_places));
+	ret_places->stored_frame.number = INSN_NO_REGISTER;
+	if (!state->is_reached)
+		return;
+	for (uint8_t i = 0; i < INSN_REGISTER_COUNT; i++) {
+		ret_places->entries[i] = place_of(state, i);
+		if (state->registers[i].kind == VALUE_FRAME && state->registers[i].number == FRAME_ENTRY)
+			ret_places->frames[i] =
+				(struct frame_place){ true, -(int64_t)state->registers[i].offset };
+	}
+	ret_places->stored_frame = find_stored_frame(state);
+}
+
+void argument_places_before(const struct argument_flow *arguments, size_t index,
+			    struct argument_places *ret_places)
+{
+	tell(&arguments->states[index], ret_places);
+}
+
+void argument_places_behind(const struct argument_flow *arguments, size_t index,
+			    struct argument_places *ret_places)
 {
 	struct argument_state state = arguments->states[index];
 
-	memset(ret_places, 0, sizeof(*ret_places));
-	if (!state.is_reached)
-		return;
-	step(arguments, (uint32_t)index, &state);
-	for (uint8_t i = 0; i < ARGUMENTS_MAX; i++)
-		ret_places->arguments[i] = place_of(&state, i);
-	for (size_t i = 0; i < INSN_REGISTER_COUNT; i++)
-		if (state.registers[i].kind == VALUE_FRAME && state.registers[i].number == FRAME_ENTRY)
-			ret_places->frames[i] = (struct frame_place){ true, -(int64_t)state.registers[i].offset };
+	if (state.is_reached)
+		step(arguments, (uint32_t)index, &state);
+	tell(&state, ret_places);
 }
 
 uint8_t argument_flow_written(const struct argument_flow *arguments)

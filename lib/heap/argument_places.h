@@ -4,9 +4,9 @@
  * registers, to and from its own stack frame. A debugger reads that from DWARF; here only the code is there.
  * All ways through the code that lead to the instruction must agree, else the place is unknown.
  *
- * Trusted are the calling convention (a callee keeps rbx, rbp, rsp, r12 to r15, and gives its result in rax) and that nobody has the address of
- * a variable on the stack who wasn't given it. Once that was given away, the whole frame counts as lost at
- * each call and at each store to an unknown place.
+ * Trusted are the calling convention (a callee keeps rbx, rbp, rsp, r12 to r15, and gives its result in rax)
+ * and that nobody has the address of a variable on the stack who wasn't given it. Once that was given away,
+ * the whole frame counts as lost at each call and at each store to an unknown place.
  */
 #ifndef DILL_ARGUMENT_PLACES_H
 #define DILL_ARGUMENT_PLACES_H
@@ -20,13 +20,26 @@
 enum { ARGUMENTS_MAX = 6 }; /* in registers, System V ABI: rdi rsi rdx rcx r8 r9 */
 
 struct argument_places {
-	struct value_place arguments[ARGUMENTS_MAX];
-	/* register + offset is rsp as it was at the first instruction. Index by enum insn_register. */
+	/*
+	 * Where the values are now that the registers had at the first instruction. Index by enum
+	 * insn_register.
+	 */
+	struct value_place entries[INSN_REGISTER_COUNT];
+	/* register + offset is rsp as it was at the first instruction. */
 	struct frame_place {
 		bool is_known;
 		int64_t offset;
 	} frames[INSN_REGISTER_COUNT];
+	/* The word at register + offset, plus addend, is that rsp. @number INSN_NO_REGISTER: there is none.
+	 */
+	struct stored_frame {
+		uint8_t number;
+		int64_t offset, addend;
+	} stored_frame;
 };
+
+/* By the calling convention: the register that has the i-th argument at the first instruction. */
+extern const uint8_t argument_registers[ARGUMENTS_MAX];
 
 struct argument_flow;
 
@@ -45,8 +58,11 @@ int argument_flow_create(const struct code_flow *flow, argument_spares_fn spares
 			 struct argument_flow **ret_arguments);
 void argument_flow_destroy(struct argument_flow *arguments);
 
-/* What holds right behind the instruction at @index, before the next one, when it doesn't jump. */
+/* What holds right behind the instruction at @index, before the next one, when it doesn't jump; or before it.
+ */
 void argument_places_behind(const struct argument_flow *arguments, size_t index,
+			    struct argument_places *ret_places);
+void argument_places_before(const struct argument_flow *arguments, size_t index,
 			    struct argument_places *ret_places);
 
 /* The arguments (bits) through which something may be written, or whose value may be kept. */

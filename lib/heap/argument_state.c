@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * One instruction's effect on what is known. Whatever isn't a plain copy makes what it writes unknown; what may
- * have been made from what (value.may) is kept all the same, for it tells who may know an address.
+ * One instruction's effect on what is known. Whatever isn't a plain copy makes what it writes unknown; what
+ * may have been made from what (value.may) is kept all the same, for it tells who may know an address.
  */
 #include "argument_state.h"
 
@@ -15,9 +15,9 @@
 /* No instruction that is let through writes more. */
 #define STORE_BYTES_MAX 64
 
-const uint8_t argument_registers[ARGUMENTS_MAX] = { INSN_RDI, INSN_RSI, INSN_RDX, INSN_RCX, INSN_R8, INSN_R9 };
-
-static const struct value nothing;
+const uint8_t argument_registers[ARGUMENTS_MAX] = {
+	INSN_RDI, INSN_RSI, INSN_RDX, INSN_RCX, INSN_R8, INSN_R9
+};
 
 /* A place in memory: a slot of the frame, or elsewhere at an address made from @may. */
 struct spot {
@@ -30,10 +30,12 @@ void argument_state_begin(struct argument_state *state)
 {
 	memset(state, 0, sizeof(*state));
 	state->is_reached = true;
+	for (uint8_t i = 0; i < INSN_REGISTER_COUNT; i++)
+		state->registers[i] = (struct value){ .kind = VALUE_ENTRY, .number = i };
 	for (uint8_t i = 0; i < ARGUMENTS_MAX; i++)
-		state->registers[argument_registers[i]] =
-			(struct value){ .kind = VALUE_ARGUMENT, .number = i, .may = (uint8_t)(1u << i) };
-	state->registers[INSN_RSP] = (struct value){ .kind = VALUE_FRAME, .number = FRAME_ENTRY, .may = MAY_BE_FRAME };
+		state->registers[argument_registers[i]].may = (uint8_t)(1u << i);
+	state->registers[INSN_RSP] =
+		(struct value){ .kind = VALUE_FRAME, .number = FRAME_ENTRY, .may = MAY_BE_FRAME };
 }
 
 bool argument_state_has_left(const struct argument_state *state)
@@ -43,32 +45,22 @@ bool argument_state_has_left(const struct argument_state *state)
 	return rsp->kind == VALUE_FRAME && rsp->number == FRAME_ENTRY && rsp->offset == 0;
 }
 
-static bool is_same(const struct value *a, const struct value *b)
-{
-	return a->kind == b->kind && a->number == b->number && a->offset == b->offset;
-}
-
-static struct value unknown(uint8_t may)
-{
-	return (struct value){ .kind = VALUE_UNKNOWN, .may = may };
-}
-
 static uint8_t register_may(const struct argument_state *state, uint8_t number)
 {
 	return number < INSN_REGISTER_COUNT ? state->registers[number].may : 0;
 }
 
-static void drop_slot(struct argument_state *state, size_t i)
-{
-	state->slots[i] = state->slots[--state->slot_count];
-}
-
-static struct stack_slot *find_slot(struct argument_state *state, uint8_t base, int32_t offset)
+struct stack_slot *argument_state_slot(struct argument_state *state, uint8_t base, int32_t offset)
 {
 	for (size_t i = 0; i < state->slot_count; i++)
 		if (state->slots[i].base == base && state->slots[i].offset == offset)
 			return &state->slots[i];
 	return NULL;
+}
+
+void argument_state_drop(struct argument_state *state, size_t slot)
+{
+	state->slots[slot] = state->slots[--state->slot_count];
 }
 
 /* The frame's contents may be anything now. Whoever can write there can read there too. */
@@ -88,12 +80,13 @@ static void drop_dead_slots(struct argument_state *state)
 		if (rsp->kind != VALUE_FRAME ||
 		    (state->slots[i].base == rsp->number && state->slots[i].offset < rsp->offset) ||
 		    (state->slots[i].base == FRAME_ALIGNED && rsp->number == FRAME_ENTRY))
-			drop_slot(state, i);
+			argument_state_drop(state, i);
 }
 
-static struct spot spot_at(const struct argument_state *state, uint8_t base, uint8_t index, int32_t displacement)
+static struct spot spot_at(const struct argument_state *state, uint8_t base, uint8_t index,
+			   int32_t displacement)
 {
-	const struct value *value = base < INSN_REGISTER_COUNT ? &state->registers[base] : &nothing;
+	const struct value *value = base < INSN_REGISTER_COUNT ? &state->registers[base] : &value_nothing;
 	int64_t offset = (int64_t)value->offset + displacement;
 
 	if (value->kind == VALUE_FRAME && index == INSN_NO_REGISTER && offset == (int32_t)offset)
@@ -112,22 +105,25 @@ static struct spot spot_of(const struct argument_state *state, const struct insn
 static void overwrite(struct argument_state *state, const struct spot *spot, int32_t size)
 {
 	int64_t end = (int64_t)spot->offset + size;
-	bool is_astray = state->is_aligned && (spot->base == FRAME_ALIGNED ? end > 0 :
-					       spot->offset < state->aligned_from);
+	bool is_astray = state->is_aligned &&
+			 (spot->base == FRAME_ALIGNED ? end > 0 : spot->offset < state->aligned_from);
 
 	for (size_t i = state->slot_count; i-- > 0;) {
 		struct stack_slot *slot = &state->slots[i];
 
-		if (slot->base != spot->base ? !is_astray :
-					       slot->offset >= end || (int64_t)slot->offset + 8 <= spot->offset)
+		if (slot->base != spot->base
+			    ? !is_astray
+			    : slot->offset >= end || (int64_t)slot->offset + 8 <= spot->offset)
 			continue;
-		slot->value = unknown(slot->value.may);
-		if (!slot->value.may || (slot->base == spot->base && slot->offset == spot->offset && size == 8))
-			drop_slot(state, i);
+		slot->value = value_unknown(slot->value.may);
+		if (!slot->value.may ||
+		    (slot->base == spot->base && slot->offset == spot->offset && size == 8))
+			argument_state_drop(state, i);
 	}
 }
 
-static void store(struct argument_state *state, const struct spot *spot, uint8_t size, const struct value *value)
+static void store(struct argument_state *state, const struct spot *spot, uint8_t size,
+		  const struct value *value)
 {
 	if (!spot->is_slot) {
 		state->written |= (spot->may | value->may) & (uint8_t)~MAY_BE_FRAME;
@@ -151,19 +147,32 @@ static void store(struct argument_state *state, const struct spot *spot, uint8_t
 	state->slots[state->slot_count++] = (struct stack_slot){ spot->base, spot->offset, *value };
 }
 
+/* Whether the eight bytes at @spot are in part those of a slot. */
+static bool is_near_slot(const struct argument_state *state, const struct spot *spot)
+{
+	for (size_t i = 0; i < state->slot_count; i++) {
+		int64_t distance = (int64_t)state->slots[i].offset - spot->offset;
+
+		if (state->slots[i].base != spot->base ? state->is_aligned : distance > -8 && distance < 8)
+			return true;
+	}
+	return false;
+}
+
 static struct value load(struct argument_state *state, const struct spot *spot, uint8_t size)
 {
 	const struct stack_slot *slot;
 	uint8_t may = 0;
 
-	if (!spot->is_slot && !(spot->may & MAY_BE_FRAME))
-		return nothing;
-	slot = spot->is_slot && size == 8 ? find_slot(state, spot->base, spot->offset) : NULL;
+	/* Less than a pointer is none. */
+	if ((size > 0 && size < 8) || (!spot->is_slot && !(spot->may & MAY_BE_FRAME)))
+		return value_nothing;
+	slot = spot->is_slot && size == 8 ? argument_state_slot(state, spot->base, spot->offset) : NULL;
 	if (slot)
 		return slot->value;
 	for (size_t i = 0; i < state->slot_count; i++)
 		may |= state->slots[i].value.may;
-	return unknown(may);
+	return spot->is_slot && size == 8 && !is_near_slot(state, spot) ? value_nothing : value_unknown(may);
 }
 
 static void push(struct argument_state *state, const struct value *value)
@@ -201,7 +210,10 @@ static uint8_t given_on_stack(const struct argument_state *state)
 	return may;
 }
 
-/* Addresses in the frame that lie in the frame. One above the return address leads to the caller's, not to ours. */
+/*
+ * Addresses in the frame that lie in the frame. One above the return address leads to the caller's, not to
+ * ours.
+ */
 static uint8_t frame_may(const struct argument_state *state)
 {
 	uint8_t may = 0;
@@ -215,7 +227,8 @@ static uint8_t frame_may(const struct argument_state *state)
 	return may;
 }
 
-/* Arguments are handed over, to a callee or, by a jump out of the function, to whoever goes on in its place. */
+/* Arguments are handed over, to a callee or, by a jump out of the function, to whoever goes on in its place.
+ */
 static uint8_t hand_over(struct argument_state *state, uint8_t spared)
 {
 	uint8_t given = given_on_stack(state), all = given;
@@ -236,19 +249,21 @@ static uint8_t hand_over(struct argument_state *state, uint8_t spared)
 	return all;
 }
 
-static void call(struct argument_state *state, const struct code_insn *insn, argument_spares_fn spares, void *context)
+static void call(struct argument_state *state, const struct code_insn *insn, argument_spares_fn spares,
+		 void *context)
 {
 	uint8_t given = 0, may;
 
 	for (size_t i = 0; i < ARGUMENTS_MAX; i++)
 		given |= state->registers[argument_registers[i]].may;
 	/* Only then it matters what the callee does. */
-	may = hand_over(state, spares && insn->outside && given & MAY_BE_FRAME ? spares(context, insn->outside) : 0);
+	may = hand_over(state,
+			spares && insn->outside && given & MAY_BE_FRAME ? spares(context, insn->outside) : 0);
 	if (state->has_escaped)
 		forget_frame(state);
 	for (uint8_t i = 0; i < INSN_REGISTER_COUNT; i++)
 		if (CALLER_SAVED & BIT(i))
-			state->registers[i] = unknown(i == INSN_RAX ? may : 0);
+			state->registers[i] = value_unknown(i == INSN_RAX ? may : 0);
 }
 
 /* Without effect on registers and frame, though insn_x86.h, which thinks of user space, says "everything". */
@@ -263,7 +278,8 @@ static bool is_quiet(const struct insn_x86 *insn)
 		return insn->modrm == 0xca || insn->modrm == 0xcb;
 	case 0xae: /* lfence, mfence, sfence */
 		return insn->modrm >= 0xe8;
-	case 0x0b: case 0xb9: /* the traps of WARN() */
+	case 0x0b:
+	case 0xb9: /* the traps of WARN() */
 		return true;
 	default:
 		return false;
@@ -284,9 +300,10 @@ static struct value stored_value(const struct argument_state *state, const struc
 	if (is_mov && insn->operand_size == 8)
 		return state->registers[insn->reg];
 	if (insn->map == INSN_MAP_ONE_BYTE && (insn->opcode == 0xc6 || insn->opcode == 0xc7))
-		return nothing;
-	/* Less than a pointer is no pointer, but for what is made of its parts again. */
-	return unknown(register_may(state, insn->reg));
+		return value_nothing;
+	if (insn->operand_size > 0 && insn->operand_size < 8)
+		return value_nothing;
+	return value_unknown(register_may(state, insn->reg));
 }
 
 static void step_stores(struct argument_state *state, const struct insn_x86 *insn)
@@ -307,13 +324,13 @@ static void step_stores(struct argument_state *state, const struct insn_x86 *ins
 		store(state, &spot, insn->operand_size, &value);
 	} else if (is_string_store(insn)) {
 		spot = (struct spot){ .may = register_may(state, INSN_RDI) };
-		store(state, &spot, 0, &nothing);
+		store(state, &spot, 0, &value_nothing);
 	}
 }
 
 static void step_stack(struct argument_state *state, const struct insn_x86 *insn)
 {
-	struct value value = nothing;
+	struct value value = value_nothing;
 	struct spot spot;
 
 	if (insn->sp_change < 0) {
@@ -341,7 +358,8 @@ static bool is_stack_insn(const struct insn_x86 *insn)
 {
 	bool is_pop_memory = insn->map == INSN_MAP_ONE_BYTE && insn->opcode == 0x8f;
 
-	return (insn->writes & BIT(INSN_RSP)) && insn->sp_is_known && (insn->sp_change == 8 || insn->sp_change == -8) &&
+	return (insn->writes & BIT(INSN_RSP)) && insn->sp_is_known &&
+	       (insn->sp_change == 8 || insn->sp_change == -8) &&
 	       (is_pop_memory || !insn->has_memory || insn->opcode == 0xff) && insn->opcode != 0x81 &&
 	       insn->opcode != 0x83 && insn->opcode != 0x8d && insn->flow == INSN_FLOW_NEXT;
 }
@@ -351,7 +369,8 @@ static bool is_one_byte(const struct insn_x86 *insn, uint8_t opcode)
 	return insn->map == INSN_MAP_ONE_BYTE && insn->opcode == opcode;
 }
 
-/* Copies and addresses: one register gets a value that is known by its origin. False: it is something else. */
+/* Copies and addresses: one register gets a value that is known by its origin. False: it is something else.
+ */
 static bool step_copy(struct argument_state *state, const struct insn_x86 *insn)
 {
 	struct value *reg = insn->reg < INSN_REGISTER_COUNT ? &state->registers[insn->reg] : NULL;
@@ -367,21 +386,23 @@ static bool step_copy(struct argument_state *state, const struct insn_x86 *insn)
 		return true;
 	}
 	if (is_one_byte(insn, 0x8d) && insn->operand_size == 8 && !insn->is_elsewhere) {
-		const struct value *base = insn->base < INSN_REGISTER_COUNT ? &state->registers[insn->base] : &nothing;
-		bool is_copy = base->kind == VALUE_ARGUMENT && insn->index == INSN_NO_REGISTER && !insn->displacement;
+		const struct value *base = insn->base < INSN_REGISTER_COUNT ? &state->registers[insn->base]
+									    : &value_nothing;
+		bool is_copy = base->kind == VALUE_ENTRY && insn->index == INSN_NO_REGISTER &&
+			       !insn->displacement;
 
 		spot = spot_of(state, insn);
 		if (spot.is_slot)
 			*reg = (struct value){ VALUE_FRAME, spot.base, base->may, spot.offset };
 		else
-			*reg = is_copy ? *base : unknown(spot.may);
+			*reg = is_copy ? *base : value_unknown(spot.may);
 		return true;
 	}
 	/* xor %eax,%eax; mov $1,%eax */
 	if (((is_one_byte(insn, 0x31) || is_one_byte(insn, 0x33)) && insn->rm == insn->reg &&
 	     insn->operand_size >= 4) ||
 	    (insn->map == INSN_MAP_ONE_BYTE && insn->opcode >= 0xb8 && insn->opcode <= 0xbf)) {
-		*reg = nothing;
+		*reg = value_nothing;
 		return true;
 	}
 	return false;
@@ -392,8 +413,9 @@ static bool step_frame(struct argument_state *state, const struct insn_x86 *insn
 {
 	struct value *rsp = &state->registers[INSN_RSP];
 
-	if ((is_one_byte(insn, 0x81) || is_one_byte(insn, 0x83)) && insn->rm == INSN_RSP && (insn->modrm >> 3 & 7) == 4 &&
-	    insn->operand_size == 8 && rsp->kind == VALUE_FRAME && !state->is_aligned) {
+	if ((is_one_byte(insn, 0x81) || is_one_byte(insn, 0x83)) && insn->rm == INSN_RSP &&
+	    (insn->modrm >> 3 & 7) == 4 && insn->operand_size == 8 && rsp->kind == VALUE_FRAME &&
+	    !state->is_aligned) {
 		state->is_aligned = true;
 		state->aligned_from = rsp->offset;
 		*rsp = (struct value){ VALUE_FRAME, FRAME_ALIGNED, MAY_BE_FRAME, 0 };
@@ -417,14 +439,17 @@ static void step_writes(struct argument_state *state, const struct insn_x86 *ins
 
 		may |= load(state, &spot, 0).may;
 	}
+	for (uint8_t i = 0; i < INSN_REGISTER_COUNT; i++)
+		if (insn->writes & BIT(i))
+			may |= state->registers[i].may;
+	/* The upper half becomes zero. */
+	if (insn->operand_size == 4)
+		may = 0;
 	if (insn->writes == 0xffff)
 		may = MAY_BE_ANY;
 	for (uint8_t i = 0; i < INSN_REGISTER_COUNT; i++)
 		if (insn->writes & BIT(i))
-			may |= state->registers[i].may;
-	for (uint8_t i = 0; i < INSN_REGISTER_COUNT; i++)
-		if (insn->writes & BIT(i))
-			state->registers[i] = unknown(may);
+			state->registers[i] = value_unknown(may);
 	if (insn->writes & BIT(INSN_RSP) && insn->sp_is_known && rsp.kind == VALUE_FRAME) {
 		rsp.offset += insn->sp_change;
 		state->registers[INSN_RSP] = rsp;
@@ -456,85 +481,4 @@ void argument_state_step(struct argument_state *state, const struct code_insn *i
 		}
 	}
 	drop_dead_slots(state);
-}
-
-static bool join_value(struct value *value, const struct value *other)
-{
-	struct value joined = *value;
-
-	if (joined.kind != VALUE_UNKNOWN && !is_same(value, other))
-		joined = unknown(value->may);
-	joined.may |= other->may;
-	if (is_same(&joined, value) && joined.may == value->may)
-		return false;
-	*value = joined;
-	return true;
-}
-
-static bool join_slots(struct argument_state *state, const struct argument_state *other)
-{
-	struct argument_state copy = *other; /* find_slot() takes what can be written */
-	bool has_changed = false;
-
-	for (size_t i = state->slot_count; i-- > 0;) {
-		const struct stack_slot *match = find_slot(&copy, state->slots[i].base, state->slots[i].offset);
-
-		has_changed |= join_value(&state->slots[i].value, match ? &match->value : &nothing);
-		if (state->slots[i].value.kind == VALUE_UNKNOWN && !state->slots[i].value.may)
-			drop_slot(state, i);
-	}
-	for (size_t i = 0; i < other->slot_count; i++) {
-		const struct stack_slot *slot = &other->slots[i];
-
-		if (!slot->value.may || find_slot(state, slot->base, slot->offset))
-			continue;
-		has_changed = true;
-		if (state->slot_count < SLOTS_MAX) {
-			state->slots[state->slot_count++] =
-				(struct stack_slot){ slot->base, slot->offset, unknown(slot->value.may) };
-		} else if (~state->written & slot->value.may & (uint8_t)~MAY_BE_FRAME || !state->has_escaped) {
-			state->written |= slot->value.may & (uint8_t)~MAY_BE_FRAME;
-			state->has_escaped = true;
-		} else {
-			has_changed = false;
-		}
-	}
-	return has_changed;
-}
-
-/* Aligned from another depth, FRAME_ALIGNED is another place. */
-static bool join_alignment(struct argument_state *state, const struct argument_state *other)
-{
-	if (!other->is_aligned || (state->is_aligned && state->aligned_from == other->aligned_from))
-		return false;
-	for (size_t i = 0; i < INSN_REGISTER_COUNT; i++)
-		if (state->registers[i].kind == VALUE_FRAME && state->registers[i].number == FRAME_ALIGNED)
-			state->registers[i] = unknown(state->registers[i].may);
-	for (size_t i = 0; i < state->slot_count; i++)
-		if (state->slots[i].base == FRAME_ALIGNED)
-			state->slots[i].value = unknown(state->slots[i].value.may);
-	if (!state->is_aligned || state->aligned_from < other->aligned_from)
-		state->aligned_from = other->aligned_from;
-	state->is_aligned = true;
-	return true;
-}
-
-bool argument_state_join(struct argument_state *state, const struct argument_state *other)
-{
-	bool has_changed = false;
-
-	if (!state->is_reached) {
-		*state = *other;
-		return true;
-	}
-	for (size_t i = 0; i < INSN_REGISTER_COUNT; i++)
-		has_changed |= join_value(&state->registers[i], &other->registers[i]);
-	has_changed |= join_slots(state, other);
-	if (other->has_escaped && !state->has_escaped)
-		has_changed = state->has_escaped = true;
-	if (other->written & ~state->written) {
-		state->written |= other->written;
-		has_changed = true;
-	}
-	return join_alignment(state, other) || has_changed;
 }

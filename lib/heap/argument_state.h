@@ -13,8 +13,8 @@
 
 enum value_kind {
 	VALUE_UNKNOWN,
-	VALUE_ARGUMENT, /* @number: which */
-	VALUE_FRAME,    /* an address: @offset from frame base @number */
+	VALUE_ENTRY, /* what register @number had at the first instruction */
+	VALUE_FRAME, /* an address: @offset from frame base @number */
 };
 
 /*
@@ -36,6 +36,18 @@ struct value {
 	int32_t offset;
 };
 
+static const struct value value_nothing;
+
+static inline struct value value_unknown(uint8_t may)
+{
+	return (struct value){ .kind = VALUE_UNKNOWN, .may = may };
+}
+
+static inline bool value_is_same(const struct value *a, const struct value *b)
+{
+	return a->kind == b->kind && a->number == b->number && a->offset == b->offset;
+}
+
 /* Eight bytes of the frame. */
 struct stack_slot {
 	uint8_t base;
@@ -51,9 +63,9 @@ struct argument_state {
 	struct stack_slot slots[SLOTS_MAX];
 	uint8_t slot_count;
 	bool is_reached;
-	bool has_escaped;      /* somebody else has an address in the frame */
-	uint8_t written;       /* arguments through which something may be written, or that are kept */
-	int32_t aligned_from;  /* rsp before the `and`, from FRAME_ENTRY */
+	bool has_escaped;     /* somebody else has an address in the frame */
+	uint8_t written;      /* arguments through which something may be written, or that are kept */
+	int32_t aligned_from; /* rsp before the `and`, from FRAME_ENTRY */
 	bool is_aligned;
 };
 
@@ -64,9 +76,12 @@ void argument_state_step(struct argument_state *state, const struct code_insn *i
 /* @state at a place where @other may come along as well. True: it changed. */
 bool argument_state_join(struct argument_state *state, const struct argument_state *other);
 
+/* The slot at that place, or NULL. */
+struct stack_slot *argument_state_slot(struct argument_state *state, uint8_t base, int32_t offset);
+/* Another one takes its index. */
+void argument_state_drop(struct argument_state *state, size_t slot);
+
 /* rsp is what it was at the first instruction. */
 bool argument_state_has_left(const struct argument_state *state);
-
-extern const uint8_t argument_registers[ARGUMENTS_MAX];
 
 #endif

@@ -77,7 +77,8 @@ static bool is_end(const struct walk *walk, uint64_t address)
 {
 	const struct code_ends *ends = walk->ends;
 
-	return ends->count && bsearch(&address, ends->addresses, ends->count, sizeof(address), compare_addresses);
+	return ends->count &&
+	       bsearch(&address, ends->addresses, ends->count, sizeof(address), compare_addresses);
 }
 
 static bool goes_on(const struct walk *walk, const struct code_insn *insn)
@@ -191,12 +192,14 @@ int code_flow_create(const struct code_piece *pieces, size_t count, const struct
 }
 
 /* Spread what holds at @pending's instructions to those behind them; what stops it is said by @is_marked. */
-static void spread(const struct code_flow *flow, const bool *is_marked, bool *is_reached, uint32_t *pending,
-		   size_t pending_count)
+static void spread(const struct code_flow *flow, const bool *is_marked, const bool *never_jumps,
+		   bool *is_reached, uint32_t *pending, size_t pending_count)
 {
 	while (pending_count) {
 		uint32_t at = pending[--pending_count];
-		const uint32_t ways[] = { flow->insns[at].next, flow->insns[at].target };
+		bool is_jumping = !never_jumps || !never_jumps[at];
+		const uint32_t ways[] = { flow->insns[at].next,
+					  is_jumping ? flow->insns[at].target : CODE_NONE };
 
 		if (is_marked && is_marked[at])
 			continue;
@@ -209,7 +212,8 @@ static void spread(const struct code_flow *flow, const bool *is_marked, bool *is
 	}
 }
 
-int code_flow_around(const struct code_flow *flow, const bool *is_marked, bool *ret_is_reached)
+int code_flow_around(const struct code_flow *flow, const bool *is_marked, const bool *never_jumps,
+		     bool *ret_is_reached)
 {
 	CLEANUP(free) uint32_t *pending = calloc(flow->count, sizeof(*pending));
 
@@ -218,7 +222,39 @@ int code_flow_around(const struct code_flow *flow, const bool *is_marked, bool *
 	memset(ret_is_reached, 0, flow->count * sizeof(*ret_is_reached));
 	ret_is_reached[flow->first] = true;
 	pending[0] = flow->first;
-	spread(flow, is_marked, ret_is_reached, pending, 1);
+	spread(flow, is_marked, never_jumps, ret_is_reached, pending, 1);
+	return 0;
+}
+
+static bool is_exit(const struct code_insn *insn)
+{
+	return insn->x86.flow == INSN_FLOW_RETURN || (code_insn_is_jump(insn) && insn->target == CODE_NONE);
+}
+
+int code_flow_bypass(const struct code_flow *flow, const bool *is_marked, const bool *never_jumps,
+		     bool *ret_is_on_bypass)
+{
+	CLEANUP(free) bool *is_around = calloc(flow->count, sizeof(*is_around));
+	bool has_changed = true;
+
+	if (!is_around || code_flow_around(flow, is_marked, never_jumps, is_around))
+		return -ENOMEM;
+	memset(ret_is_on_bypass, 0, flow->count * sizeof(*ret_is_on_bypass));
+	/* Code goes downwards mostly: few rounds. Each but the last one finds at least one more. */
+	while (has_changed) {
+		has_changed = false;
+		for (size_t i = flow->count; i-- > 0;) {
+			const struct code_insn *insn = &flow->insns[i];
+			bool is_jumping = insn->target != CODE_NONE && (!never_jumps || !never_jumps[i]);
+
+			if (ret_is_on_bypass[i] || !is_around[i] || is_marked[i])
+				continue;
+			if (!is_exit(insn) && !(insn->next != CODE_NONE && ret_is_on_bypass[insn->next]) &&
+			    !(is_jumping && ret_is_on_bypass[insn->target]))
+				continue;
+			has_changed = ret_is_on_bypass[i] = true;
+		}
+	}
 	return 0;
 }
 
@@ -232,7 +268,7 @@ int code_flow_order(const struct code_flow *flow, const bool *is_marked, enum co
 
 	if (!pending || !may_be_first || !may_be_later)
 		return -ENOMEM;
-	status = code_flow_around(flow, is_marked, may_be_first);
+	status = code_flow_around(flow, is_marked, NULL, may_be_first);
 	if (status)
 		return status;
 	for (size_t i = 0; i < flow->count; i++) {
@@ -245,7 +281,7 @@ int code_flow_order(const struct code_flow *flow, const bool *is_marked, enum co
 			pending[pending_count++] = ways[j];
 		}
 	}
-	spread(flow, NULL, may_be_later, pending, pending_count);
+	spread(flow, NULL, NULL, may_be_later, pending, pending_count);
 	for (size_t i = 0; i < flow->count; i++)
 		ret_order[i] = !may_be_later[i] ? CODE_FIRST : may_be_first[i] ? CODE_EITHER : CODE_LATER;
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * The instructions of one kernel function that can be reached from its first one, and which follows which. The
- * bytes are those that run: alternatives, static branches and calls are patched already, so that ways which are
- * switched off aren't seen.
+ * The instructions of one kernel function that can be reached from its first one, and which follows which.
+ * The bytes are those that run: alternatives, static branches and calls are patched already, so that ways
+ * which are switched off aren't seen.
  */
 #ifndef DILL_CODE_FLOW_H
 #define DILL_CODE_FLOW_H
@@ -41,15 +41,16 @@ struct code_flow {
 	uint32_t first; /* the function's first instruction */
 };
 
-/* Addresses, ascending: of functions that never return, and of ud2 instructions that are BUG(), not WARN(). */
+/* Addresses, ascending: of functions that never return, and of ud2 instructions that are BUG(), not WARN().
+ */
 struct code_ends {
 	const uint64_t *addresses;
 	size_t count;
 };
 
 /*
- * @pieces: the function's first instruction is the first byte of the first. After ud1, ud2 and calls the code goes
- * on, but for those in @ends. -EBADMSG: what is reached is no code; -E2BIG; -ENOMEM.
+ * @pieces: the function's first instruction is the first byte of the first. After ud1, ud2 and calls the code
+ * goes on, but for those in @ends. -EBADMSG: what is reached is no code; -E2BIG; -ENOMEM.
  */
 int code_flow_create(const struct code_piece *pieces, size_t count, const struct code_ends *ends,
 		     struct code_flow **ret_flow);
@@ -68,15 +69,23 @@ enum code_order {
 };
 
 /*
- * For the instructions marked in @is_marked (by index): which ones come first. @ret_order has room for as many
- * as the flow has instructions; those not marked get their own order as if they were. -ENOMEM.
+ * For the instructions marked in @is_marked (by index): which ones come first. @ret_order has room for as
+ * many as the flow has instructions; those not marked get their own order as if they were. -ENOMEM.
  */
 int code_flow_order(const struct code_flow *flow, const bool *is_marked, enum code_order *ret_order);
 
 /*
- * Which instructions (@ret_is_reached, one for each) can be reached from the first one without running one that
- * is marked. Marked ones that are met are reached themselves. -ENOMEM.
+ * Which instructions (@ret_is_reached, one for each) can be reached from the first one without running one
+ * that is marked. Marked ones that are met are reached themselves. Branches in @never_jumps (by instruction;
+ * NULL: none) are taken to go on only. -ENOMEM.
  */
-int code_flow_around(const struct code_flow *flow, const bool *is_marked, bool *ret_is_reached);
+int code_flow_around(const struct code_flow *flow, const bool *is_marked, const bool *never_jumps,
+		     bool *ret_is_reached);
+
+/*
+ * Of those, which lie on a way that comes to a return or leaves by a jump. Marked ones don't. -ENOMEM.
+ */
+int code_flow_bypass(const struct code_flow *flow, const bool *is_marked, const bool *never_jumps,
+		     bool *ret_is_on_bypass);
 
 #endif

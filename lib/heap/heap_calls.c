@@ -129,6 +129,11 @@ static bool is_on_stack(const struct value_place *place, const struct stub_regis
 	case PLACE_STACK:
 		*ret_read = heap_read(slot + (uint64_t)place->offset, ret_value, sizeof(*ret_value));
 		return true;
+	case PLACE_MEMORY:
+		*ret_read = heap_read((place->number < 16 ? registers->general[place->number] : 0) +
+					      (uint64_t)place->offset,
+				      ret_value, sizeof(*ret_value));
+		return true;
 	case PLACE_UNKNOWN:
 		break;
 	}

@@ -45,15 +45,16 @@ static bool is_part_of(const char *symbol, const char *name)
 }
 
 /* A part of the function that it jumps to and that isn't there yet. -ENOENT: none. */
-static int find_part(struct kernel *kernel, const char *name, const struct heap_code *code, uint64_t *ret_start,
-		     uint64_t *ret_end)
+static int find_part(struct kernel *kernel, const char *name, const struct heap_code *code,
+		     uint64_t *ret_start, uint64_t *ret_end)
 {
 	for (size_t i = 0; i < code->flow->count; i++) {
 		const struct code_insn *insn = &code->flow->insns[i];
 		char symbol[NAME_BYTES];
 
 		if (insn->outside && code_insn_is_jump(insn) &&
-		    !kernel_symbols_at(kernel->symbols, insn->outside, symbol, sizeof(symbol), ret_start, ret_end) &&
+		    !kernel_symbols_at(kernel->symbols, insn->outside, symbol, sizeof(symbol), ret_start,
+				       ret_end) &&
 		    is_part_of(symbol, name))
 			return 0;
 	}
@@ -93,8 +94,8 @@ static uint8_t find_spared(const struct heap_callees *callees, uint64_t target)
 	uint64_t start, end;
 	uint8_t written = UINT8_MAX;
 
-	if (kernel_symbols_at(callees->kernel->symbols, target, name, sizeof(name), &start, &end) || start != target ||
-	    heap_code_read(callees, name, start, end, &code))
+	if (kernel_symbols_at(callees->kernel->symbols, target, name, sizeof(name), &start, &end) ||
+	    start != target || heap_code_read(callees, name, start, end, &code))
 		return 0;
 	if (!argument_flow_create(code.flow, NULL, NULL, &arguments)) {
 		written = argument_flow_written(arguments);

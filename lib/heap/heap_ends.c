@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
  * Where the kernel's code doesn't go on: behind calls of functions that never return, and behind the ud2 of
- * BUG(). Its table of bugs (struct bug_entry, include/asm-generic/bug.h) tells those from WARN()'s, which go on.
+ * BUG(). Its table of bugs (struct bug_entry, include/asm-generic/bug.h) tells those from WARN()'s, which go
+ * on.
  */
 #include "heap_functions.h"
 
@@ -42,7 +43,8 @@ static int read_table(struct kernel *kernel, struct bug_layout *layout, size_t *
 	size_t size;
 
 	if (!kernel->types || kernel_symbol(kernel, "__start___bug_table", &start) ||
-	    kernel_symbol(kernel, "__stop___bug_table", &stop) || stop <= start || stop - start > TABLE_BYTES_MAX ||
+	    kernel_symbol(kernel, "__stop___bug_table", &stop) || stop <= start ||
+	    stop - start > TABLE_BYTES_MAX ||
 	    fields_load(kernel->types, specs, sizeof(specs) / sizeof(*specs), layout, NULL))
 		return -ENOENT;
 	size = stop - start;
@@ -78,7 +80,8 @@ static size_t add_bugs(struct kernel *kernel, uint64_t *addresses, size_t room)
 
 int heap_callees_init(struct heap_callees *callees, struct kernel *kernel)
 {
-	static const char *const names[] = { "__stack_chk_fail", "panic", "fortify_panic", "__fortify_panic" };
+	static const char *const names[] = { "__stack_chk_fail", "panic", "fortify_panic",
+					     "__fortify_panic" };
 	size_t room = TABLE_BYTES_MAX / 64, count = 0;
 	uint64_t *addresses = calloc(room, sizeof(*addresses));
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Which slab functions there are, from 5.10 on. Since 6.10 (7bd230a26648) those that allocate end in _noprof. A
- * kernel has only some; which ones, its symbols say.
+ * Which slab functions there are, from 5.10 on. Since 6.10 (7bd230a26648) those that allocate end in _noprof.
+ * A kernel has only some; which ones, its symbols say.
  */
 #include "heap_functions.h"
 
@@ -102,22 +102,22 @@ void heap_arguments_place(const struct heap_prototype *prototype, const struct v
 	memset(ret_arguments, 0, sizeof(*ret_arguments));
 	for (size_t i = 0; i < HEAP_ROLES; i++)
 		if (prototype->argument_of[i] >= 0)
-			*roles[i] = places[prototype->argument_of[i]];
+			*roles[i] = places[argument_registers[prototype->argument_of[i]]];
 }
 
 /* By the calling convention. */
 static void place_at_entry(struct heap_candidate *candidate)
 {
-	static const uint8_t registers[ARGUMENTS_MAX] = { INSN_RDI, INSN_RSI, INSN_RDX, INSN_RCX, INSN_R8, INSN_R9 };
-	struct value_place places[ARGUMENTS_MAX] = { 0 };
+	struct value_place places[INSN_REGISTER_COUNT] = { 0 };
 
-	for (size_t i = 0; i < ARGUMENTS_MAX; i++)
-		places[i] = (struct value_place){ .kind = PLACE_REGISTER, .number = registers[i] };
+	for (uint8_t i = 0; i < INSN_REGISTER_COUNT; i++)
+		places[i] = (struct value_place){ .kind = PLACE_REGISTER, .number = i };
 	heap_arguments_place(&candidate->prototype, places, &candidate->function.at_entry);
 }
 
 /* The symbol, with or without _noprof. */
-static bool find_symbol(struct kernel *kernel, const struct known_function *known, struct heap_function *ret_function)
+static bool find_symbol(struct kernel *kernel, const struct known_function *known,
+			struct heap_function *ret_function)
 {
 	struct heap_function *function = ret_function;
 	uint64_t start;
@@ -131,7 +131,8 @@ static bool find_symbol(struct kernel *kernel, const struct known_function *know
 		if (kernel_symbol(kernel, function->name, &function->start))
 			return false;
 	}
-	return !kernel_symbols_at(kernel->symbols, function->start, name, sizeof(name), &start, &function->end) &&
+	return !kernel_symbols_at(kernel->symbols, function->start, name, sizeof(name), &start,
+				  &function->end) &&
 	       start == function->start && function->end > start;
 }
 
@@ -195,8 +196,8 @@ static const char *why_not(const struct heap_callees *callees, struct heap_candi
 	return NULL;
 }
 
-static int drop_unusable(const struct heap_callees *callees, struct heap_sites *sites, struct heap_candidate *candidates,
-			 size_t *count)
+static int drop_unusable(const struct heap_callees *callees, struct heap_sites *sites,
+			 struct heap_candidate *candidates, size_t *count)
 {
 	size_t kept = 0;
 	int status = 0;
@@ -263,14 +264,16 @@ int heap_functions_find(struct heap_callees *callees, struct heap_sites *sites,
 	if (!status)
 		status = find_unseen(kernel, sites);
 	for (size_t i = 0; i < count; i++) {
-		(void)argument_flow_create(candidates[i].code.flow, heap_code_spares, callees, &candidates[i].arguments);
+		(void)argument_flow_create(candidates[i].code.flow, heap_code_spares, callees,
+					   &candidates[i].arguments);
 		for (size_t j = 0; j < count; j++)
 			candidates[i].function.is_inner |= is_called_by(&candidates[i], &candidates[j]);
 	}
 	if (status || !count) {
 		heap_functions_free(candidates, count);
 		return error_set(err, status ? status : -ENOENT,
-				 status ? "out of memory" : "no slab function is known in this kernel's symbols");
+				 status ? "out of memory"
+					: "no slab function is known in this kernel's symbols");
 	}
 	*ret_candidates = candidates;
 	*ret_count = count;

@@ -30,7 +30,7 @@ enum heap_role {
 
 struct heap_prototype {
 	bool is_known;
-	bool is_ambiguous;             /* several functions have the name, and they differ */
+	bool is_ambiguous;              /* several functions have the name, and they differ */
 	int8_t argument_of[HEAP_ROLES]; /* −1: no such parameter */
 };
 
@@ -65,7 +65,8 @@ void heap_callees_deinit(struct heap_callees *callees);
 /* argument_spares_fn; @context is a struct heap_callees. */
 uint8_t heap_code_spares(void *context, uint64_t target);
 
-/* Read and follow the function [start, end), with the parts of it that lie elsewhere. As code_flow_create(). */
+/* Read and follow the function [start, end), with the parts of it that lie elsewhere. As code_flow_create().
+ */
 int heap_code_read(const struct heap_callees *callees, const char *name, uint64_t start, uint64_t end,
 		   struct heap_code *ret_code);
 void heap_code_deinit(struct heap_code *code);
@@ -78,14 +79,14 @@ struct heap_candidate {
 };
 
 /*
- * All that the kernel of @callees has, by start. What is there and can't be used goes to @sites->unseen. @callees
- * must outlive the candidates. -ENOENT: nothing; -ENOMEM.
+ * All that the kernel of @callees has, by start. What is there and can't be used goes to @sites->unseen.
+ * @callees must outlive the candidates. -ENOENT: nothing; -ENOMEM.
  */
 int heap_functions_find(struct heap_callees *callees, struct heap_sites *sites,
 			struct heap_candidate **ret_candidates, size_t *ret_count, struct error *err);
 void heap_functions_free(struct heap_candidate *candidates, size_t count);
 
-/* Fill in places of arguments: @places has ARGUMENTS_MAX, by argument. */
+/* Fill in places of arguments: @places is of what registers had at entry, by enum insn_register. */
 void heap_arguments_place(const struct heap_prototype *prototype, const struct value_place *places,
 			  struct heap_arguments *ret_arguments);
 

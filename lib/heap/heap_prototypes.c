@@ -15,7 +15,8 @@ static const struct btf_type *resolve(const struct btf *btf, uint32_t id)
 {
 	const struct btf_type *type = btf__type_by_id(btf, id);
 
-	for (int depth = 0; type && depth < 32 && (btf_is_mod(type) || btf_is_typedef(type) || btf_is_type_tag(type));
+	for (int depth = 0;
+	     type && depth < 32 && (btf_is_mod(type) || btf_is_typedef(type) || btf_is_type_tag(type));
 	     depth++) {
 		id = type->type;
 		type = id ? btf__type_by_id(btf, id) : NULL;
@@ -31,7 +32,8 @@ static const char *name_of(const struct btf *btf, uint32_t offset)
 }
 
 /* A pointer to what @ret_pointee is, NULL: to void. */
-static bool is_pointer(const struct btf *btf, const struct btf_type *type, const struct btf_type **ret_pointee)
+static bool is_pointer(const struct btf *btf, const struct btf_type *type,
+		       const struct btf_type **ret_pointee)
 {
 	if (!type || !btf_is_ptr(type))
 		return false;
@@ -58,7 +60,8 @@ static enum heap_role role_of(const struct btf *btf, const struct btf_param *par
 	const char *name = name_of(btf, param->name_off);
 
 	if (is_pointer(btf, type, &pointee)) {
-		if (pointee && btf_is_struct(pointee) && !strcmp(name_of(btf, pointee->name_off), "kmem_cache"))
+		if (pointee && btf_is_struct(pointee) &&
+		    !strcmp(name_of(btf, pointee->name_off), "kmem_cache"))
 			return HEAP_ROLE_CACHE;
 		if (pointee && btf_is_ptr(pointee))
 			return is_bulk ? HEAP_ROLE_ARRAY : HEAP_ROLES;

@@ -11,19 +11,18 @@
 #include "heap_functions.h"
 #include "heap_readings.h"
 #include "kernel.h"
-#include "orc_table.h"
 
 /*
- * What may be watched, best first: none of them is written to while the kernel runs. Instructions that read them,
- * in all of the kernel's text from 5.10 to 7.3: gfp_allowed_mask 19 to 23, __kfence_pool 36 to 55, phys_base 431
- * to 614, vmemmap_base 1027 to 1306, page_offset_base 1059 to 1330.
+ * What may be watched, best first: none of them is written to while the kernel runs. Instructions that read
+ * them, in all of the kernel's text from 5.10 to 7.3: gfp_allowed_mask 19 to 23, __kfence_pool 36 to 55,
+ * phys_base 431 to 614, vmemmap_base 1027 to 1306, page_offset_base 1059 to 1330.
  */
 static const struct {
 	const char *name;
 	uint32_t size;
 } known_globals[] = {
-	{ "gfp_allowed_mask", 4 }, { "__kfence_pool", 8 },	{ "phys_base", 8 },
-	{ "vmemmap_base", 8 },	   { "page_offset_base", 8 },
+	{ "gfp_allowed_mask", 4 }, { "__kfence_pool", 8 },    { "phys_base", 8 },
+	{ "vmemmap_base", 8 },     { "page_offset_base", 8 },
 };
 
 enum { GLOBALS_MAX = sizeof(known_globals) / sizeof(*known_globals) };
@@ -37,16 +36,16 @@ enum way {
 
 struct search {
 	struct kernel *kernel;
-	struct orc_tables *orc; /* owned; may be NULL */
 	struct heap_callees callees;
+	struct heap_reader reader;
 	struct heap_candidate *candidates; /* owned */
 	size_t count;
 	struct heap_global globals[GLOBALS_MAX];
 	size_t global_count;
 	bool is_chosen[GLOBALS_MAX];
 	struct heap_reading *readings; /* owned; by function, then global: GLOBALS_MAX of each */
-	enum way *ways;		       /* owned; by function */
-	size_t *by_global;	       /* owned; by function, of WAY_DATA */
+	enum way *ways;                /* owned; by function */
+	size_t *by_global;             /* owned; by function, of WAY_DATA */
 };
 
 DEFINE_CLEANUP(sites, struct heap_sites *, heap_sites_free(v));
@@ -70,9 +69,9 @@ static void search_deinit(struct search *search)
 	free(search->readings);
 	free(search->ways);
 	free(search->by_global);
+	heap_reader_deinit(&search->reader);
 	heap_functions_free(search->candidates, search->count);
 	heap_callees_deinit(&search->callees);
-	orc_tables_close(search->orc);
 }
 
 static void find_globals(struct search *search)
@@ -104,7 +103,7 @@ static int find_readings(struct search *search)
 		return -ENOMEM;
 	for (size_t i = 0; i < search->count; i++)
 		for (size_t j = 0; !status && j < search->global_count; j++)
-			status = heap_reading_find(search->kernel, search->orc, &search->candidates[i],
+			status = heap_reading_find(&search->reader, &search->candidates[i],
 						   &search->globals[j], reading_of(search, i, j));
 	return status;
 }
@@ -131,12 +130,14 @@ static void choose_global(struct search *search, size_t global)
 }
 
 /*
- * The first global that catches kfree() and kmem_cache_free() both, else the first ones that catch one of them:
- * these two are what nearly all releases come by, and not worth a global of its own is any other function.
+ * The first global that catches kfree() and kmem_cache_free() both, else the first ones that catch one of
+ * them: these two are what nearly all releases come by, and not worth a global of its own is any other
+ * function.
  */
 static bool is_frequent(const struct heap_candidate *candidate)
 {
-	return !strcmp(candidate->function.name, "kfree") || !strcmp(candidate->function.name, "kmem_cache_free");
+	return !strcmp(candidate->function.name, "kfree") ||
+	       !strcmp(candidate->function.name, "kmem_cache_free");
 }
 
 static size_t frequent_gain(const struct search *search, size_t global)
@@ -153,7 +154,8 @@ static void choose_globals(struct search *search)
 {
 	size_t wanted = 2;
 
-	if (search->global_count && !strcmp(search->globals[0].name, known_globals[0].name) && gain_of(search, 0))
+	if (search->global_count && !strcmp(search->globals[0].name, known_globals[0].name) &&
+	    gain_of(search, 0))
 		choose_global(search, 0);
 	for (; wanted > 0; wanted--)
 		for (size_t i = 0; i < search->global_count; i++)
@@ -180,13 +182,17 @@ static bool slips_through(const struct search *search, size_t caller, uint64_t t
 static bool calls_inner(const struct search *search, size_t caller)
 {
 	for (size_t i = 0; i < search->count; i++)
-		if (i != caller && search->candidates[i].function.call == search->candidates[caller].function.call &&
+		if (i != caller &&
+		    search->candidates[i].function.call == search->candidates[caller].function.call &&
 		    heap_candidate_calls(&search->candidates[caller], search->candidates[i].function.start))
 			return true;
 	return false;
 }
 
-/* A release that is always met in a caller already. Allocations may be met twice: they are told by their frame. */
+/*
+ * A release that is always met in a caller already. Allocations may be met twice: they are told by their
+ * frame.
+ */
 static bool is_met_before(const struct search *search, size_t function)
 {
 	const struct heap_function *inner = &search->candidates[function].function;
@@ -214,7 +220,9 @@ static int compare_sites(const void *a, const void *b)
 {
 	const struct heap_site *one = a, *other = b;
 
-	return one->ip_after < other->ip_after ? -1 : one->ip_after > other->ip_after;
+	if (one->ip_after != other->ip_after)
+		return one->ip_after < other->ip_after ? -1 : 1;
+	return one->via_return < other->via_return ? -1 : one->via_return > other->via_return;
 }
 
 static int fill_globals(const struct search *search, struct heap_sites *sites, uint32_t *numbers)
@@ -261,21 +269,36 @@ static int fill_sites(const struct search *search, struct heap_sites *sites)
 	return 0;
 }
 
+/* One word for all of them. */
+static int tell_misses(const struct search *search, struct heap_sites *sites)
+{
+	for (size_t i = 0; i < search->count; i++)
+		if (search->ways[i] == WAY_DATA &&
+		    reading_of(search, i, search->by_global[i])->misses_reclaim)
+			return heap_unseen_add(
+				sites, search->candidates[i].function.name,
+				"and others don't read what is watched in tasks that reclaim memory");
+	return 0;
+}
+
 static int run_search(struct search *search, struct heap_sites *sites, struct error *err)
 {
 	int status = heap_functions_find(&search->callees, sites, &search->candidates, &search->count, err);
 
 	if (status)
 		return status;
-	if (orc_tables_open(search->kernel, &search->orc))
-		search->orc = NULL;
 	find_globals(search);
-	status = find_readings(search);
+	status = heap_reader_init(&search->reader, search->kernel, &search->callees, search->candidates,
+				  search->count);
+	if (!status)
+		status = find_readings(search);
 	if (!status) {
 		choose_globals(search);
 		choose_ways(search);
 		status = fill_sites(search, sites);
 	}
+	if (!status)
+		status = tell_misses(search, sites);
 	return status ? error_set(err, status, "out of memory") : 0;
 }
 
@@ -297,11 +320,60 @@ int heap_sites_find(struct kernel *kernel, struct heap_sites **ret_sites, struct
 	return status;
 }
 
-const struct heap_site *heap_site_at(const struct heap_sites *sites, uint64_t ip)
+/* The first one whose ip_after isn't below. */
+static size_t first_site(const struct heap_sites *sites, uint64_t ip)
 {
-	const struct heap_site key = { .ip_after = ip };
+	size_t low = 0, high = sites->site_count;
 
-	return sites->site_count ? bsearch(&key, sites->sites, sites->site_count, sizeof(key), compare_sites) : NULL;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (sites->sites[middle].ip_after < ip)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool heap_site_exists(const struct heap_sites *sites, uint64_t ip)
+{
+	size_t i = first_site(sites, ip);
+
+	return i < sites->site_count && sites->sites[i].ip_after == ip;
+}
+
+int heap_site_find(const struct heap_sites *sites, uint64_t ip, const uint64_t *registers, heap_word_fn word,
+		   void *context, const struct heap_site **ret_site, uint64_t *ret_frame)
+{
+	size_t i = first_site(sites, ip), number = i;
+	const struct heap_site *site = &sites->sites[i];
+	uint64_t via = 0, frame;
+	int status = 0;
+
+	if (!heap_site_exists(sites, ip))
+		return -ENOENT;
+	/* All that share an instruction find its function's return address in the same place. */
+	if (site->via_return)
+		status = word(context, registers[site->via_register] + (uint64_t)site->via_offset, &via);
+	while (number < sites->site_count && sites->sites[number].ip_after == ip &&
+	       sites->sites[number].via_return != via)
+		number++;
+	if (status)
+		return status;
+	if (number == sites->site_count || sites->sites[number].ip_after != ip)
+		return -ENOENT;
+	site = &sites->sites[number];
+	frame = registers[site->frame_register] + (uint64_t)site->frame_offset;
+	if (site->frame_is_stored) {
+		status = word(context, frame, &frame);
+		frame += (uint64_t)site->frame_addend;
+	}
+	if (!status) {
+		*ret_site = site;
+		*ret_frame = frame;
+	}
+	return status;
 }
 
 const struct heap_function *heap_function_of(const struct heap_sites *sites, uint64_t ip)

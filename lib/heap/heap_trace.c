@@ -207,15 +207,35 @@ static bool is_global(const struct heap_trace *trace, uint64_t address)
 	return false;
 }
 
+/* A word of the stack, for heap_site_find(). */
+struct word_reader {
+	struct heap_stop *stop;
+	struct error *err;
+};
+
+static int read_word(void *context, uint64_t address, uint64_t *ret_word)
+{
+	struct word_reader *reader = context;
+	struct memory_read read = heap_read(address, ret_word, sizeof(*ret_word));
+	int status = stub_memory_read(reader->stop->target, reader->stop->cpu, &read, 1, reader->err);
+
+	return status ? status : read.result;
+}
+
 static int on_site(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is_ours, struct error *err)
 {
-	const struct heap_site *site = heap_site_at(trace->sites, stop->registers.rip);
+	struct word_reader reader = { stop, err };
+	const struct heap_site *site;
 	uint64_t slot;
+	int status = heap_site_find(trace->sites, stop->registers.rip, stop->registers.general, read_word, &reader,
+				    &site, &slot);
 
-	if (!site || site->frame_register >= INSN_REGISTER_COUNT)
+	/* A stack that can't be read is nothing of ours. */
+	if (status == -ENOENT || status == -EFAULT)
 		return 0;
+	if (status)
+		return status;
 	*ret_is_ours = true;
-	slot = stop->registers.general[site->frame_register] + (uint64_t)site->frame_offset;
 	return heap_call_begin(trace, stop, site->function, &site->arguments, slot, site->may_be_repeated, err);
 }
 
