@@ -16,7 +16,7 @@ static int32_t pid_of(const char *word)
 	if (word[strspn(word, "0123456789")] || strlen(word) > 10)
 		return 0;
 	pid = strtol(word, &end, 10);
-	return *end || pid <= 0 || pid > INT32_MAX ? 0 : (int32_t)pid;
+	return *end || pid > INT32_MAX ? 0 : (int32_t)pid;
 }
 
 static int process_parse(const char *word, struct heap_filter_process *ret_process, struct error *err)

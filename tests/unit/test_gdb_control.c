@@ -281,6 +281,27 @@ static void requests_that_are_none_are_refused(void **state)
 	assert_int_equal(receive_raw(&bad, sizeof(bad)), -EPROTO);
 }
 
+static void a_cancellation_that_comes_too_late_is_no_request(void **state)
+{
+	const struct raw cancel = { .version = 0x444c0001, .kind = 1, .sequence = 1 };
+	const struct raw good = { 0x444c0001, 0, 2, sizeof(good) - 16, 0, 0, 3, "\0run\0x\0" };
+	struct control_received received;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(control_pair(fds, NULL), 0);
+	assert_int_equal(send(fds[0], &cancel, 16, 0), 16);
+	assert_int_equal(control_receive(fds[1], &received, NULL), -EAGAIN);
+	assert_int_equal(send(fds[0], &cancel, 16, 0), 16);
+	assert_int_equal(send(fds[0], &good, sizeof(good), 0), (ssize_t)sizeof(good));
+	assert_int_equal(control_receive(fds[1], &received, NULL), 0);
+	assert_int_equal(received.sequence, 2);
+	assert_string_equal(received.request.words[0], "run");
+	control_received_deinit(&received);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void the_tracer_waits_not_forever_for_one_who_takes_nothing(void **state)
 {
 	char *text = calloc(1, 8 * 1000 * 1000);
@@ -305,6 +326,7 @@ int main(void)
 		cmocka_unit_test(a_tracer_that_is_gone_is_told_from_a_silent_one),
 		cmocka_unit_test(what_does_not_fit_is_refused_before_it_is_sent),
 		cmocka_unit_test(requests_that_are_none_are_refused),
+		cmocka_unit_test(a_cancellation_that_comes_too_late_is_no_request),
 		cmocka_unit_test(the_tracer_waits_not_forever_for_one_who_takes_nothing),
 	};
 

@@ -57,6 +57,18 @@ static void without_a_limit_of_its_own_it_keeps_the_stated_maximum(void **state)
 	heap_record_clear(&record);
 }
 
+static void a_limit_that_is_raised_later_keeps_the_order(void **state)
+{
+	struct heap_record record = { .limit = 256 };
+
+	(void)state;
+	add(&record, 0, 300);
+	record.limit = 0;
+	add(&record, 300, 310);
+	assert_holds(&record, 54, 310);
+	heap_record_clear(&record);
+}
+
 static void a_cleared_record_begins_anew_with_its_limit(void **state)
 {
 	struct heap_record record = { .limit = 2 };
@@ -79,6 +91,7 @@ int main(void)
 		cmocka_unit_test(events_come_out_in_the_order_that_they_came_in),
 		cmocka_unit_test(beyond_the_limit_the_oldest_go_and_are_counted),
 		cmocka_unit_test(without_a_limit_of_its_own_it_keeps_the_stated_maximum),
+		cmocka_unit_test(a_limit_that_is_raised_later_keeps_the_order),
 		cmocka_unit_test(a_cleared_record_begins_anew_with_its_limit),
 	};
 

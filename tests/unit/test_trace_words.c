@@ -432,6 +432,20 @@ static void a_changed_filter_is_a_change_for_the_engine(void **state)
 	assert_int_not_equal(engine.trace->filter->changes, before);
 }
 
+static void a_break_in_the_place_of_another_is_a_change_for_the_engine(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	assert_answer("filter add cache filp", "filter: cache filp\n");
+	assert_answer("break names_cache", "");
+	assert_answer("run", "");
+	before = engine.trace->filter->changes;
+	assert_answer("unbreak names_cache", "");
+	assert_answer("break dentry", "");
+	assert_int_not_equal(engine.trace->filter->changes, before);
+}
+
 static void a_wrong_word_in_a_list_changes_nothing(void **state)
 {
 	(void)state;
@@ -689,11 +703,12 @@ static void status_tells_how_it_goes_and_what_is_missed(void **state)
 
 	(void)state;
 	assert_says("status", "off: dill run begins it");
+	fix.counts.busy_ns = 500000000; /* of traces before */
 	assert_answer("run", "");
 	engine.trace->counts = (struct heap_trace_counts){
 		.stops = 3000, .strangers = 20, .events = 1000, .lost = 7, .armed_ns = 2000000000
 	};
-	fix.counts.busy_ns = 1000000000;
+	fix.counts.busy_ns = 1500000000;
 	assert_int_equal(say("status", text), 0);
 	assert_non_null(strstr(text, "by watchpoints on gfp_allowed_mask\n"));
 	assert_non_null(strstr(text, "traps set now        5\n"));
@@ -825,6 +840,7 @@ int main(void)
 		CASE(colours_tell_allocation_release_and_failure),
 		CASE(processes_replace_those_before_and_count_already_before_run),
 		CASE(a_changed_filter_is_a_change_for_the_engine),
+		CASE(a_break_in_the_place_of_another_is_a_change_for_the_engine),
 		CASE(a_wrong_word_in_a_list_changes_nothing),
 		CASE(words_of_dill_name_processes_through_the_filter_only),
 		CASE(mistyped_words_are_asked_about),
