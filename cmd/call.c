@@ -36,7 +36,7 @@ static void write_error(FILE *out, const char *name, const char *message)
 	fflush(out);
 }
 
-void print_error(const struct invocation *invocation, const char *message)
+void complain(const struct invocation *invocation, const char *message)
 {
 	write_error(invocation->caller->errors, invocation->command->name, message);
 }
@@ -172,13 +172,13 @@ static int open_view(struct invocation *invocation)
 	int status;
 
 	if (invocation->output.colour && colour_parse(invocation->output.colour, &options.colour)) {
-		print_error(invocation, "--color wants auto, always or never");
+		complain(invocation, "--color wants auto, always or never");
 		return EXIT_USAGE;
 	}
 	status = view_open(&options, &invocation->view);
 	if (!status)
 		return EXIT_CLEAN;
-	print_error(invocation, strerror(-status));
+	complain(invocation, strerror(-status));
 	return EXIT_INCOMPLETE;
 }
 
@@ -191,7 +191,7 @@ static int run_command(struct invocation *invocation, struct kind_settings *kind
 	for (size_t i = 0; command->records && command->records[i]; i++) {
 		if (!view_record_check(command->records[i], err.text, sizeof(err.text)))
 			continue;
-		print_error(invocation, err.text);
+		complain(invocation, err.text);
 		return EXIT_INCOMPLETE;
 	}
 	code = open_view(invocation);
@@ -200,12 +200,12 @@ static int run_command(struct invocation *invocation, struct kind_settings *kind
 	code = run_by_kind(invocation, kind, &err);
 	status = view_close(invocation->view);
 	if (code < 0) {
-		print_error(invocation, err.text[0] ? err.text : strerror(-code));
+		complain(invocation, err.text[0] ? err.text : strerror(-code));
 		return code == -EINVAL ? EXIT_USAGE : EXIT_INCOMPLETE;
 	}
 	if (status && status != -EPIPE) {
 		snprintf(err.text, sizeof(err.text), "cannot write the output: %s", strerror(-status));
-		print_error(invocation, err.text);
+		complain(invocation, err.text);
 		return EXIT_INCOMPLETE;
 	}
 	return code;
@@ -238,7 +238,7 @@ static int call_command(const struct caller *caller, const struct command *comma
 		memcpy(settings, command->defaults, command->settings_size);
 	count = option_groups(command, caller->open, settings, &kind, &invocation.output, groups);
 	if (options_parse(groups, count, argc, argv, &rest, &invocation.has_dashes, &err)) {
-		print_error(&invocation, err.text);
+		complain(&invocation, err.text);
 		code = EXIT_USAGE;
 	} else if (invocation.output.wants_help) {
 		call_write_help(caller, command, caller->out);

@@ -68,6 +68,6 @@ extern const struct command *const commands[];
 const struct command *command_find(const char *name);
 
 /* "dill NAME: message" on stderr, or whatever the caller has in its place; escaped. */
-void print_error(const struct invocation *invocation, const char *message);
+void complain(const struct invocation *invocation, const char *message);
 
 #endif

@@ -191,7 +191,7 @@ static void say(const struct inspection *inspection, const char *format, va_list
 	char text[1024];
 
 	vsnprintf(text, sizeof(text), format, arguments);
-	print_error(inspection->invocation, text);
+	complain(inspection->invocation, text);
 }
 
 void inspect_notice(const struct inspection *inspection, const char *format, ...)
@@ -228,7 +228,7 @@ static int judge(const struct inspection *inspection)
 
 	if (inspection->incomplete[0]) {
 		snprintf(text, sizeof(text), "incomplete: %s", inspection->incomplete);
-		print_error(inspection->invocation, text);
+		complain(inspection->invocation, text);
 		return EXIT_INCOMPLETE;
 	}
 	return inspection->has_findings ? EXIT_FINDINGS : EXIT_CLEAN;

@@ -96,7 +96,7 @@ static void notice(struct run *run, const char *format, va_list args)
 	char text[1024];
 
 	vsnprintf(text, sizeof(text), format, args);
-	print_error(run->invocation, text);
+	complain(run->invocation, text);
 }
 
 void run_notice(struct run *run, const char *format, ...)
@@ -448,7 +448,7 @@ static int close_run(struct run *run, int status, struct error *err)
 	if (recorded)
 		return error_set(err, recorded, "the recording is incomplete: %s", strerror(-recorded));
 	if (run->private->incomplete_count) {
-		print_error(run->invocation, run->private->incomplete);
+		complain(run->invocation, run->private->incomplete);
 		return EXIT_INCOMPLETE;
 	}
 	return run->private->was_found ? EXIT_FINDINGS : EXIT_CLEAN;

@@ -46,7 +46,7 @@ class Host(ctypes.Structure):
                 ("end", ctypes.CFUNCTYPE(None)),
                 ("write", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)),
                 ("is_interrupted", ctypes.CFUNCTYPE(ctypes.c_int)),
-                ("peer", ctypes.c_int)]
+                ("peer", ctypes.c_int), ("connection", ctypes.c_char_p)]
 
 
 class Style(ctypes.Structure):
@@ -146,7 +146,8 @@ class Session:
         self.host = Host()  # keeps the callbacks alive
         if isinstance(connection, gdb.RemoteTargetConnection):
             offered += ["ask", "begin", "end"]
-            self.host.peer = LIB.dill_gdb_peer((connection.details or "").encode())
+            self.host.connection = (connection.details or "").encode()
+            self.host.peer = LIB.dill_gdb_peer(self.host.connection)
         for name, kind in Host._fields_:
             if name in offered:
                 setattr(self.host, name, kind(getattr(self, name)))
@@ -367,7 +368,7 @@ def completions(command, text, word):
         kind, context = "option", command
     handle = None
     with contextlib.suppress(gdb.GdbError):
-        handle = current_session(may_run=command == "dill").handle
+        handle = current_session().handle
     with interrupts(signal.SIG_BLOCK):
         lines = take_text(LIB.dill_gdb_complete(handle, kind.encode(), context.encode(), prefix.encode()))
     return [line[len(prefix) - len(word):] for line in lines.splitlines() if line.startswith(prefix)]

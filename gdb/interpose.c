@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +34,8 @@ extern char **environ;
 
 struct interpose {
 	int gdb_fd; /* gdb's number */
+	dev_t gdb_device; /* and what we put behind it */
+	ino_t gdb_inode;
 	int control, way_back;
 	pid_t pid;
 };
@@ -184,6 +187,26 @@ static int replace(int gdb_fd, int with, struct error *err)
 	return 0;
 }
 
+/* gdb may have closed its connection since, and have something else under that number. */
+static bool is_still_there(const struct interpose *interpose)
+{
+	struct stat status;
+
+	return !fstat(interpose->gdb_fd, &status) && status.st_dev == interpose->gdb_device &&
+	       status.st_ino == interpose->gdb_inode;
+}
+
+static int remember(struct interpose *interpose, struct error *err)
+{
+	struct stat status;
+
+	if (fstat(interpose->gdb_fd, &status) < 0)
+		return error_set(err, -errno, "gdb's connection: %s", strerror(errno));
+	interpose->gdb_device = status.st_dev;
+	interpose->gdb_inode = status.st_ino;
+	return 0;
+}
+
 int interpose_start(int fd, pid_t peer, const char *tracer, struct interpose **ret_interpose, struct error *err)
 {
 	CLEANUP(interpose) struct interpose *interpose = calloc(1, sizeof(*interpose));
@@ -196,6 +219,8 @@ int interpose_start(int fd, pid_t peer, const char *tracer, struct interpose **r
 	status = start(interpose, peer, tracer, &gdb_end, err);
 	if (!status)
 		status = replace(fd, gdb_end, err);
+	if (!status)
+		status = remember(interpose, err);
 	if (status)
 		return status;
 	*ret_interpose = TAKE_PTR(interpose);
@@ -250,7 +275,8 @@ int interpose_stop(struct interpose *interpose, struct error *err)
 	CLEANUP(close) int target_fd = -1;
 	int status;
 
-	if (!ours)
+	/* Without gdb's end of the connection the tracer puts all in order by itself, and ends. */
+	if (!ours || !is_still_there(ours))
 		return 0;
 	shutdown(ours->control, SHUT_WR);
 	status = take_back(ours, &target_fd, err);

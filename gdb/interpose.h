@@ -37,8 +37,8 @@ pid_t interpose_tracer(const struct interpose *interpose);
 /* -EPIPE: the tracer is gone, without having been told to, and gdb's connection with it. */
 int interpose_check(const struct interpose *interpose, struct error *err);
 /*
- * Have the tracer leave and gdb talk to its stub itself again. Frees @interpose in any case; NULL is fine. A
- * negative return: gdb's connection is lost.
+ * Have the tracer leave and gdb talk to its stub itself again, unless gdb has closed its connection. Frees
+ * @interpose in any case; NULL is fine. A negative return: gdb's connection is lost.
  */
 int interpose_stop(struct interpose *interpose, struct error *err);
 

@@ -29,6 +29,11 @@ struct dill_gdb *dill_gdb_create(const struct dill_gdb_host *host)
 	if (!session)
 		return NULL;
 	session->host = *host;
+	session->host.connection = host->connection ? strdup(host->connection) : NULL;
+	if (host->connection && !session->host.connection) {
+		free(session);
+		return NULL;
+	}
 	session->is_direct = true;
 	session_init_link(session);
 	return session;
@@ -40,6 +45,8 @@ void dill_gdb_destroy(struct dill_gdb *session)
 		return;
 	session_remove_symbols(session);
 	session_close_kernel(session);
+	session_stop_tracer(session);
+	free((char *)session->host.connection);
 	free(session);
 }
 

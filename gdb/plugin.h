@@ -28,6 +28,8 @@ struct dill_gdb_host {
 	int (*is_interrupted)(void);
 	/* The process at the stub's end of gdb's connection, if it is on this machine; else 0. */
 	int peer;
+	/* The words that gdb has of its connection to a stub (gdb_connection.h); NULL: there is none. */
+	const char *connection;
 };
 
 struct dill_gdb_style {
@@ -41,7 +43,7 @@ struct dill_gdb;
 uint32_t dill_gdb_interface(void);
 /* For @peer of struct dill_gdb_host: @words are gdb's for its connection (gdb_connection.h). 0: can't be told. */
 int dill_gdb_peer(const char *words);
-/* One for each inferior. The host is copied. Opens nothing yet. NULL: out of memory. */
+/* One for each inferior. The host is copied, with its text. Opens nothing yet. NULL: out of memory. */
 struct dill_gdb *dill_gdb_create(const struct dill_gdb_host *host);
 void dill_gdb_destroy(struct dill_gdb *session);
 /* The target ran, was changed, or is another one (@is_other): what was read of it is void. */
@@ -61,7 +63,7 @@ char *dill_gdb_help(const char *command);
 /*
  * What @prefix may become: @kind is "cache", "type", "member" (of @of, a type), "task", "command", "option" (of
  * the command @of), "trace" (after `dill` and the words @of, parted by blanks). Lines, to be freed; at most 200.
- * NULL: nothing, or it can't be told.
+ * NULL: nothing, or it can't be told. @session may be NULL for what needs no target.
  */
 char *dill_gdb_complete(struct dill_gdb *session, const char *kind, const char *of, const char *prefix);
 void dill_gdb_free(char *text);

@@ -61,11 +61,16 @@ static int complete_option(struct completion *completion)
 	return 0;
 }
 
+static int open_kernel(struct completion *completion, struct kernel **ret_kernel)
+{
+	return completion->session ? session_kernel(completion->session, ret_kernel) : -ENOTCONN;
+}
+
 static int complete_cache(struct completion *completion)
 {
 	CLEANUP(heap) struct slab_heap *heap = NULL;
 	struct kernel *kernel;
-	int status = session_kernel(completion->session, &kernel);
+	int status = open_kernel(completion, &kernel);
 
 	if (!status)
 		status = slab_heap_open(kernel, &heap, NULL);
@@ -85,7 +90,7 @@ static int complete_task(struct completion *completion)
 	CLEANUP(free) const char **names = NULL;
 	struct tasks tasks;
 	struct kernel *kernel;
-	int status = session_kernel(completion->session, &kernel);
+	int status = open_kernel(completion, &kernel);
 
 	if (!status)
 		status = tasks_read(kernel, TASKS_BRIEF, &tasks, NULL);
@@ -112,7 +117,7 @@ static int complete_task(struct completion *completion)
 static int open_types(struct completion *completion, struct kernel_types **ret_types)
 {
 	struct kernel *kernel;
-	int status = session_kernel(completion->session, &kernel);
+	int status = open_kernel(completion, &kernel);
 
 	if (status)
 		return status;
@@ -249,7 +254,8 @@ char *dill_gdb_complete(struct dill_gdb *session, const char *kind, const char *
 	size_t size;
 	int status = -ENOENT;
 
-	session_begin(session);
+	if (session)
+		session_begin(session);
 	completion.text = open_memstream(&text, &size);
 	if (!completion.text)
 		return NULL;
@@ -258,7 +264,9 @@ char *dill_gdb_complete(struct dill_gdb *session, const char *kind, const char *
 			status = kinds[i].complete(&completion);
 	if (fclose(completion.text))
 		status = -ENOMEM;
-	if (!session_end(session, status) && *text)
+	if (session)
+		status = session_end(session, status);
+	if (!status && *text)
 		return text;
 	free(text);
 	return NULL;

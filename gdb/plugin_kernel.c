@@ -163,6 +163,7 @@ static void choose_reads(struct dill_gdb *session)
 	struct packet_facts facts = { 0 };
 
 	session->link.read = NULL;
+	session->link.piece_bytes = 0;
 	if (session->host.read && (packet_find_kind(&session->link, &facts, NULL) || !facts.is_qemu))
 		session->link.read = link_read;
 	packet_facts_deinit(&facts);

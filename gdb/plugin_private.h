@@ -9,10 +9,13 @@
 #include <stdio.h>
 
 #include "call.h"
+#include "control.h"
 #include "error.h"
 #include "kernel.h"
 #include "packet_link.h"
 #include "plugin.h"
+
+struct interpose;
 
 struct dill_gdb {
 	struct packet_link link; /* over host */
@@ -24,6 +27,8 @@ struct dill_gdb {
 	bool is_stale;             /* the target ran since */
 	bool is_direct;            /* what the user wants now */
 	char *symbol_folder;       /* of the file that was written for gdb; NULL: none yet */
+	struct interpose *interpose; /* the tracer between gdb and the stub; NULL: there is none */
+	struct control_asker asker;  /* of the tracer */
 	bool is_interrupted;       /* the user pressed Ctrl-C, or left the pager, during this call */
 	struct error error;
 	char message[sizeof(((struct error *)0)->text) * 2];
@@ -53,6 +58,11 @@ void session_init_link(struct dill_gdb *session);
 
 /* The folder of the file that was written for gdb, and the file. */
 void session_remove_symbols(struct dill_gdb *session);
+
+/* plugin_trace.c ---- */
+
+/* gdb talks to its stub itself again, if it still does at all. */
+void session_stop_tracer(struct dill_gdb *session);
 
 /* plugin_sink.c ---- */
 

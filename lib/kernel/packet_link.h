@@ -34,6 +34,7 @@ struct packet_link {
 	bool (*is_interrupted)(struct packet_link *link);
 	/* The process at the other end if it runs on this machine, else 0: QEMU's memory is then read directly. */
 	pid_t peer;
+	size_t piece_bytes; /* packet_requests.c's own: memory that the stub brings at once; 0: not known yet */
 };
 
 /*

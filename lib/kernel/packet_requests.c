@@ -14,9 +14,10 @@
 
 #define MOST_TEXT_BYTES (4u << 20)
 #define TRANSFER_BYTES 2000
-#define REPLY_BYTES 65536
-/* QEMU up to 8.0 refuses more (MAX_PACKET_LENGTH / 2); others bring less than asked for when it is too much. */
-#define READ_BYTES 2048
+#define REPLY_BYTES 69632
+/* Memory at once. Many a QEMU refuses more than the less (MAX_PACKET_LENGTH / 2); others bring as much as they can. */
+#define PIECE_BYTES_MOST 32768
+#define PIECE_BYTES_SAFE 2048
 
 static int out_of_memory(struct error *err)
 {
@@ -89,8 +90,36 @@ int packet_transfer(struct packet_link *link, const char *object, const char *an
 	return 0;
 }
 
-/* The stub may bring less than it was asked for, but one byte at least. */
-static int read_one(struct packet_link *link, struct memory_read *read, struct error *err)
+/* One m packet, of as many bytes as the stub takes. 0 bytes: they can't be read. */
+static int read_piece(struct packet_link *link, uint64_t address, void *buffer, size_t size, char *reply,
+		      size_t *ret_size, struct error *err)
+{
+	size_t most = link->piece_bytes ? link->piece_bytes : PIECE_BYTES_MOST;
+	size_t part = size < most ? size : most, got;
+	char request[64];
+	int status;
+
+	snprintf(request, sizeof(request), "m%llx,%zx", (unsigned long long)address, part);
+	status = link->ask(link, request, reply, REPLY_BYTES, &got, err);
+	if (status)
+		return status;
+	if (got == 0)
+		return error_set(err, -EIO, "gdb stub: a request for memory has no answer");
+	*ret_size = 0;
+	if (gdb_is_error(reply, got)) {
+		if (part <= PIECE_BYTES_SAFE)
+			return 0;
+		/* That was too much at once, or can't be read: the same in smaller pieces tells. */
+		link->piece_bytes = PIECE_BYTES_SAFE;
+		return read_piece(link, address, buffer, size, reply, ret_size, err);
+	}
+	if (got / 2 <= part && gdb_hex_decode(reply, got, buffer))
+		*ret_size = got / 2;
+	return 0;
+}
+
+/* The stub may bring less than it was asked for. */
+static int read_one(struct packet_link *link, struct memory_read *read, char *reply, struct error *err)
 {
 	size_t done = 0;
 
@@ -98,30 +127,31 @@ static int read_one(struct packet_link *link, struct memory_read *read, struct e
 	if (read->size && read->address + (read->size - 1) < read->address)
 		read->result = -EFAULT;
 	while (done < read->size && !read->result) {
-		size_t part = read->size - done < READ_BYTES ? read->size - done : READ_BYTES, size;
-		char request[64], reply[2 * READ_BYTES + 16];
-		int status;
+		size_t size;
+		int status = read_piece(link, read->address + done, (char *)read->buffer + done, read->size - done,
+					reply, &size, err);
 
-		snprintf(request, sizeof(request), "m%llx,%zx", (unsigned long long)(read->address + done), part);
-		status = link->ask(link, request, reply, sizeof(reply), &size, err);
 		if (status)
 			return status;
-		if (size == 0 || gdb_is_error(reply, size) || size / 2 > part ||
-		    !gdb_hex_decode(reply, size, (char *)read->buffer + done))
+		if (size == 0)
 			read->result = -EFAULT;
-		done += size / 2;
+		done += size;
 	}
 	return 0;
 }
 
 int packet_read(struct packet_link *link, struct memory_read *reads, size_t count, struct error *err)
 {
+	CLEANUP(free) char *reply = NULL;
 	int status = 0;
 
 	if (link->read)
 		return link->read(link, reads, count, err);
+	reply = malloc(REPLY_BYTES);
+	if (!reply)
+		return out_of_memory(err);
 	for (size_t i = 0; i < count && !status; i++)
-		status = read_one(link, &reads[i], err);
+		status = read_one(link, &reads[i], reply, err);
 	return status;
 }
 
