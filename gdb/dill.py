@@ -107,17 +107,6 @@ def interrupts(how):
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def call(function, *arguments):
-    """Call the library with Ctrl-C held back. When it gave up for that, that is a KeyboardInterrupt here."""
-    with interrupts(signal.SIG_BLOCK):
-        result = function(*arguments)
-        if result == -errno.EINTR:
-            signal.sigtimedwait(INTERRUPT, 0)
-    if result == -errno.EINTR:
-        raise KeyboardInterrupt
-    return result
-
-
 # ---- one session of the library for each inferior ----
 
 def callback(failure):
@@ -141,7 +130,9 @@ class Session:
 
     def __init__(self, inferior, connection):
         self.inferior, self.connection = inferior, connection
-        self.problem, self.are_symbols_right, self.has_process_ids = "", False, None
+        self.problem = self.held = ""
+        self.is_called = self.is_dropped = False
+        self.are_symbols_right, self.has_process_ids = False, None
         offered = ["write", "is_interrupted"] + (["read"] if connection else [])
         self.host = Host()  # keeps the callbacks alive
         if isinstance(connection, gdb.RemoteTargetConnection):
@@ -187,9 +178,20 @@ class Session:
 
     @callback(-errno.EIO)
     def write(self, text, size, is_error):
+        text = ctypes.string_at(text, size).decode(errors="replace")
         with interrupts(signal.SIG_UNBLOCK):
-            gdb.write(ctypes.string_at(text, size).decode(errors="replace"), gdb.STDERR if is_error else gdb.STDOUT)
+            self.release()
+            if is_error:
+                self.held = text
+            else:
+                gdb.write(text)
         return 0
+
+    def release(self):
+        """Print the complaint that was held back: the last one before a failure is to be gdb's own error."""
+        text, self.held = self.held, ""
+        if text:
+            gdb.write(text, gdb.STDERR)
 
     @callback(1)
     def is_interrupted(self):
@@ -198,27 +200,53 @@ class Session:
     def message(self):
         return LIB.dill_gdb_error(self.handle).decode(errors="replace") or self.problem
 
-    def do(self, name, *arguments):
-        """Call dill_gdb_NAME; a negative result is gdb's error, with the library's message."""
-        self.problem = ""
-        result = call(getattr(LIB, "dill_gdb_" + name), self.handle, *arguments)
-        if result < 0:
-            raise gdb.GdbError(self.message() or os.strerror(-result))
-        return result
+    def call(self, name, *arguments):
+        """Call dill_gdb_NAME with Ctrl-C held back. When it gave up for that, that is a KeyboardInterrupt here; any
+        other failure is gdb's error, with the library's message."""
+        self.problem, self.is_called = "", True
+        try:
+            with interrupts(signal.SIG_BLOCK):
+                result = getattr(LIB, "dill_gdb_" + name)(self.handle, *arguments)
+                if result == -errno.EINTR:
+                    signal.sigtimedwait(INTERRUPT, 0)
+            if result == -errno.EINTR:
+                raise KeyboardInterrupt
+            if result < 0:
+                raise gdb.GdbError(self.message() or os.strerror(-result))
+            return result
+        finally:
+            self.is_called = False
+            if self.is_dropped:
+                self.drop()
+
+    def drop(self):
+        """The target is gone. That can be found out by a callback, when the library can't let go yet."""
+        self.is_dropped = True
+        if not self.is_called:
+            LIB.dill_gdb_destroy(self.handle)
+            self.handle = None
+
+    def forget(self):
+        if not self.is_called:
+            LIB.dill_gdb_forget(self.handle, False)
 
     def address(self, name, *arguments):
         """The address that dill_gdb_NAME finds."""
         found = ctypes.c_uint64()
-        self.do(name, *arguments, found)
+        self.call(name, *arguments, found)
         return found.value
 
     def say(self, name, words):
         """A command line for dill_gdb_run or dill_gdb_trace; dill's exit code is in $dill_status afterwards."""
         array = (ctypes.c_char_p * (len(words) + 1))(*[word.encode(errors="surrogateescape") for word in words])
-        status = self.do(name, array, current_style())
-        gdb.set_convenience_variable("dill_status", status)
-        if status >= EXIT_USAGE and (message := self.message()):
-            raise gdb.GdbError(message)
+        try:
+            status = self.call(name, array, current_style())
+            gdb.set_convenience_variable("dill_status", status)
+            if status >= EXIT_USAGE and (message := self.held.strip()):
+                self.held = ""
+                raise gdb.GdbError(message)
+        finally:
+            self.release()
 
     def check_symbols(self):
         """Refuse to work beside symbols of gdb's that are not where the kernel is."""
@@ -226,12 +254,9 @@ class Session:
             return
         for name in KERNEL_SYMBOLS:
             believed = gdb_symbol(name)
-            found = ctypes.c_uint64()
-            if believed is None or call(LIB.dill_gdb_symbol, self.handle, name.encode(), found) < 0:
-                continue
-            if believed != found.value:
-                raise gdb.GdbError(f"gdb's symbols are not where this kernel is: it has {name} at {found.value:#x}, "
-                                   f"they have it at {believed:#x}. `kbase --load-symbols` puts them right")
+            if believed is not None and (found := self.address("symbol", name.encode())) != believed:
+                raise gdb.GdbError(f"gdb's symbols are not where this kernel is: it has {name} at {found:#x}, they "
+                                   f"have it at {believed:#x}. `kbase --load-symbols` puts them right")
         self.are_symbols_right = True
 
 
@@ -267,7 +292,7 @@ def current_session(needs_target=True, may_run=False):
             raise gdb.GdbError("there is no target: connect gdb to a kernel's stub with `target remote`")
         if connection.type == "native":
             raise gdb.GdbError("the target is a process of this machine, not a kernel")
-        if not may_run and is_running(inferior):
+        if not may_run and is_running():
             raise gdb.GdbError("the target is running: stop it first, with Ctrl-C or `interrupt`")
     session = PLUGIN.sessions.get(inferior.num)
     if session and session.connection is not connection:
@@ -279,15 +304,17 @@ def current_session(needs_target=True, may_run=False):
     return session
 
 
-def is_running(inferior):
-    return any(thread.is_running() for thread in inferior.threads())
+def is_running():
+    # Other threads are not asked: that would ask the stub, which is deaf while the target runs.
+    thread = gdb.selected_thread()
+    return thread is not None and thread.is_running()
 
 
 class Plugin:
     """All sessions, and the handlers of gdb's events that keep them true."""
 
     def __init__(self):
-        self.sessions, events = {}, gdb.events
+        self.sessions, self.written, events = {}, None, gdb.events
         self.handlers = [(events.cont, self.on_change), (events.stop, self.on_change),
                          (events.memory_changed, self.on_change), (events.register_changed, self.on_change),
                          (events.new_objfile, self.on_symbols), (events.clear_objfiles, self.on_symbols),
@@ -304,12 +331,12 @@ class Plugin:
 
     def drop(self, number):
         if session := self.sessions.pop(number, None):
-            LIB.dill_gdb_destroy(session.handle)
+            session.drop()
 
     def on_change(self, _event):
         # Whichever inferior it was: several on one connection are one kernel.
         for session in self.sessions.values():
-            LIB.dill_gdb_forget(session.handle, False)
+            session.forget()
 
     def on_symbols(self, _event):
         for session in self.sessions.values():
@@ -432,7 +459,7 @@ def inspect_base(words):
 
 def trace(words):
     session = current_session(may_run=True)
-    if not is_running(session.inferior):
+    if not is_running():
         session.check_symbols()
     way = [gdb.parameter("dill trace-by")] if words[1:] == ["run"] else []
     session.say("trace", words[1:] + way)
@@ -444,13 +471,14 @@ def load_symbols(session, path):
     if path:
         gdb.execute(f"symbol-file {path}")
     believed = gdb_symbol("_text")
-    owner = path or next((each.filename for each in gdb.objfiles() if each.has_symbols()), None)
+    owner = path or next((each.filename for each in gdb.objfiles() if os.path.exists(each.filename or "")), None)
     if path and believed is None:
         raise gdb.GdbError(f"{path} has no _text: it is no vmlinux with its symbols")
-    if believed is None or not owner:
+    if believed is None or owner in (None, PLUGIN.written):
         written = ctypes.create_string_buffer(4096)
-        session.do("write_symbols", None, written, len(written))
-        gdb.execute(f"symbol-file {written.value.decode()}")
+        session.call("write_symbols", None, written, len(written))
+        PLUGIN.written = written.value.decode()
+        gdb.execute(f"symbol-file {PLUGIN.written}")
     elif believed != base:
         gdb.execute("symbol-file")
         gdb.execute(f"add-symbol-file {owner} -o {(base - believed) & MASK:#x}")

@@ -53,7 +53,7 @@ class Gdb:
         with Gdb(plugin, target="gdb.sock") as gdb:
             print(gdb.run("kbase"))
 
-    run() gives what a command printed, output and errors as they came. send(), then interrupt() and wait(), are
+    run() gives what a command printed, output and errors as they came. send(), then interrupt() and settle(), are
     for commands that take long. gdb's exit from the target lets QEMU's guest run on.
     """
 
@@ -63,7 +63,7 @@ class Gdb:
         settings[1] &= ~termios.OPOST  # output as it is
         settings[3] &= ~termios.ECHO
         termios.tcsetattr(slave, termios.TCSANOW, settings)
-        self.pending, self.transcript = "", ""
+        self.pending, self.transcript, self.settled = "", "", 0
         self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         # The terminal must be the controlling one of a session: Ctrl-C goes to its foreground process group.
         self.process = subprocess.Popen(
@@ -97,6 +97,13 @@ class Gdb:
     def wait(self, limit_s=60):
         """What is printed until the next prompt, without that."""
         return self.wait_for(re.escape(PROMPT), limit_s)[0]
+
+    def settle(self, limit_s=60):
+        """After interrupt(): whenever that came, gdb is at its prompt and has said all. Returns that."""
+        self.settled += 1
+        self.send(f"echo settled-{self.settled}\\n")
+        text = self.wait_for(f"settled-{self.settled}\n{re.escape(PROMPT)}", limit_s)[0]
+        return text.replace(PROMPT, "")
 
     def wait_for(self, pattern, limit_s=60):
         """(text before the first match of a pattern, the match), both taken away. GdbLost after limit_s."""
