@@ -53,7 +53,7 @@ lib_skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard lib/kernel/*.bpf.c)
 unit_tests := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 fuzz_replays := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-all: $(O)/dill $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(if $(wildcard gdb/dill.py),$(O)/gdb/dill.py)
+all: $(O)/dill $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(O)/gdb/dill.py
 
 help:
 	@echo 'make           build/dill, the one executable'
@@ -63,7 +63,7 @@ help:
 	@echo 'make check     all tests: unit, command line, live, real kernels in QEMU'
 	@echo 'make check-unit  the quick ones; also check-cli, check-live, check-vm'
 	@echo 'make bench     side by side with other leak tools; fuzz: libFuzzer targets'
-	@echo 'make install   DESTDIR= PREFIX=$(PREFIX)'
+	@echo 'make install   DESTDIR= PREFIX=$(PREFIX) GDB_START=/etc/gdb/gdbinit.d'
 
 # A change of flags rebuilds: the stamp changes only when the text does.
 $(O)/flags: FORCE
@@ -180,8 +180,14 @@ demo: deps
 bench: $(O)/dill programs $(O)/bench/empty_probes
 	bench/memleak
 
-install: $(O)/dill
+# Start files of gdb's, so that `gdb vmlinux` has dill at once. GDB_START= leaves them alone.
+GDB_START ?= $(shell gdb --configuration 2>/dev/null | sed -n 's/.*--with-system-gdbinit-dir=\([^ ]*\).*/\1/p')
+install: all
 	install -D -m 755 $(O)/dill $(DESTDIR)$(PREFIX)/bin/dill
+	install -d $(DESTDIR)$(PREFIX)/lib/dill
+	install -m 755 $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(DESTDIR)$(PREFIX)/lib/dill
+	install -m 644 gdb/dill.py gdb/autoload.py $(DESTDIR)$(PREFIX)/lib/dill
+	@scripts/install-gdb-start gdb/autoload.py '$(PREFIX)/lib/dill' '$(DESTDIR)' '$(GDB_START)'
 	for page in docs/*.[18]; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 
 clean:
