@@ -171,17 +171,31 @@ static int arm(struct heap_trace *trace, struct stub_target *target, struct erro
 	status = stub_traps_change(target, NULL, 0, trace->traps, trace->trap_count, err);
 	if (status)
 		return status;
+	heap_follow_skip_time(trace);
 	trace->is_armed = true;
-	trace->armed_at_ns = now_ns();
 	return check_traps(trace->traps, trace->trap_count, err);
+}
+
+void heap_follow_skip_time(struct heap_trace *trace)
+{
+	trace->armed_at_ns = now_ns();
+}
+
+void heap_follow_count_time(struct heap_trace *trace)
+{
+	uint64_t now = now_ns();
+
+	if (trace->is_armed)
+		trace->counts.armed_ns += now - trace->armed_at_ns;
+	trace->armed_at_ns = now;
 }
 
 int heap_follow_disarm(struct heap_trace *trace, struct stub_target *target, struct error *err)
 {
 	if (!trace->is_armed)
 		return 0;
+	heap_follow_count_time(trace);
 	trace->is_armed = false;
-	trace->counts.armed_ns += now_ns() - trace->armed_at_ns;
 	return stub_traps_change(target, trace->traps, trace->trap_count, NULL, 0, err);
 }
 

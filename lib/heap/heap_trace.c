@@ -170,6 +170,7 @@ bool heap_trace_is_running(const struct heap_trace *trace)
 
 int heap_trace_on_resume(struct heap_trace *trace, struct stub_target *target, struct error *err)
 {
+	heap_follow_skip_time(trace);
 	return trace->is_running ? heap_follow_renew(trace, target, err) : 0;
 }
 
@@ -345,6 +346,7 @@ int heap_trace_on_trap(struct heap_trace *trace, struct stub_target *target, con
 		status = look_at_others(trace, &at, err);
 	if (at.verdict == HEAP_EVENT_STOP)
 		*ret_verdict = STUB_TELL_GDB;
+	heap_follow_count_time(trace);
 	return status;
 }
 

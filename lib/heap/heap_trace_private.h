@@ -140,6 +140,12 @@ int heap_follow_note(struct heap_trace *trace, struct heap_stop *stop, uint64_t 
 bool heap_follow_wants(const struct heap_trace *trace, unsigned cpu);
 /* Read the current task of the CPU that stands at @stop, if it isn't known by switches. */
 int heap_follow_look(struct heap_trace *trace, struct heap_stop *stop, struct error *err);
+/*
+ * Time with traps set is counted from trap to trap: where gdb has the target stand still in between,
+ * heap_follow_skip_time() leaves that out.
+ */
+void heap_follow_count_time(struct heap_trace *trace);
+void heap_follow_skip_time(struct heap_trace *trace);
 int heap_follow_disarm(struct heap_trace *trace, struct stub_target *target, struct error *err);
 
 /* ---- heap_calls.c: calls, from their first sight to their return ---- */
