@@ -100,8 +100,9 @@ def take_text(pointer):
 @contextlib.contextmanager
 def interrupts(how):
     """Ctrl-C is held back (SIG_BLOCK) or let through (SIG_UNBLOCK) within."""
-    before = signal.pthread_sigmask(how, INTERRUPT)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        signal.pthread_sigmask(how, INTERRUPT)  # may raise KeyboardInterrupt, for one that was held back
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -200,9 +201,9 @@ class Session:
     def message(self):
         return LIB.dill_gdb_error(self.handle).decode(errors="replace") or self.problem
 
-    def call(self, name, *arguments):
+    def call(self, name, *arguments, tolerated=0):
         """Call dill_gdb_NAME with Ctrl-C held back. When it gave up for that, that is a KeyboardInterrupt here; any
-        other failure is gdb's error, with the library's message."""
+        other failure that isn't tolerated is gdb's error, with the library's message."""
         self.problem, self.is_called = "", True
         try:
             with interrupts(signal.SIG_BLOCK):
@@ -211,7 +212,7 @@ class Session:
                     signal.sigtimedwait(INTERRUPT, 0)
             if result == -errno.EINTR:
                 raise KeyboardInterrupt
-            if result < 0:
+            if result < 0 and result != tolerated:
                 raise gdb.GdbError(self.message() or os.strerror(-result))
             return result
         finally:
@@ -253,10 +254,12 @@ class Session:
         if self.are_symbols_right or not gdb.parameter("dill check-symbols"):
             return
         for name in KERNEL_SYMBOLS:
-            believed = gdb_symbol(name)
-            if believed is not None and (found := self.address("symbol", name.encode())) != believed:
-                raise gdb.GdbError(f"gdb's symbols are not where this kernel is: it has {name} at {found:#x}, they "
-                                   f"have it at {believed:#x}. `kbase --load-symbols` puts them right")
+            believed, found = gdb_symbol(name), ctypes.c_uint64()
+            if believed is None or self.call("symbol", name.encode(), found, tolerated=-errno.ENOENT) < 0:
+                continue
+            if believed != found.value:
+                raise gdb.GdbError(f"gdb's symbols are not where this kernel is: it has {name} at {found.value:#x}, "
+                                   f"they have it at {believed:#x}. `kbase --load-symbols` puts them right")
         self.are_symbols_right = True
 
 
@@ -294,9 +297,8 @@ def current_session(needs_target=True, may_run=False):
             raise gdb.GdbError("the target is a process of this machine, not a kernel")
         if not may_run and is_running():
             raise gdb.GdbError("the target is running: stop it first, with Ctrl-C or `interrupt`")
+    PLUGIN.drop(lambda session: session.inferior is inferior and session.connection is not connection)
     session = PLUGIN.sessions.get(inferior.num)
-    if session and session.connection is not connection:
-        session = PLUGIN.drop(inferior.num)
     if not session:
         session = PLUGIN.sessions[inferior.num] = Session(inferior, connection)
     if gdb.parameter("dill direct") and needs_target and not session.host.peer:
@@ -315,11 +317,12 @@ class Plugin:
 
     def __init__(self):
         self.sessions, self.written, events = {}, None, gdb.events
-        self.handlers = [(events.cont, self.on_change), (events.stop, self.on_change),
-                         (events.memory_changed, self.on_change), (events.register_changed, self.on_change),
-                         (events.new_objfile, self.on_symbols), (events.clear_objfiles, self.on_symbols),
-                         (events.exited, self.on_inferior), (events.inferior_deleted, self.on_inferior),
-                         (events.connection_removed, self.on_connection), (events.gdb_exiting, self.on_exit)]
+        self.handlers = [(registry, handler) for handler, registries in (
+            (self.on_change, (events.cont, events.stop, events.memory_changed, events.register_changed)),
+            (self.on_symbols, (events.new_objfile, events.clear_objfiles)),
+            (self.on_inferior, (events.exited, events.inferior_deleted)),
+            (self.on_connection, (events.connection_removed,)),
+            (self.on_exit, (events.gdb_exiting,))) for registry in registries]
         for registry, handler in self.handlers:
             registry.connect(handler)
 
@@ -329,9 +332,11 @@ class Plugin:
             registry.disconnect(handler)
         self.on_exit(None)
 
-    def drop(self, number):
-        if session := self.sessions.pop(number, None):
-            session.drop()
+    def drop(self, is_gone):
+        for number, session in list(self.sessions.items()):
+            if is_gone(session):
+                del self.sessions[number]
+                session.drop()
 
     def on_change(self, _event):
         # Whichever inferior it was: several on one connection are one kernel.
@@ -343,15 +348,13 @@ class Plugin:
             session.are_symbols_right = False
 
     def on_inferior(self, event):
-        self.drop(event.inferior.num)
+        self.drop(lambda session: session.inferior is event.inferior)
 
     def on_connection(self, event):
-        for number in [number for number, session in self.sessions.items() if session.connection is event.connection]:
-            self.drop(number)
+        self.drop(lambda session: session.connection is event.connection)
 
     def on_exit(self, _event):
-        for number in list(self.sessions):
-            self.drop(number)
+        self.drop(lambda session: True)
 
 
 # ---- words ----

@@ -106,7 +106,8 @@ def member_offset(struct, member):
 
 
 def text_at(expression):
-    return json.loads(re.search(r'".*"', gdb.run(f"output (char *)({expression})"))[0].replace("\\000", ""))
+    """The text in memory there, as gdb's own Python reads it."""
+    return gdb.run(f"python print(gdb.parse_and_eval('(char *)({expression})').string())").strip()
 
 
 @case
@@ -176,7 +177,7 @@ def completion():
                          ("kcache --check kmalloc-19", "kcache --check kmalloc-192"),
                          ("kstruct task_str", "kstruct task_struct"), ("kstruct task_struct mm", "kstruct task_struct mm"),
                          ("kstruct kmem_cache refc", "kstruct kmem_cache refcount"), ("ktask crow", "ktask crowd"),
-                         ("kwhat --js", "kwhat --json"), ("kbu", "kbuddy")):
+                         ("kwhat --js", "kwhat --json"), ("kbu", "kbuddy"), ("dill filter a", "dill filter add")):
         assert wanted in gdb.complete(text), (text, gdb.complete(text))
     assert not gdb.complete("kcache nonsense-")
 
@@ -196,7 +197,7 @@ def settings():
 @case
 def help_and_usage():
     """help is the CLI's, and a wrong option is one line"""
-    for command in "kbase", "kstruct", "ktask", "kcache", "kwhat", "kbuddy":
+    for command in "kbase", "kstruct", "ktask", "kcache", "kwhat", "kbuddy", "dill":
         assert command in gdb.run(f"help {command}") and len(gdb.run(f"help {command}")) > 200, command
     assert "--nonsense" in one_line(gdb.run("kcache --nonsense"))
     assert gdb.evaluate("$dill_status") == 2
