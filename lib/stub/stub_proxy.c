@@ -142,7 +142,7 @@ int stub_proxy_abandon(struct stub_proxy *proxy, struct error *err)
 
 int stub_proxy_target_fd(const struct stub_proxy *proxy)
 {
-	return proxy->is_leaving && !proxy->target->is_lost ? proxy->target->stream.fd : -1;
+	return proxy->is_leaving && !proxy->is_detached && !proxy->target->is_lost ? proxy->target->stream.fd : -1;
 }
 
 /* The connection is as without us: nothing is under way in it, gdb's thread is selected, all is acknowledged. */
@@ -153,6 +153,8 @@ static int leave(struct stub_proxy *proxy, struct error *err)
 	size_t size;
 	int status = 0;
 
+	if (proxy->is_detached)
+		return 0;
 	if (proxy->state == STUB_IDLE)
 		status = stub_select_thread(target, &proxy->selected, err);
 	if (!status && proxy->state == STUB_IDLE)
@@ -222,6 +224,11 @@ static int take_target(struct stub_proxy *proxy, struct error *err)
 
 static int take_control(struct stub_proxy *proxy, struct error *err)
 {
+	/* Nobody has the target: it runs, and whatever is said to a QEMU would stop it. */
+	if (proxy->is_detached) {
+		proxy->is_leaving = true;
+		return 0;
+	}
 	if (proxy->state == STUB_RUNNING) {
 		proxy->wants_control = true;
 		return stub_stream_put(&proxy->target->stream, "\x03", 1) ?

@@ -192,6 +192,7 @@ static int take_packet(struct stub_proxy *proxy, const struct stub_frame *frame,
 	/* In non-stop mode a request to run is answered at once, and stops come as notifications. */
 	if (proxy->target->is_non_stop && word != STUB_WORD_NON_STOP)
 		word = STUB_WORD_PLAIN;
+	proxy->is_detached = false; /* an extended one: gdb has more to say */
 	if (proxy->state == STUB_IDLE)
 		return forward_packet(proxy, frame, word, err);
 	/* While gdb waits for something it asks nothing; should it do so all the same, that is passed. */

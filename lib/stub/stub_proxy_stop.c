@@ -312,6 +312,7 @@ static int handle_stop(struct stub_proxy *proxy, const struct stub_stop_reply *r
 		return status;
 	if (is_ghost(proxy, &stop)) {
 		proxy->counts.ghosts++;
+		stop.what.trap = STUB_WATCH_ACCESS; /* what it says of that is as little true */
 		stop.what.address = 0;
 		stop.owners = STUB_OURS;
 	}

@@ -55,7 +55,7 @@ struct stub_stop {
 	enum stub_trap_kind trap; /* of STUB_STOP_WATCH */
 	/*
 	 * Watched, as it was set. After watchpoints were taken away a QEMU with several CPUs may name a wrong one,
-	 * once for each CPU, or one that isn't there (0 then): only rip is sure.
+	 * once for each CPU, or one that isn't there (0 then, and STUB_WATCH_ACCESS): only rip is sure.
 	 */
 	uint64_t address;
 	unsigned cpu;             /* 0-based; QEMU's threads p1.1, p1.2 … are CPUs 0, 1 … */

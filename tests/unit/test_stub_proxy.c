@@ -539,6 +539,20 @@ static void detaching_takes_our_traps_away_first(void **state)
 	stand_close(stand);
 }
 
+static void nothing_is_said_to_a_target_that_was_let_go(void **state)
+{
+	struct stand *stand = stand_open(qemu);
+
+	(void)state;
+	control(stand, set_watch);
+	gdb_ask(stand, "D;1", "OK");
+	assert_int_equal(stand_join(stand, true), 0);
+	assert_int_equal(stub_proxy_target_fd(stand->proxy), -1);
+	assert_int_equal(stand->control_count, 1);
+	stub_was_asked(stand, "Z" WATCHED " z" WATCHED " D;1 ");
+	stand_close(stand);
+}
+
 static void killing_takes_our_traps_away_first(void **state)
 {
 	struct stand *stand = stand_open(qemu);
@@ -726,6 +740,7 @@ int main(void)
 		cmocka_unit_test(a_new_debuggers_question_leaves_our_traps_set),
 		cmocka_unit_test(a_handler_that_fails_is_asked_no_more),
 		cmocka_unit_test(detaching_takes_our_traps_away_first),
+		cmocka_unit_test(nothing_is_said_to_a_target_that_was_let_go),
 		cmocka_unit_test(killing_takes_our_traps_away_first),
 		cmocka_unit_test(a_gdb_that_dies_while_it_waits_sets_the_target_free),
 		cmocka_unit_test(a_gdb_that_goes_leaves_a_stopped_target_stopped),
