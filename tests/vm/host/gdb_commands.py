@@ -64,7 +64,7 @@ def one_line(text):
 def same_as_the_command_line():
     """every command writes, to the byte, what the CLI writes of the same stopped guest"""
     lines = ["kbase --json", "kcache --sort name", "kcache --json", "kcache kmalloc-64", "kcache filp --json",
-             "kcache --check", "kcache kmalloc-96 --objects all --json", "kcache --next 5 kmalloc-128", "ktask",
+             "kcache --check", "kcache kmalloc-96 --objects all --json", "kcache -q --next 5 kmalloc-128", "ktask",
              "ktask -t --json", "ktask --tree", f"ktask {crowd} --files --maps --stack", "ktask crowd --json",
              "kstruct task_struct", "kstruct kmem_cache name", "kstruct task_struct init_task --json",
              f"kwhat {symbols['do_exit'] + 5:x} init_task+8", "kbuddy", "kbuddy --json"]
