@@ -43,6 +43,7 @@ static const struct dill_gdb_style plain;
 static char shown[65536], complained[65536];
 static unsigned writes, writes_left;
 static bool is_pressed; /* Ctrl-C */
+static unsigned presses_after; /* … after so many writes; 0: never */
 static bool was_cut;    /* a text that didn't end with a line */
 
 static int64_t host_ask(const char *request, char *reply, size_t capacity)
@@ -57,6 +58,7 @@ static int host_write(const char *text, size_t size, int is_error)
 	writes++;
 	if (writes_left && --writes_left == 0)
 		return -EINTR;
+	is_pressed |= presses_after && writes == presses_after;
 	was_cut |= text[size - 1] != '\n';
 	assert_true(strlen(to) + size < sizeof(shown));
 	strncat(to, text, size);
@@ -96,7 +98,7 @@ static int set_up(void **state)
 		.cr3 = { ROOT, ROOT },
 	};
 	shown[0] = complained[0] = '\0';
-	writes = writes_left = 0;
+	writes = writes_left = presses_after = 0;
 	is_pressed = was_cut = false;
 	session = dill_gdb_create(&host);
 	return session ? 0 : -1;
@@ -232,6 +234,33 @@ static void who_leaves_the_pager_sees_no_more(void **state)
 	assert_true(writes > 2);
 }
 
+static void ctrl_c_ends_what_is_being_written(void **state)
+{
+	(void)state;
+	run("kbase", NULL, NULL);
+	assert_true(writes > 4);
+	presses_after = 2;
+	assert_int_equal(run("kbase", NULL, NULL), -EINTR);
+	assert_int_equal(writes, 2);
+}
+
+/* What failed once would fail for ever: the kernel remembers it. */
+static void after_ctrl_c_in_an_opened_kernel_the_next_command_works(void **state)
+{
+	uint64_t value = 0;
+
+	(void)state;
+	memory_put(memory, 0x345678, 0xffff95b740123450);
+	run("kbase", NULL, NULL);
+	stub.failure = -EINTR;
+	stub.fails_after = 0;
+	assert_int_equal(run("kwhat", "*0xffff95b740345678", NULL), -EINTR);
+	assert_int_equal(stub.failure, 0);
+	run("kwhat", "*0xffff95b740345678", NULL);
+	assert_non_null(strstr(shown, "physical 0x123450"));
+	assert_int_equal(dill_gdb_base(session, &value), 0);
+}
+
 static void a_lost_connection_is_said_and_the_next_one_is_tried(void **state)
 {
 	(void)state;
@@ -320,6 +349,26 @@ static void lists_that_can_not_change_are_not_repeated(void **state)
 	assert_non_null(strstr(complained, "stands still"));
 }
 
+static int trace(const char *first, const char *second)
+{
+	const char *const words[] = { first, second, NULL };
+
+	shown[0] = complained[0] = '\0';
+	return dill_gdb_trace(session, words, &plain);
+}
+
+static void words_of_the_trace_need_a_connection_but_help_does_not(void **state)
+{
+	(void)state;
+	assert_int_equal(trace("help", NULL), 0);
+	assert_non_null(strstr(shown, "dill run"));
+	assert_int_equal(trace("filter", "nonsense"), -EINVAL);
+	assert_string_not_equal(dill_gdb_error(session), "");
+	assert_int_equal(trace("run", NULL), -ENOTCONN);
+	assert_non_null(strstr(dill_gdb_error(session), "target remote"));
+	assert_int_equal(stub.packets, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -334,12 +383,15 @@ int main(void)
 		TEST(another_kernel_after_a_reboot_is_noticed),
 		TEST(ctrl_c_ends_a_command_and_the_next_one_works),
 		TEST(who_leaves_the_pager_sees_no_more),
+		TEST(ctrl_c_ends_what_is_being_written),
+		TEST(after_ctrl_c_in_an_opened_kernel_the_next_command_works),
 		TEST(a_lost_connection_is_said_and_the_next_one_is_tried),
 		TEST(a_target_that_is_no_kernel_is_refused),
 		TEST(values_are_given_or_refused_with_a_reason),
 		TEST(errors_are_safe_to_print),
 		TEST(commands_and_options_are_completed),
 		TEST(help_says_whose_target_is_meant),
+		TEST(words_of_the_trace_need_a_connection_but_help_does_not),
 		TEST(lists_that_can_not_change_are_not_repeated),
 	};
 
