@@ -80,7 +80,8 @@ static size_t option_groups(const struct command *command, bool has_target, void
 	size_t count = 0;
 
 	if (command->option_count)
-		ret_groups[count++] = (struct option_group){ "Options", command->options, command->option_count, settings };
+		ret_groups[count++] = (struct option_group){ "Options", command->options, command->option_count,
+							     settings };
 	if (command->tracer)
 		ret_groups[count++] = (struct option_group){ "Options of all tracing commands", trace_options,
 							     trace_option_count, &kind->trace };
@@ -214,10 +215,14 @@ static int run_command(struct invocation *invocation, struct kind_settings *kind
 /* Lists that options were gathered in, and that nobody took. */
 static void free_lists(const struct option_group *groups, size_t count)
 {
-	for (size_t g = 0; g < count; g++)
-		for (size_t i = 0; i < groups[g].count; i++)
-			if (groups[g].specs[i].kind == OPTION_TEXTS)
-				text_list_deinit((void *)((char *)groups[g].settings + groups[g].specs[i].offset));
+	for (size_t g = 0; g < count; g++) {
+		for (size_t i = 0; i < groups[g].count; i++) {
+			const struct option_spec *spec = &groups[g].specs[i];
+
+			if (spec->kind == OPTION_TEXTS)
+				text_list_deinit((void *)((char *)groups[g].settings + spec->offset));
+		}
+	}
 }
 
 static int call_command(const struct caller *caller, const struct command *command, int argc, char **argv)

@@ -89,7 +89,8 @@ static int open_source(const char *target, struct memory_source **ret_source, st
 	return source_file_open(target, ret_source, err);
 }
 
-int inspect_open_target(const struct inspect_settings *settings, struct kernel **ret_kernel, struct error *err)
+int inspect_open_target(const struct inspect_settings *settings, struct kernel **ret_kernel,
+			struct error *err)
 {
 	struct memory_source *source = NULL;
 	int status = open_source(settings->target ? settings->target : "live", &source, err);

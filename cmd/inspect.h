@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * The runner of inspecting commands: those that look at a kernel's structures, wherever the kernel is. It owns
- * the options that all of them share (--target …), opens the target, and turns what they say about gaps and
- * findings into messages and exit codes. An inspecting command is a descriptor.
+ * The runner of inspecting commands: those that look at a kernel's structures, wherever the kernel is. It
+ * owns the options that all of them share (--target …), opens the target, and turns what they say about
+ * gaps and findings into messages and exit codes. An inspecting command is a descriptor.
  */
 #ifndef DILL_INSPECT_H
 #define DILL_INSPECT_H
@@ -30,14 +30,19 @@ extern const size_t inspect_option_count;
 extern const struct ladder inspect_live_ladder;
 
 struct inspector {
-	/* Check options and words together, before the target is opened. -EINVAL is a usage error. May be NULL. */
+	/*
+	 * Check options and words together, before the target is opened. -EINVAL is a usage error. May be
+	 * NULL.
+	 */
 	int (*configure)(struct inspection *inspection, struct error *err);
 	/*
-	 * Look, and feed the view. 0 or negative errno. On the running machine capabilities are gone by now: files
-	 * to write are opened in configure().
+	 * Look, and feed the view. 0 or negative errno. On the running machine capabilities are gone by now:
+	 * files to write are opened in configure().
 	 */
 	int (*show)(struct inspection *inspection, struct error *err);
-	/* The target is opened when inspection_kernel() first asks for it; inspection->kernel is NULL before. */
+	/*
+	 * The target is opened when inspection_kernel() first asks for it; inspection->kernel is NULL before.
+	 */
 	bool opens_lazily;
 };
 
@@ -54,7 +59,8 @@ struct inspection {
 };
 
 /* Open what --target names. The message says what was tried. */
-int inspect_open_target(const struct inspect_settings *settings, struct kernel **ret_kernel, struct error *err);
+int inspect_open_target(const struct inspect_settings *settings, struct kernel **ret_kernel,
+			struct error *err);
 
 /* The target is the caller's own (call.h), and stands still. */
 bool inspection_is_of_caller(const struct inspection *inspection);
@@ -76,8 +82,9 @@ void inspect_incomplete(struct inspection *inspection, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * An address as users write it: "0xffff…", "init_task", "init_task+0x40"; "*slab_caches-0x68" is near to where the
- * pointer there points. -ENOENT: no such symbol; -EFAULT: the pointer can't be read; -EINVAL: the rest is no number.
+ * An address as users write it: "0xffff…", "init_task", "init_task+0x40"; "*slab_caches-0x68" is near to
+ * where the pointer there points. -ENOENT: no such symbol; -EFAULT: the pointer can't be read; -EINVAL: the
+ * rest is no number.
  */
 int inspect_address(struct kernel *kernel, const char *word, uint64_t *ret_address, struct error *err);
 /* A digit first, or as many hexadecimal ones as an address has: "dead" may be a symbol. */

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """Loads dill.py as soon as gdb gets a vmlinux: for gdb's folder of start files, or `source` in a gdbinit.
 
-gdb's own auto-loading goes by a file's full path, or by a section in the file; a kernel may lie anywhere and names
-no script. Does nothing for other programs, nor after `set auto-load python-scripts off`.
+gdb's own auto-loading goes by a file's full path, or by a section in the file; a kernel may lie anywhere and
+names no script. Does nothing for other programs, nor after `set auto-load python-scripts off`.
 """
 
 

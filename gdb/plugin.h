@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * libdill-gdb.so as gdb/dill.py sees it, over ctypes: plain C types only. All decoding and formatting is behind
- * these functions; Python registers commands and completes words.
+ * libdill-gdb.so as gdb/dill.py sees it, over ctypes: plain C types only. All decoding and formatting is
+ * behind these functions; Python registers commands and completes words.
  *
  * All functions are called by gdb's main thread, while the target stands still, unless it says otherwise.
  */
@@ -41,7 +41,10 @@ struct dill_gdb_style {
 struct dill_gdb;
 
 uint32_t dill_gdb_interface(void);
-/* For @peer of struct dill_gdb_host: @words are gdb's for its connection (gdb_connection.h). 0: can't be told. */
+/*
+ * For @peer of struct dill_gdb_host: @words are gdb's for its connection (gdb_connection.h). 0: can't be
+ * told.
+ */
 int dill_gdb_peer(const char *words);
 /* One for each inferior. The host is copied, with its text. Opens nothing yet. NULL: out of memory. */
 struct dill_gdb *dill_gdb_create(const struct dill_gdb_host *host);
@@ -58,12 +61,15 @@ const char *dill_gdb_error(const struct dill_gdb *session);
  */
 int dill_gdb_run(struct dill_gdb *session, const char *const *words, const struct dill_gdb_style *style);
 
-/* The text of `dill help COMMAND` as gdb shows it in `help COMMAND`. To be freed by dill_gdb_free(). NULL: none. */
+/*
+ * The text of `dill help COMMAND` as gdb shows it in `help COMMAND`. To be freed by dill_gdb_free(). NULL:
+ * none.
+ */
 char *dill_gdb_help(const char *command);
 /*
- * What @prefix may become: @kind is "cache", "type", "member" (of @of, a type), "task", "command", "option" (of
- * the command @of), "trace" (after `dill` and the words @of, parted by blanks). Lines, to be freed; at most 200.
- * NULL: nothing, or it can't be told. @session may be NULL for what needs no target.
+ * What @prefix may become: @kind is "cache", "type", "member" (of @of, a type), "task", "command", "option"
+ * (of the command @of), "trace" (after `dill` and the words @of, parted by blanks). Lines, to be freed; at
+ * most 200. NULL: nothing, or it can't be told. @session may be NULL for what needs no target.
  */
 char *dill_gdb_complete(struct dill_gdb *session, const char *kind, const char *of, const char *prefix);
 void dill_gdb_free(char *text);
@@ -81,14 +87,15 @@ int dill_gdb_symbol(struct dill_gdb *session, const char *name, uint64_t *ret_ad
 int dill_gdb_symbol_at(struct dill_gdb *session, uint64_t address, char *text, size_t size);
 
 /*
- * Write the kernel's own symbols as an ELF file for gdb's symbol-file (kernel_elf.h). @ret_path: a file of our
- * own that dill_gdb_destroy() removes, or, with @path, that one.
+ * Write the kernel's own symbols as an ELF file for gdb's symbol-file (kernel_elf.h). @ret_path: a file of
+ * our own that dill_gdb_destroy() removes, or, with @path, that one.
  */
 int dill_gdb_write_symbols(struct dill_gdb *session, const char *path, char *ret_path, size_t size);
 
 /*
- * `dill WORDS…`: run, on, off, stop, status, filter, record, log, watch, break, or processes to follow. Starts
- * the tracer (interpose.h) when it is needed. As dill_gdb_run(); may be called while the target runs.
+ * `dill WORDS…`: run, on, off, stop, status, filter, record, log, watch, break, or processes to follow.
+ * Starts the tracer (interpose.h) when it is needed. As dill_gdb_run(); may be called while the target
+ * runs.
  */
 int dill_gdb_trace(struct dill_gdb *session, const char *const *words, const struct dill_gdb_style *style);
 

@@ -201,7 +201,8 @@ static int complete_member(struct completion *completion)
 		status = kernel_type_find(types, completion->of, &id);
 	if (status)
 		return status;
-	snprintf(lead, sizeof(lead), "%.*s", dot ? (int)(dot - completion->prefix) + 1 : 0, completion->prefix);
+	snprintf(lead, sizeof(lead), "%.*s", dot ? (int)(dot - completion->prefix) + 1 : 0,
+		 completion->prefix);
 	if (dot) {
 		snprintf(path, sizeof(path), "%.*s", (int)(dot - completion->prefix), completion->prefix);
 		status = kernel_member_find(types, id, path, &member, NULL);

@@ -115,7 +115,10 @@ static pid_t socket_owner(unsigned long inode)
 	return 0;
 }
 
-/* The owner of the TCP socket with that port that is connected with our one. Whoever reads memory of it proves it. */
+/*
+ * The owner of the TCP socket with that port that is connected with our one. Whoever reads memory of it
+ * proves it.
+ */
 static pid_t tcp_owner(const char *table, in_port_t port, in_port_t our_port)
 {
 	CLEANUP(fclose) FILE *file = fopen(table, "re");

@@ -183,7 +183,8 @@ static int open_anew(struct dill_gdb *session, const struct kernel_files *files,
 		return status;
 	session->was_direct = session->is_direct;
 	if (copy_text(files->vmlinux, &session->files.vmlinux) ||
-	    copy_text(files->symbols, &session->files.symbols) || copy_text(files->btf, &session->files.btf)) {
+	    copy_text(files->symbols, &session->files.symbols) ||
+	    copy_text(files->btf, &session->files.btf)) {
 		session_close_kernel(session);
 		return error_set(err, -ENOMEM, "out of memory");
 	}
@@ -215,7 +216,8 @@ int session_kernel(struct dill_gdb *session, struct kernel **ret_kernel)
 	struct kernel_files files = { 0 };
 
 	/* Opening again frees the names that the session holds. */
-	if (copy_text(session->files.vmlinux, &files.vmlinux) || copy_text(session->files.symbols, &files.symbols) ||
+	if (copy_text(session->files.vmlinux, &files.vmlinux) ||
+	    copy_text(session->files.symbols, &files.symbols) ||
 	    copy_text(session->files.btf, &files.btf))
 		return error_set(&session->error, -ENOMEM, "out of memory");
 	vmlinux = (char *)files.vmlinux;

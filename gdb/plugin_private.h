@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
-/* The session behind plugin.h, shared by the plugin_*.c: gdb as a packet_link, and the kernel that it holds. */
+/*
+ * The session behind plugin.h, shared by the plugin_*.c: gdb as a packet_link, and the kernel that it holds.
+ */
 #ifndef DILL_GDB_PLUGIN_PRIVATE_H
 #define DILL_GDB_PLUGIN_PRIVATE_H
 
@@ -39,8 +41,8 @@ struct dill_gdb {
 /* Begin a call: neither an error nor an interruption yet. */
 void session_begin(struct dill_gdb *session);
 /*
- * End a call that returns @status: of a negative one the message is kept. A kernel that could not be read on is
- * closed. Returns @status, or -EINTR when the user interrupted it.
+ * End a call that returns @status: of a negative one the message is kept. A kernel that could not be read on
+ * is closed. Returns @status, or -EINTR when the user interrupted it.
  */
 int session_end(struct dill_gdb *session, int status);
 /* Whether the user wants no more; asks the host. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * The kernel's own symbols as a file for gdb. gdb reads it when it likes, for as long as it has it: it lies in a
- * folder of the session, which nobody else may look into, until the session ends.
+ * The kernel's own symbols as a file for gdb. gdb reads it when it likes, for as long as it has it: it lies
+ * in a folder of the session, which nobody else may look into, until the session ends.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * `dill …` in gdb: words for the tracer (trace_words.h), which is put between gdb and its stub when the first of
- * them is said and stays there until gdb leaves its target. What was recorded and set outlives `dill stop` so.
+ * `dill …` in gdb: words for the tracer (trace_words.h), which is put between gdb and its stub when the first
+ * of them is said and stays there until gdb leaves its target. What was recorded and set outlives `dill stop`
+ * so.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,12 +30,13 @@ static int tracer_path(char *path, size_t size, struct error *err)
 {
 	Dl_info info;
 	const char *slash;
+	int folder;
 
 	if (!dladdr((void *)(uintptr_t)dill_gdb_trace, &info) || !info.dli_fname)
 		return error_set(err, -ENOENT, "this library doesn't know where it is");
 	slash = strrchr(info.dli_fname, '/');
-	if (snprintf(path, size, "%.*s" TRACER_NAME, slash ? (int)(slash - info.dli_fname) + 1 : 0, info.dli_fname) >=
-	    (int)size)
+	folder = slash ? (int)(slash - info.dli_fname) + 1 : 0;
+	if (snprintf(path, size, "%.*s" TRACER_NAME, folder, info.dli_fname) >= (int)size)
 		return error_set(err, -ENAMETOOLONG, "the library's path is too long");
 	if (access(path, X_OK))
 		return error_set(err, -errno, "%s: %s", path, strerror(errno));

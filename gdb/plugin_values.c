@@ -143,7 +143,8 @@ int dill_gdb_symbol_at(struct dill_gdb *session, uint64_t address, char *text, s
 	session_begin(session);
 	status = session_kernel(session, &kernel);
 	if (!status && kernel_symbol_at(kernel, address, name, sizeof(name), &offset))
-		status = error_set(&session->error, -ENOENT, "no symbol covers %#llx", (unsigned long long)address);
+		status = error_set(&session->error, -ENOENT, "no symbol covers %#llx",
+				   (unsigned long long)address);
 	if (!status)
 		snprintf(text, size, "%016llx %s+%#llx", (unsigned long long)address, name,
 			 (unsigned long long)offset);

@@ -15,7 +15,10 @@
 #define MOST_TEXT_BYTES (4u << 20)
 #define TRANSFER_BYTES 2000
 #define REPLY_BYTES 69632
-/* Memory at once. Many a QEMU refuses more than the less (MAX_PACKET_LENGTH / 2); others bring as much as they can. */
+/*
+ * Memory at once. Many a QEMU refuses more than the less (MAX_PACKET_LENGTH / 2); others bring as much as
+ * they can.
+ */
 #define PIECE_BYTES_MOST 32768
 #define PIECE_BYTES_SAFE 2048
 
@@ -128,8 +131,8 @@ static int read_one(struct packet_link *link, struct memory_read *read, char *re
 		read->result = -EFAULT;
 	while (done < read->size && !read->result) {
 		size_t size;
-		int status = read_piece(link, read->address + done, (char *)read->buffer + done, read->size - done,
-					reply, &size, err);
+		int status = read_piece(link, read->address + done, (char *)read->buffer + done,
+					read->size - done, reply, &size, err);
 
 		if (status)
 			return status;

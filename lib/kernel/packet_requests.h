@@ -30,8 +30,8 @@ int packet_transfer(struct packet_link *link, const char *object, const char *an
 /* As memory_source_ops.read, in the address space that the stub is set to: link->read, or m packets. */
 int packet_read(struct packet_link *link, struct memory_read *reads, size_t count, struct error *err);
 /*
- * The same of physical memory, to which the stub is set. Outside of @ram are devices, which a read may disturb:
- * -EFAULT. @ram_count 0: nobody knows where RAM is, all is asked for.
+ * The same of physical memory, to which the stub is set. Outside of @ram are devices, which a read may
+ * disturb: -EFAULT. @ram_count 0: nobody knows where RAM is, all is asked for.
  */
 int packet_read_ram(struct packet_link *link, const struct memory_range *ram, size_t ram_count,
 		    struct memory_read *reads, size_t count, struct error *err);

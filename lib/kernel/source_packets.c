@@ -68,15 +68,16 @@ static int restore(struct source_packets *packets, struct error *err)
 static int read_by_packets(struct source_packets *packets, bool is_physical, struct memory_read *reads,
 			   size_t count, struct error *err)
 {
+	const struct packet_facts *facts = &packets->facts;
 	int restored, status = 0;
 
-	if (packets->facts.is_qemu)
+	if (facts->is_qemu)
 		status = set_physical(packets, is_physical, err);
 	if (!status)
-		status = is_physical ? packet_read_ram(packets->link, packets->facts.ram, packets->facts.ram_count,
-						       reads, count, err)
+		status = is_physical ? packet_read_ram(packets->link, facts->ram, facts->ram_count, reads,
+						       count, err)
 				     : packet_read(packets->link, reads, count, err);
-	restored = packets->facts.is_qemu ? restore(packets, status ? NULL : err) : 0;
+	restored = facts->is_qemu ? restore(packets, status ? NULL : err) : 0;
 	return status ? status : restored;
 }
 
@@ -144,7 +145,8 @@ static int find_text(struct source_packets *packets, struct error *err)
 		packets->source.symbol_count = 1;
 		return 0;
 	}
-	return error_set(err, -EBADMSG, "the target is no x86-64 Linux kernel: nothing is where its image would be");
+	return error_set(err, -EBADMSG,
+			 "the target is no x86-64 Linux kernel: nothing is where its image would be");
 }
 
 static void take_facts(struct source_packets *packets)

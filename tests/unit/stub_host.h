@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Whatever a gdb stub answers, for tests that stand in gdb's place: QEMU's, with physical memory from 0 on, or
- * one that only has virtual memory. Keeps books of what it was asked, and fails when it is told to.
+ * Whatever a gdb stub answers, for tests that stand in gdb's place: QEMU's, with physical memory from 0 on,
+ * or one that only has virtual memory. Keeps books of what it was asked, and fails when it is told to.
  */
 #ifndef DILL_TESTS_STUB_HOST_H
 #define DILL_TESTS_STUB_HOST_H
@@ -76,7 +76,8 @@ static inline int64_t stub_memory(struct stub_host *stub, const char *request, c
 	return (int64_t)(2 * size);
 }
 
-static inline int64_t stub_monitor(struct stub_host *stub, const char *hexadecimal, char *reply, size_t capacity)
+static inline int64_t stub_monitor(struct stub_host *stub, const char *hexadecimal, char *reply,
+				   size_t capacity)
 {
 	char line[128] = "";
 	const char *text;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * libdill-gdb.so as gdb/dill.py uses it, with a made-up machine behind a made-up gdb: what gdb's user sees, and
- * that gdb stays as it was.
+ * libdill-gdb.so as gdb/dill.py uses it, with a made-up machine behind a made-up gdb: what gdb's user sees,
+ * and that gdb stays as it was.
  */
 #include <setjmp.h>
 #include <stdarg.h>

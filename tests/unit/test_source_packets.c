@@ -192,7 +192,9 @@ static void devices_are_not_touched(void **state)
 	test.stub.monitor_memory = MTREE_HALF;
 	open_source();
 	for (int i = 0; i < 3; i++)
-		reads[i] = (struct memory_read){ .address = 0x7fff0 + 0x10 * (uint64_t)i, .buffer = bytes[i], .size = 16 };
+		reads[i] = (struct memory_read){ .address = 0x7fff0 + 0x10 * (uint64_t)i,
+						 .buffer = bytes[i],
+						 .size = 16 };
 	test.stub.memory_packets = 0;
 	assert_int_equal(source->ops->read(source, SPACE_PHYSICAL, reads, 3, &error), 0);
 	assert_int_equal(reads[0].result, 0);
@@ -362,8 +364,8 @@ static void a_process_is_refused(void **state)
 }
 
 /* A core file: gdb reads memory and has no stub. */
-static int no_stub(struct packet_link *link, const char *request, char *reply, size_t capacity, size_t *ret_size,
-		   struct error *err)
+static int no_stub(struct packet_link *link, const char *request, char *reply, size_t capacity,
+		   size_t *ret_size, struct error *err)
 {
 	(void)link, (void)request, (void)reply, (void)capacity, (void)ret_size;
 	return error_set(err, -EOPNOTSUPP, "no stub");
@@ -373,8 +375,7 @@ static int read_image(struct packet_link *link, struct memory_read *reads, size_
 {
 	(void)link, (void)err;
 	for (size_t i = 0; i < count; i++)
-		reads[i].result = reads[i].address >= 0xffffffff81000000 && reads[i].address < 0xffffffff82000000 ?
-					  0 : -EFAULT;
+		reads[i].result = reads[i].address >> 24 == 0xffffffff81 ? 0 : -EFAULT;
 	return 0;
 }
 
