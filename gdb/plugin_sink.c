@@ -35,6 +35,8 @@ static int emit(struct sink *sink, const char *text, size_t size)
 
 static int keep(struct sink *sink, const char *text, size_t size)
 {
+	if (!size)
+		return 0;
 	if (size > sink->capacity - sink->size) {
 		size_t capacity = 2 * (sink->size + size);
 		char *grown = realloc(sink->line, capacity);
