@@ -20,6 +20,7 @@ PLUGIN = plugin_path(guest.dill_path)
 TRACER = os.path.join(os.path.dirname(PLUGIN), "dill-tracer")
 SYMBOLS = guest.symbols("gfp_allowed_mask", "jiffies_64", "__x64_sys_getpid", "getname")
 INTERRUPTED = r"SIGINT"
+LOST = "Remote connection closed|Target disconnected"
 # What interpose.c does, for a target that the plugin can't know: it is no kernel.
 INTERPOSE = f"""python
 import os, socket, subprocess
@@ -42,10 +43,11 @@ def status():
 
 
 def await_status(wanted, limit_s=20):
+    """Seen once: while traps are met a running guest stands still now and then."""
     end = time.monotonic() + limit_s
-    while status() != wanted and time.monotonic() < end:
+    while (seen := status()) != wanted:
+        assert time.monotonic() < end, (seen, wanted)
         time.sleep(0.05)
-    assert status() == wanted, (status(), wanted)
 
 
 def processes():
@@ -178,7 +180,8 @@ def words_while_it_runs():
             await_status("running")
         gdb.send("interrupt")
         gdb.wait_for(INTERRUPTED)
-        assert status() == "paused"
+        gdb.wait()
+        assert status() in ("paused", "debug")
         assert "SIG" not in gdb.run("stepi")
         gdb.run("detach")
     is_healthy()
@@ -194,7 +197,7 @@ def leaving():
             gdb.wait_for("Continuing")
             time.sleep(0.5)
             gdb.interrupt()
-            gdb.wait_for(INTERRUPTED)
+            assert re.search(INTERRUPTED, gdb.wait())
             if way == "detach":
                 gdb.run("detach")
         is_healthy()
@@ -234,19 +237,19 @@ def killed_tracer():
     for is_running in True, False:
         with load(5), Gdb(PLUGIN, target="gdb.sock") as gdb:
             pid = traced(gdb)
-            gdb.run("continue&")
+            gdb.send("continue")
+            gdb.wait_for("Continuing")
             time.sleep(0.5)
             if not is_running:
-                gdb.send("interrupt")
-                gdb.wait_for(INTERRUPTED)
+                gdb.interrupt()
+                assert re.search(INTERRUPTED, gdb.wait())
             os.kill(pid, signal.SIGKILL)
             await_no_tracer()
             if is_running:
-                gdb.wait_for("Remote connection closed")
+                assert re.search(LOST, gdb.wait())
                 await_status("running")
             else:
-                assert "Remote connection closed" in gdb.run("info registers rip") + gdb.run("maintenance flush register-cache") + \
-                    gdb.run("stepi")
+                assert re.search(LOST, gdb.run("stepi"))
                 time.sleep(1)  # the guard has something to say
                 assert status() != "running"
             answer = gdb.run("target remote gdb.sock")
@@ -273,7 +276,7 @@ def killed_target():
                 gdb.send("continue")
                 gdb.wait_for("Continuing")
                 qemu.kill()
-                assert "Remote connection closed" in gdb.wait()
+                assert re.search(LOST, gdb.wait())
                 assert gdb.run("print 6 * 7") == "$1 = 42\n"
             await_no_tracer()
         finally:
