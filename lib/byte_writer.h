@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Bytes that grow at their end, little-endian: for files and tables that are made in memory. A failure sticks,
- * so that writers need not look after each step: ask for the status once, at the end.
+ * Bytes that grow at their end, little-endian: for files and tables that are made in memory. A failure
+ * sticks, so that writers need not look after each step: ask for the status once, at the end.
  */
 #ifndef DILL_BYTE_WRITER_H
 #define DILL_BYTE_WRITER_H

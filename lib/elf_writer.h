@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Writes an ELF file for x86-64 in memory: sections, symbols. What they mean is the caller's part. The file is for
- * those who read symbols and debug information, as `objcopy --only-keep-debug` makes them: what lies at an
- * address has no contents (SHT_NOBITS).
+ * Writes an ELF file for x86-64 in memory: sections, symbols. What they mean is the caller's part. The
+ * file is for those who read symbols and debug information, as `objcopy --only-keep-debug` makes them:
+ * what lies at an address has no contents (SHT_NOBITS).
  */
 #ifndef DILL_ELF_WRITER_H
 #define DILL_ELF_WRITER_H
@@ -32,8 +32,9 @@ struct elf_writer {
 
 void elf_writer_deinit(struct elf_writer *writer);
 /*
- * A section without contents (SHT_NOBITS) is @size bytes at @address; of one with contents, @size is 0 and what
- * elf_writer_contents() is given counts. Returns its number; 0: there are too many, or no memory.
+ * A section without contents (SHT_NOBITS) is @size bytes at @address; of one with contents, @size is 0
+ * and what elf_writer_contents() is given counts. Returns its number; 0: there are too many, or no
+ * memory.
  */
 uint32_t elf_writer_section(struct elf_writer *writer, const char *name, uint32_t type, uint64_t flags,
 			    uint64_t address, uint64_t size);

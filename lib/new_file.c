@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * A file that is written as a whole. Over an older one by rename(2), which takes the right to change the folder;
- * where nothing was, a process that has given its privileges up since can still fill what it made.
+ * A file that is written as a whole. Over an older one by rename(2), which takes the right to change the
+ * folder; where nothing was, a process that has given its privileges up since can still fill what it
+ * made.
  */
 #include "new_file.h"
 

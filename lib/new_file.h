@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * A file that is written as a whole: who reads an older one at its place keeps that one, and nobody finds half of
- * it there. Made before privileges go, filled and put in place afterwards.
+ * A file that is written as a whole: who reads an older one at its place keeps that one, and nobody finds
+ * half of it there. Made before privileges go, filled and put in place afterwards.
  */
 #ifndef DILL_NEW_FILE_H
 #define DILL_NEW_FILE_H
@@ -18,8 +18,8 @@ struct new_file {
 };
 
 /*
- * A file of mode 0600 for @path: there if nothing is, else beside it. Never through a symbolic link. Errors of
- * open(2); -EINVAL: something else than a file is there.
+ * A file of mode 0600 for @path: there if nothing is, else beside it. Never through a symbolic link.
+ * Errors of open(2); -EINVAL: something else than a file is there.
  */
 int new_file_open(struct new_file *file, const char *path, struct error *err);
 int new_file_write(struct new_file *file, const void *bytes, size_t size, struct error *err);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Writes BTF as DWARF: an entry (DIE) for each type, in the order of their ids. A reference is where the other
- * entry lies, which is known when all have been written once; so all is written twice, with the same sizes.
+ * Writes BTF as DWARF: an entry (DIE) for each type, in the order of their ids. A reference is where the
+ * other entry lies, which is known when all have been written once; so all is written twice, with the
+ * same sizes.
  *
  * BTF's strings are .debug_str as they are.
  */
@@ -12,151 +13,9 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "dwarf_shapes.h"
 #include "kernel_types_private.h"
 #include "type_cycles.h"
-
-enum { NO_CHILDREN, CHILDREN };
-
-/* Shapes of entries: those that refer to a type come in pairs, the second one without: void. */
-enum shape {
-	UNIT = 1,
-	BASE,
-	POINTER,
-	POINTER_VOID,
-	CONST,
-	CONST_VOID,
-	VOLATILE,
-	VOLATILE_VOID,
-	RESTRICT,
-	RESTRICT_VOID,
-	TYPEDEF,
-	TYPEDEF_VOID,
-	ARRAY,
-	BOUND,
-	NO_BOUND,
-	STRUCT,
-	STRUCT_NAMELESS,
-	UNION,
-	UNION_NAMELESS,
-	STRUCT_ELSEWHERE,
-	UNION_ELSEWHERE,
-	MEMBER,
-	MEMBER_NAMELESS,
-	BITS,
-	BITS_NAMELESS,
-	ENUM,
-	ENUM_NAMELESS,
-	ENUM_ELSEWHERE,
-	VALUE,
-	VALUE_UNSIGNED,
-	PROTOTYPE,
-	PROTOTYPE_VOID,
-	PARAMETER_NAMELESS,
-	PARAMETER,
-	PARAMETER_PLACED,
-	MORE_PARAMETERS,
-	FUNCTION,
-	FUNCTION_VOID,
-	VARIABLE,
-	SHAPES,
-};
-
-#define ATTRIBUTES_MAX 7
-
-static const struct {
-	uint8_t tag, has_children;
-	uint8_t attributes[ATTRIBUTES_MAX][2]; /* name and form, until one is 0 */
-} abbreviations[SHAPES] = {
-	[UNIT] = { DW_TAG_compile_unit, CHILDREN,
-		   { { DW_AT_producer, DW_FORM_string },
-		     { DW_AT_language, DW_FORM_data1 },
-		     { DW_AT_name, DW_FORM_string },
-		     { DW_AT_low_pc, DW_FORM_addr },
-		     { DW_AT_ranges, DW_FORM_sec_offset } } },
-	[BASE] = { DW_TAG_base_type, NO_CHILDREN,
-		   { { DW_AT_name, DW_FORM_strp },
-		     { DW_AT_byte_size, DW_FORM_udata },
-		     { DW_AT_encoding, DW_FORM_data1 } } },
-	[POINTER] = { DW_TAG_pointer_type, NO_CHILDREN,
-		      { { DW_AT_byte_size, DW_FORM_data1 }, { DW_AT_type, DW_FORM_ref4 } } },
-	[POINTER_VOID] = { DW_TAG_pointer_type, NO_CHILDREN, { { DW_AT_byte_size, DW_FORM_data1 } } },
-	[CONST] = { DW_TAG_const_type, NO_CHILDREN, { { DW_AT_type, DW_FORM_ref4 } } },
-	[CONST_VOID] = { DW_TAG_const_type, NO_CHILDREN, { { 0, 0 } } },
-	[VOLATILE] = { DW_TAG_volatile_type, NO_CHILDREN, { { DW_AT_type, DW_FORM_ref4 } } },
-	[VOLATILE_VOID] = { DW_TAG_volatile_type, NO_CHILDREN, { { 0, 0 } } },
-	[RESTRICT] = { DW_TAG_restrict_type, NO_CHILDREN, { { DW_AT_type, DW_FORM_ref4 } } },
-	[RESTRICT_VOID] = { DW_TAG_restrict_type, NO_CHILDREN, { { 0, 0 } } },
-	[TYPEDEF] = { DW_TAG_typedef, NO_CHILDREN, { { DW_AT_name, DW_FORM_strp }, { DW_AT_type, DW_FORM_ref4 } } },
-	[TYPEDEF_VOID] = { DW_TAG_typedef, NO_CHILDREN, { { DW_AT_name, DW_FORM_strp } } },
-	[ARRAY] = { DW_TAG_array_type, CHILDREN, { { DW_AT_type, DW_FORM_ref4 } } },
-	[BOUND] = { DW_TAG_subrange_type, NO_CHILDREN, { { DW_AT_count, DW_FORM_udata } } },
-	[NO_BOUND] = { DW_TAG_subrange_type, NO_CHILDREN, { { 0, 0 } } },
-	[STRUCT] = { DW_TAG_structure_type, CHILDREN,
-		     { { DW_AT_name, DW_FORM_strp }, { DW_AT_byte_size, DW_FORM_udata } } },
-	[STRUCT_NAMELESS] = { DW_TAG_structure_type, CHILDREN, { { DW_AT_byte_size, DW_FORM_udata } } },
-	[UNION] = { DW_TAG_union_type, CHILDREN,
-		    { { DW_AT_name, DW_FORM_strp }, { DW_AT_byte_size, DW_FORM_udata } } },
-	[UNION_NAMELESS] = { DW_TAG_union_type, CHILDREN, { { DW_AT_byte_size, DW_FORM_udata } } },
-	[STRUCT_ELSEWHERE] = { DW_TAG_structure_type, NO_CHILDREN,
-			       { { DW_AT_name, DW_FORM_strp }, { DW_AT_declaration, DW_FORM_flag_present } } },
-	[UNION_ELSEWHERE] = { DW_TAG_union_type, NO_CHILDREN,
-			      { { DW_AT_name, DW_FORM_strp }, { DW_AT_declaration, DW_FORM_flag_present } } },
-	[MEMBER] = { DW_TAG_member, NO_CHILDREN,
-		     { { DW_AT_name, DW_FORM_strp },
-		       { DW_AT_type, DW_FORM_ref4 },
-		       { DW_AT_data_member_location, DW_FORM_udata } } },
-	[MEMBER_NAMELESS] = { DW_TAG_member, NO_CHILDREN,
-			      { { DW_AT_type, DW_FORM_ref4 }, { DW_AT_data_member_location, DW_FORM_udata } } },
-	[BITS] = { DW_TAG_member, NO_CHILDREN,
-		   { { DW_AT_name, DW_FORM_strp },
-		     { DW_AT_type, DW_FORM_ref4 },
-		     { DW_AT_data_bit_offset, DW_FORM_udata },
-		     { DW_AT_bit_size, DW_FORM_udata } } },
-	[BITS_NAMELESS] = { DW_TAG_member, NO_CHILDREN,
-			    { { DW_AT_type, DW_FORM_ref4 },
-			      { DW_AT_data_bit_offset, DW_FORM_udata },
-			      { DW_AT_bit_size, DW_FORM_udata } } },
-	[ENUM] = { DW_TAG_enumeration_type, CHILDREN,
-		   { { DW_AT_name, DW_FORM_strp }, { DW_AT_byte_size, DW_FORM_udata } } },
-	[ENUM_NAMELESS] = { DW_TAG_enumeration_type, CHILDREN, { { DW_AT_byte_size, DW_FORM_udata } } },
-	[ENUM_ELSEWHERE] = { DW_TAG_enumeration_type, NO_CHILDREN,
-			     { { DW_AT_name, DW_FORM_strp },
-			       { DW_AT_byte_size, DW_FORM_udata },
-			       { DW_AT_declaration, DW_FORM_flag_present } } },
-	[VALUE] = { DW_TAG_enumerator, NO_CHILDREN,
-		    { { DW_AT_name, DW_FORM_strp }, { DW_AT_const_value, DW_FORM_sdata } } },
-	[VALUE_UNSIGNED] = { DW_TAG_enumerator, NO_CHILDREN,
-			     { { DW_AT_name, DW_FORM_strp }, { DW_AT_const_value, DW_FORM_udata } } },
-	[PROTOTYPE] = { DW_TAG_subroutine_type, CHILDREN,
-			{ { DW_AT_prototyped, DW_FORM_flag_present }, { DW_AT_type, DW_FORM_ref4 } } },
-	[PROTOTYPE_VOID] = { DW_TAG_subroutine_type, CHILDREN, { { DW_AT_prototyped, DW_FORM_flag_present } } },
-	[PARAMETER_NAMELESS] = { DW_TAG_formal_parameter, NO_CHILDREN, { { DW_AT_type, DW_FORM_ref4 } } },
-	[PARAMETER] = { DW_TAG_formal_parameter, NO_CHILDREN,
-			{ { DW_AT_name, DW_FORM_strp }, { DW_AT_type, DW_FORM_ref4 } } },
-	[PARAMETER_PLACED] = { DW_TAG_formal_parameter, NO_CHILDREN,
-			       { { DW_AT_name, DW_FORM_strp },
-				 { DW_AT_type, DW_FORM_ref4 },
-				 { DW_AT_location, DW_FORM_sec_offset } } },
-	[MORE_PARAMETERS] = { DW_TAG_unspecified_parameters, NO_CHILDREN, { { 0, 0 } } },
-	[FUNCTION] = { DW_TAG_subprogram, CHILDREN,
-		       { { DW_AT_name, DW_FORM_strp },
-			 { DW_AT_external, DW_FORM_flag },
-			 { DW_AT_prototyped, DW_FORM_flag_present },
-			 { DW_AT_low_pc, DW_FORM_addr },
-			 { DW_AT_high_pc, DW_FORM_udata },
-			 { DW_AT_type, DW_FORM_ref4 } } },
-	[FUNCTION_VOID] = { DW_TAG_subprogram, CHILDREN,
-			    { { DW_AT_name, DW_FORM_strp },
-			      { DW_AT_external, DW_FORM_flag },
-			      { DW_AT_prototyped, DW_FORM_flag_present },
-			      { DW_AT_low_pc, DW_FORM_addr },
-			      { DW_AT_high_pc, DW_FORM_udata } } },
-	[VARIABLE] = { DW_TAG_variable, NO_CHILDREN,
-		       { { DW_AT_name, DW_FORM_strp },
-			 { DW_AT_type, DW_FORM_ref4 },
-			 { DW_AT_external, DW_FORM_flag_present },
-			 { DW_AT_location, DW_FORM_exprloc } } },
-};
 
 struct dwarf_writing {
 	const struct dwarf_contents *contents;
@@ -178,24 +37,12 @@ void dwarf_sections_deinit(struct dwarf_sections *sections)
 	byte_writer_deinit(&sections->addresses);
 }
 
-static void put_abbreviations(struct byte_writer *writer)
-{
-	for (unsigned shape = UNIT; shape < SHAPES; shape++) {
-		put_uleb(writer, shape);
-		put_uleb(writer, abbreviations[shape].tag);
-		put_number(writer, abbreviations[shape].has_children, 1);
-		for (unsigned i = 0; i < ATTRIBUTES_MAX && abbreviations[shape].attributes[i][0]; i++) {
-			put_uleb(writer, abbreviations[shape].attributes[i][0]);
-			put_uleb(writer, abbreviations[shape].attributes[i][1]);
-		}
-		put_number(writer, 0, 2);
-	}
-	put_uleb(writer, 0);
-}
+/* References ------------------------------------------------------------------------------------------- */
 
-/* References ----------------------------------------------------------------------------------------------- */
-
-/* The type that a reference to @id means: tags stand for what they tag. 0: void, or nothing that is a type. */
+/*
+ * The type that a reference to @id means: tags stand for what they tag. 0: void, or nothing that is a
+ * type.
+ */
 static uint32_t referred(const struct dwarf_writing *writing, uint32_t from, uint32_t id)
 {
 	if (from && writing->is_cut[from])
@@ -235,7 +82,7 @@ static bool has_name(const struct dwarf_writing *writing, uint32_t offset)
 }
 
 /* @shape, or the one behind it when there is nothing to refer to. Returns whether there is. */
-static bool put_shape(struct dwarf_writing *writing, enum shape shape, bool is_first)
+static bool put_shape(struct dwarf_writing *writing, enum dwarf_shape shape, bool is_first)
 {
 	put_uleb(writing->info, is_first ? shape : shape + 1u);
 	return is_first;
@@ -246,7 +93,7 @@ static void end_children(struct dwarf_writing *writing)
 	put_number(writing->info, 0, 1);
 }
 
-/* Types ---------------------------------------------------------------------------------------------------- */
+/* Types ------------------------------------------------------------------------------------------------ */
 
 static uint8_t encoding_of(const struct dwarf_writing *writing, const struct btf_type *type)
 {
@@ -274,7 +121,7 @@ static void put_base(struct dwarf_writing *writing, const struct btf_type *type)
 }
 
 static void put_modifier(struct dwarf_writing *writing, uint32_t id, const struct btf_type *type,
-			 enum shape shape)
+			 enum dwarf_shape shape)
 {
 	uint32_t to = referred(writing, id, type->type);
 	bool has_type = put_shape(writing, shape, to);
@@ -362,7 +209,8 @@ static void put_enum(struct dwarf_writing *writing, const struct btf_type *type)
 		bool is_unsigned = btf_is_enum64(type) && !btf_kflag(type);
 
 		put_uleb(writing->info, is_unsigned ? VALUE_UNSIGNED : VALUE);
-		put_name(writing, btf_is_enum64(type) ? btf_enum64(type)[i].name_off : btf_enum(type)[i].name_off);
+		put_name(writing, btf_is_enum64(type) ? btf_enum64(type)[i].name_off :
+							btf_enum(type)[i].name_off);
 		if (is_unsigned)
 			put_uleb(writing->info, (uint64_t)value);
 		else
@@ -407,7 +255,7 @@ static void put_prototype(struct dwarf_writing *writing, uint32_t id, const stru
 	put_nameless_parameters(writing, id, type);
 }
 
-/* What has an address ---------------------------------------------------------------------------------------- */
+/* What has an address ---------------------------------------------------------------------------------- */
 
 static const struct dwarf_symbol *find_symbol(const struct dwarf_writing *writing, const char *name)
 {
@@ -434,8 +282,8 @@ struct argument_walk {
 };
 
 /*
- * The next argument's place as an operation of DWARF, of at most 4 bytes. Returns its size; 0: it is in two places,
- * or can't be told.
+ * The next argument's place as an operation of DWARF, of at most 4 bytes. Returns its size; 0: it is in
+ * two places, or can't be told.
  */
 static size_t next_argument(struct argument_walk *walk, size_t size, bool is_aggregate, uint8_t *operation)
 {
@@ -539,7 +387,7 @@ static void put_variable(struct dwarf_writing *writing, uint32_t id, const struc
 	put_number(writing->info, symbol->start, 8);
 }
 
-/* All of it ------------------------------------------------------------------------------------------------ */
+/* All of it -------------------------------------------------------------------------------------------- */
 
 static void put_entry(struct dwarf_writing *writing, uint32_t id)
 {
@@ -616,6 +464,10 @@ static void put_strings(struct dwarf_writing *writing, struct byte_writer *strin
 	    header.str_len > size - header.hdr_len - header.str_off)
 		return;
 	put_bytes(strings, bytes + header.hdr_len + header.str_off, header.str_len);
+	/* Names go to terminals as they are. */
+	for (size_t i = 0; i < strings->size; i++)
+		if ((strings->bytes[i] && strings->bytes[i] < ' ') || strings->bytes[i] == 0x7f)
+			strings->bytes[i] = '?';
 	writing->string_bytes = header.str_len;
 }
 
@@ -657,7 +509,7 @@ void btf_dwarf_put(const struct dwarf_contents *contents, struct dwarf_sections 
 					 .locations = &sections->locations,
 					 .count = 1 };
 
-	put_abbreviations(&sections->abbreviations);
+	dwarf_shapes_put(&sections->abbreviations);
 	put_ranges(contents, &sections->ranges);
 	put_addresses(contents, &sections->addresses);
 	if (writing.types && !type_cycles_find(writing.types, &is_cut)) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * The kernel's types (BTF) as DWARF, for debuggers: structs, unions, enums, typedefs, prototypes, and functions and
- * per-CPU variables with their types. One compilation unit without lines. Arguments have places while a function has
- * only just been called: where the ABI puts them. Later on nobody knows.
+ * The kernel's types (BTF) as DWARF, for debuggers: structs, unions, enums, typedefs, prototypes, and
+ * functions and per-CPU variables with their types. One compilation unit without lines. Arguments have
+ * places while a function has only just been called: where the ABI puts them. Later on nobody knows.
  *
- * Types that can't be (type_cycles.h), members beyond their struct's end and references that lead nowhere are left
- * out or become void: a debugger follows what it is given.
+ * Types that can't be (type_cycles.h), members beyond their struct's end and references that lead nowhere
+ * are left out or become void: a debugger follows what it is given.
  */
 #ifndef DILL_BTF_DWARF_H
 #define DILL_BTF_DWARF_H
@@ -26,7 +26,10 @@ struct dwarf_symbol {
 	bool is_global, is_function;
 };
 
-/* Where the sections' contents go: .debug_info, .debug_abbrev, .debug_str, .debug_loc, .debug_ranges, .debug_aranges. */
+/*
+ * Where the sections' contents go: .debug_info, .debug_abbrev, .debug_str, .debug_loc, .debug_ranges,
+ * .debug_aranges.
+ */
 struct dwarf_sections {
 	struct byte_writer info, abbreviations, strings, locations, ranges, addresses;
 };

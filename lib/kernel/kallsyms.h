@@ -64,8 +64,8 @@ int kallsyms_name(struct kallsyms *kallsyms, uint32_t number, char *name, char *
 int kallsyms_address(struct kallsyms *kallsyms, uint32_t number, uint64_t *ret_address);
 
 /*
- * All names, in the order of their numbers, until @visit returns something else than 0, which is then returned. Those
- * that can't be read are left out.
+ * All names, in the order of their numbers, until @visit returns something else than 0, which is then
+ * returned. Those that can't be read are left out.
  */
 typedef int (*kallsyms_visit)(void *context, uint32_t number, const char *name, char type);
 int kallsyms_each(struct kallsyms *kallsyms, kallsyms_visit visit, void *context);

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Lays out a kernel's own ELF file. The image between _text and _end is cut at the symbols that the linker script
- * (arch/x86/kernel/vmlinux.lds.S) has around its parts, so that debuggers see what is code:
- *
- *     _text | .text | _etext … __start_rodata | .rodata | __end_rodata … _sdata | .data | _edata …
- *
- * What lies between two parts is a section of its own, called .image.
+ * Puts a kernel's own ELF file together: symbols in their sections, and what orc_cfi.c and btf_dwarf.c
+ * make of the kernel's tables.
  */
 #include "kernel_elf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +15,9 @@
 #include "elf_writer.h"
 #include "kernel.h"
 #include "kernel_open.h"
+#include "kernel_sections.h"
 #include "kernel_symbols.h"
+#include "module_symbols.h"
 #include "orc_cfi.h"
 #include "orc_table.h"
 #include "symbol_table.h"
@@ -33,97 +32,26 @@
 
 DEFINE_CLEANUP(dwarf_sections, struct dwarf_sections, dwarf_sections_deinit(&v));
 DEFINE_CLEANUP(elf_writer, struct elf_writer, elf_writer_deinit(&v));
+DEFINE_CLEANUP(kernel_sections, struct kernel_sections, kernel_sections_deinit(&v));
 DEFINE_CLEANUP(orc_tables, struct orc_tables *, orc_tables_close(v));
 DEFINE_CLEANUP(symbol_table, struct symbol_table, symbol_table_deinit(&v));
 
-/* A part of the address space that is a section. */
-struct piece {
-	const char *name;
-	uint64_t start, end;
-	uint64_t flags; /* besides SHF_ALLOC */
-	uint32_t section;
-};
-
-static const struct {
-	const char *name, *start, *end;
-	uint64_t flags;
-} parts[] = {
-	{ ".text", "_text", "_etext", SHF_EXECINSTR },
-	{ ".rodata", "__start_rodata", "__end_rodata", 0 },
-	{ ".data", "_sdata", "_edata", SHF_WRITE },
-	{ ".init.text", "_sinittext", "_einittext", SHF_EXECINSTR },
-	{ ".bss", "__bss_start", "__bss_stop", SHF_WRITE },
-};
-#define PARTS (sizeof(parts) / sizeof(parts[0]))
-
-struct layout {
-	struct piece pieces[2 * PARTS + 1]; /* ascending, without gaps */
-	size_t count;
-};
-
-static int by_start(const void *left, const void *right)
+static void add_sections(struct elf_writer *writer, struct kernel_sections *sections)
 {
-	const struct piece *a = left, *b = right;
+	for (size_t i = 0; i < sections->count; i++) {
+		struct kernel_section *piece = &sections->list[i];
 
-	return a->start < b->start ? -1 : a->start > b->start;
-}
-
-/* The parts of [start, end) whose symbols are there and believable: not around another part. */
-static size_t find_parts(struct kernel *kernel, uint64_t start, uint64_t end, struct piece *found)
-{
-	size_t count = 0, kept = 0;
-
-	for (size_t i = 0; i < PARTS; i++) {
-		struct piece piece = { .name = parts[i].name, .flags = parts[i].flags };
-
-		if (!kernel_symbol(kernel, parts[i].start, &piece.start) &&
-		    !kernel_symbol(kernel, parts[i].end, &piece.end) && piece.start >= start &&
-		    piece.end <= end && piece.start < piece.end)
-			found[count++] = piece;
-	}
-	qsort(found, count, sizeof(*found), by_start);
-	for (size_t i = 0; i < count; i++)
-		if (!kept || found[i].start >= found[kept - 1].end)
-			found[kept++] = found[i];
-	return kept;
-}
-
-static void lay_out(struct kernel *kernel, uint64_t start, uint64_t end, struct layout *layout)
-{
-	struct piece found[PARTS];
-	size_t count = find_parts(kernel, start, end, found);
-	uint64_t at = start;
-
-	layout->count = 0;
-	for (size_t i = 0; i <= count; i++) {
-		uint64_t next = i < count ? found[i].start : end;
-
-		if (at < next)
-			layout->pieces[layout->count++] = (struct piece){
-				/* No part is known: it is all code, so that breakpoints can be set. */
-				.name = count ? ".image" : ".text",
-				.start = at,
-				.end = next,
-				.flags = count ? SHF_WRITE : SHF_EXECINSTR,
-			};
-		if (i < count) {
-			layout->pieces[layout->count++] = found[i];
-			at = found[i].end;
-		}
-	}
-}
-
-static void add_sections(struct elf_writer *writer, struct layout *layout)
-{
-	for (size_t i = 0; i < layout->count; i++) {
-		struct piece *piece = &layout->pieces[i];
-
-		piece->section = elf_writer_section(writer, piece->name, SHT_NOBITS, SHF_ALLOC | piece->flags,
+		piece->number = elf_writer_section(writer, piece->name, SHT_NOBITS, SHF_ALLOC | piece->flags,
 						    piece->start, piece->end - piece->start);
 	}
 }
 
-/* Symbols ---------------------------------------------------------------------------------------------------- */
+/* Symbols ---------------------------------------------------------------------------------------------- */
+
+static bool is_module_space(uint64_t address)
+{
+	return address >= START_KERNEL_MAP + KERNEL_IMAGE_SIZE;
+}
 
 static bool is_global(const struct table_symbol *symbol)
 {
@@ -131,8 +59,9 @@ static bool is_global(const struct table_symbol *symbol)
 }
 
 /*
- * By address. Of several at one address the one that the kernel's users know it by comes last (a global one, and
- * of those the first in the kernel's own order): gdb takes the name that stands last in the table of names.
+ * By address. Of several at one address the one that the kernel's users know it by comes last (a global
+ * one, and of those the first in the kernel's own order): gdb takes the name that stands last in the
+ * table of names.
  */
 static int by_address(const void *left, const void *right)
 {
@@ -166,7 +95,7 @@ static unsigned binding_of(const struct table_symbol *symbol)
 
 /* @end: of the room until the next symbol. Its place goes to @ret_place, too. */
 static void add_symbol(struct elf_writer *writer, const struct symbol_table *table,
-		       const struct table_symbol *symbol, const struct piece *piece, uint64_t end,
+		       const struct table_symbol *symbol, const struct kernel_section *piece, uint64_t end,
 		       struct kernel_elf *elf, struct dwarf_symbol *ret_place)
 {
 	bool is_function = strchr("tTwW", symbol->type) != NULL;
@@ -187,27 +116,27 @@ static void add_symbol(struct elf_writer *writer, const struct symbol_table *tab
 	elf->symbol_count++;
 	elf->function_count += type == STT_FUNC;
 	elf_writer_symbol(writer, table->names + symbol->name, binding_of(symbol), type,
-			  piece ? piece->section : SHN_ABS, symbol->address, size);
+			  piece ? piece->number : SHN_ABS, symbol->address, size);
 }
 
 /* @places has room for as many as there are in @table. */
-static void add_symbols(struct elf_writer *writer, const struct layout *layout, const struct symbol_table *table,
-			struct kernel_elf *elf, struct dwarf_symbol *places)
+static void add_symbols(struct elf_writer *writer, const struct kernel_sections *sections,
+			const struct symbol_table *table, struct kernel_elf *elf, struct dwarf_symbol *places)
 {
 	size_t next = 0;
 	size_t at = 0;
 
 	for (size_t i = 0; i < table->count; i++) {
 		const struct table_symbol *symbol = &table->symbols[i];
-		const struct piece *piece;
+		const struct kernel_section *piece;
 
 		while (next < table->count && table->symbols[next].address <= symbol->address)
 			next++;
-		/* An end belongs to the part that it ends when nothing comes behind it. */
-		while (at + 1 < layout->count && symbol->address >= layout->pieces[at].end)
+		/* An end belongs to the part that it ends when nothing begins there. */
+		while (at + 1 < sections->count && symbol->address >= sections->list[at + 1].start)
 			at++;
-		piece = &layout->pieces[at];
-		if (symbol->address < piece->start || symbol->address > piece->end || !piece->section)
+		piece = &sections->list[at];
+		if (symbol->address < piece->start || symbol->address > piece->end || !piece->number)
 			piece = NULL;
 		if (!is_double(table, i))
 			add_symbol(writer, table, symbol, piece,
@@ -216,7 +145,7 @@ static void add_symbols(struct elf_writer *writer, const struct layout *layout, 
 	}
 }
 
-/* Frames ----------------------------------------------------------------------------------------------------- */
+/* Frames ----------------------------------------------------------------------------------------------- */
 
 static void add_frames(struct elf_writer *writer, struct kernel *kernel, const struct symbol_table *table,
 		       struct kernel_elf *elf)
@@ -242,7 +171,7 @@ static void add_frames(struct elf_writer *writer, struct kernel *kernel, const s
 	elf->frame_count = orc_cfi_put(tables, functions, count, elf_writer_contents(writer, section));
 }
 
-/* Types ------------------------------------------------------------------------------------------------------ */
+/* Types ------------------------------------------------------------------------------------------------ */
 
 static int by_name(const void *left, const void *right)
 {
@@ -252,8 +181,9 @@ static int by_name(const void *left, const void *right)
 }
 
 /*
- * Bytes of the instructions that a function may begin with for the sake of others, and that change no register:
- * endbr64, or what became of it where nothing jumps (ibt_seal); the call of __fentry__ or the nop in its place.
+ * Bytes of the instructions that a function may begin with for the sake of others, and that change no
+ * register: endbr64, or what became of it where nothing jumps (ibt_seal); the nop that stands for the
+ * call of __fentry__.
  */
 static uint32_t prefix_size(struct kernel *kernel, const struct dwarf_symbol *symbol)
 {
@@ -274,7 +204,10 @@ static uint32_t prefix_size(struct kernel *kernel, const struct dwarf_symbol *sy
 	return size;
 }
 
-/* Sorted by name. What several have is nobody's: which one a type is of can't be told. Returns how many are left. */
+/*
+ * Sorted by name. What several have is nobody's: which one a type is of can't be told. Returns how many
+ * are left.
+ */
 static size_t keep_unique(struct dwarf_symbol *places, size_t count)
 {
 	size_t kept = 0, next;
@@ -301,35 +234,41 @@ static void add_debug_section(struct elf_writer *writer, const char *name, struc
 }
 
 /*
- * Without types, too: where a file has no debug information at all, gdb looks for some elsewhere by the build ID,
- * and takes what it finds to be at the addresses where the kernel was linked.
+ * Without types, too: where a file has no debug information at all, gdb looks for some elsewhere by the
+ * build ID, and takes what it finds to be at the addresses where the kernel was linked.
  */
-static void add_types(struct elf_writer *writer, struct kernel *kernel, const struct layout *layout,
+static void add_types(struct elf_writer *writer, struct kernel *kernel, const struct kernel_sections *sections,
 		      struct dwarf_symbol *places, struct kernel_elf *elf)
 {
-	CLEANUP(dwarf_sections) struct dwarf_sections sections = { 0 };
-	struct dwarf_range code[2 * PARTS + 1];
-	struct dwarf_contents contents = { .producer = PRODUCER, .types = kernel->types, .symbols = places, .code = code };
+	CLEANUP(dwarf_sections) struct dwarf_sections dwarf = { 0 };
+	CLEANUP(free) struct dwarf_range *code = calloc(sections->count, sizeof(*code));
+	struct dwarf_contents contents = {
+		.producer = PRODUCER, .types = kernel->types, .symbols = places, .code = code
+	};
 
-	for (size_t i = 0; i < layout->count; i++)
-		if (layout->pieces[i].flags & SHF_EXECINSTR)
+	for (size_t i = 0; code && i < sections->count; i++)
+		if (sections->list[i].flags & SHF_EXECINSTR)
 			code[contents.code_count++] =
-				(struct dwarf_range){ layout->pieces[i].start, layout->pieces[i].end };
+				(struct dwarf_range){ sections->list[i].start, sections->list[i].end };
 	/* In the order of their addresses, in which reading is quick. */
 	for (size_t i = 0; kernel->types && i < elf->symbol_count; i++)
 		if (places[i].is_function)
 			places[i].prefix = prefix_size(kernel, &places[i]);
-	contents.symbol_count = keep_unique(places, elf->symbol_count);
-	btf_dwarf_put(&contents, &sections, &elf->type_count);
-	add_debug_section(writer, ".debug_info", &sections.info);
-	add_debug_section(writer, ".debug_abbrev", &sections.abbreviations);
-	add_debug_section(writer, ".debug_str", &sections.strings);
-	add_debug_section(writer, ".debug_loc", &sections.locations);
-	add_debug_section(writer, ".debug_ranges", &sections.ranges);
-	add_debug_section(writer, ".debug_aranges", &sections.addresses);
+	/* BTF is the image's: a module's function of the same name is no other candidate. */
+	for (size_t i = 0; i < elf->symbol_count; i++)
+		if (!is_module_space(places[i].start))
+			places[contents.symbol_count++] = places[i];
+	contents.symbol_count = keep_unique(places, contents.symbol_count);
+	btf_dwarf_put(&contents, &dwarf, &elf->type_count);
+	add_debug_section(writer, ".debug_info", &dwarf.info);
+	add_debug_section(writer, ".debug_abbrev", &dwarf.abbreviations);
+	add_debug_section(writer, ".debug_str", &dwarf.strings);
+	add_debug_section(writer, ".debug_loc", &dwarf.locations);
+	add_debug_section(writer, ".debug_ranges", &dwarf.ranges);
+	add_debug_section(writer, ".debug_aranges", &dwarf.addresses);
 }
 
-/* Notes ------------------------------------------------------------------------------------------------------ */
+/* Notes ------------------------------------------------------------------------------------------------ */
 
 static int hex_digit(char digit)
 {
@@ -374,7 +313,7 @@ static void add_producer(struct elf_writer *writer)
 	put_text(elf_writer_contents(writer, section), PRODUCER);
 }
 
-/* The file --------------------------------------------------------------------------------------------------- */
+/* The file --------------------------------------------------------------------------------------------- */
 
 /* Where the image begins and ends. */
 static int find_image(struct kernel *kernel, const struct symbol_table *table, uint64_t *ret_start,
@@ -389,7 +328,7 @@ static int find_image(struct kernel *kernel, const struct symbol_table *table, u
 		end = start;
 		for (size_t i = 0; i < table->count; i++)
 			if (table->symbols[i].address - start < KERNEL_IMAGE_SIZE &&
-			    table->symbols[i].address > end)
+			    table->symbols[i].address > end && !is_module_space(table->symbols[i].address))
 				end = table->symbols[i].address;
 	}
 	if (end <= start || end - start > KERNEL_IMAGE_SIZE)
@@ -403,12 +342,16 @@ static int collect(struct kernel *kernel, struct symbol_table *table, struct err
 {
 	int status = kernel_symbols_copy(kernel->symbols, table);
 
-	if (status)
+	if (!status)
+		status = module_symbols_copy(kernel, table);
+	if (status && status != -ENOENT)
 		return error_set(err, status, "the kernel has more symbols than can be kept");
 	if (!table->count)
 		return error_set(err, -ENOENT,
 				 "no symbols: the target has no kallsyms, or hides it; --symbols FILE or "
 				 "--vmlinux FILE helps");
+	for (size_t i = 0; i < table->count; i++)
+		make_printable(table->names + table->symbols[i].name);
 	qsort(table->symbols, table->count, sizeof(*table->symbols), by_address);
 	return 0;
 }
@@ -419,7 +362,7 @@ int kernel_elf_make(struct kernel *kernel, struct kernel_elf *ret_elf, struct er
 	CLEANUP(symbol_table) struct symbol_table table = { 0 };
 	CLEANUP(free) struct dwarf_symbol *places = NULL;
 	struct kernel_elf elf = { 0 };
-	struct layout layout;
+	CLEANUP(kernel_sections) struct kernel_sections sections = { 0 };
 	uint64_t start = 0, end = 0;
 	int status = collect(kernel, &table, err);
 
@@ -430,13 +373,15 @@ int kernel_elf_make(struct kernel *kernel, struct kernel_elf *ret_elf, struct er
 	places = calloc(table.count, sizeof(*places));
 	if (!places)
 		return error_set(err, -ENOMEM, "out of memory");
-	lay_out(kernel, start, end, &layout);
-	add_sections(&writer, &layout);
+	status = kernel_sections_make(kernel, start, end, &sections);
+	if (status)
+		return error_set(err, status, "out of memory");
+	add_sections(&writer, &sections);
 	add_build_id(&writer, kernel);
 	add_producer(&writer);
-	add_symbols(&writer, &layout, &table, &elf, places);
+	add_symbols(&writer, &sections, &table, &elf, places);
 	add_frames(&writer, kernel, &table, &elf);
-	add_types(&writer, kernel, &layout, places, &elf);
+	add_types(&writer, kernel, &sections, places, &elf);
 	status = elf_writer_finish(&writer, &elf.file);
 	if (status)
 		return error_set(err, status, "out of memory");

@@ -4,8 +4,8 @@
  * unwound (orc_cfi.h), and types (btf_dwarf.h). All of it is at the addresses of the running kernel, KASLR
  * included: no offset is to be given.
  *
- * Sections have places and no contents (SHT_NOBITS), as in a file that `objcopy --only-keep-debug` made: whoever
- * wants the kernel's bytes reads its memory, where code is as it was patched.
+ * Sections have places and no contents (SHT_NOBITS), as in a file that `objcopy --only-keep-debug` made:
+ * whoever wants the kernel's bytes reads its memory, where code is as it was patched.
  */
 #ifndef DILL_KERNEL_ELF_H
 #define DILL_KERNEL_ELF_H
@@ -25,8 +25,8 @@ struct kernel_elf {
 };
 
 /*
- * Make the file in memory. -ENOENT: the kernel's symbols or its place are not known. What else is not known is
- * left out. Bounded by what a kernel can have: kallsyms.h, symbol_table.h.
+ * Make the file in memory. -ENOENT: the kernel's symbols or its place are not known. What else is not
+ * known is left out. Bounded by what a kernel can have: kallsyms.h, symbol_table.h.
  */
 int kernel_elf_make(struct kernel *kernel, struct kernel_elf *ret_elf, struct error *err);
 void kernel_elf_deinit(struct kernel_elf *elf);

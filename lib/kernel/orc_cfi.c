@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Turns ORC rows into DWARF's call frame information. Rows of one kind within one function become one description
- * (FDE); the kind is in the CIE that it refers to:
+ * Turns ORC rows into DWARF's call frame information. Rows of one kind within one function become one
+ * description (FDE); the kind is in the CIE that it refers to:
  *
  *     call      CFA = sp or bp + offset; the caller's address at CFA − 8; rbp where the row says
- *     switch    a function that goes on on another stack (IRQ stacks), whose top word leads back: CFA = sp + 8, and
- *               all else by way of that word. Debuggers take frames on one stack to ascend; so these belong to
- *               the stack they are on
+ *     switch    a function that goes on on another stack (IRQ stacks), whose top word leads back:
+ *               CFA = sp + 8, and all else by way of that word. Debuggers take frames on one stack to
+ *               ascend; so these belong to the stack they are on
  *     regs      CFA = the address of a struct pt_regs, which has all registers
  *     partial   CFA = the address of the end of one, from ip on: what the CPU pushes
  *     end       no caller
@@ -74,7 +74,7 @@ struct cfi {
 	enum shape shape;
 };
 
-/* Words ---------------------------------------------------------------------------------------------------- */
+/* Words ------------------------------------------------------------------------------------------------ */
 
 static size_t begin_entry(struct byte_writer *writer)
 {
@@ -140,8 +140,8 @@ static void put_rule(struct byte_writer *writer, uint8_t op, unsigned number, un
 }
 
 /*
- * The caller's address is at the CFA + @offset, and cs behind it. Of user mode it isn't read there: what lies at
- * the address itself with its top bit set can't be.
+ * The caller's address is at the CFA + @offset, and cs behind it. Of user mode it isn't read there: what
+ * lies at the address itself with its top bit set can't be.
  */
 static void put_interrupted(struct byte_writer *writer, uint8_t offset)
 {
@@ -159,7 +159,7 @@ static void put_interrupted(struct byte_writer *writer, uint8_t offset)
 	put_bytes(writer, user, sizeof(user));
 }
 
-/* Kinds of frames ------------------------------------------------------------------------------------------ */
+/* Kinds of frames -------------------------------------------------------------------------------------- */
 
 static void put_undefined(struct byte_writer *writer)
 {
@@ -233,7 +233,7 @@ static enum shape shape_of(const struct orc_row *row)
 	}
 }
 
-/* Rows ----------------------------------------------------------------------------------------------------- */
+/* Rows ------------------------------------------------------------------------------------------------- */
 
 /* CFA = register + offset, in the shorter form when only the offset changes. */
 static void put_cfa(struct byte_writer *writer, unsigned number, int64_t offset, bool is_same_register)
@@ -352,7 +352,7 @@ static void put_advance(struct byte_writer *writer, uint64_t distance)
 	put_number(writer, distance, distance < 256 ? 1 : distance < 1 << 16 ? 2 : 4);
 }
 
-/* Descriptions --------------------------------------------------------------------------------------------- */
+/* Descriptions ----------------------------------------------------------------------------------------- */
 
 #define FDE_START 8 /* initial_location, and address_range behind it */
 
@@ -366,8 +366,8 @@ static void end_fde(struct cfi *cfi)
 }
 
 /*
- * A frame whose caller's frame may be anywhere: that is so of signal frames alone. Where the caller's is one, as of
- * an interrupt's handler, this one can keep its name.
+ * A frame whose caller's frame may be anywhere: that is so of signal frames alone. Where the caller's is
+ * one, as of an interrupt's handler, this one can keep its name.
  */
 static bool is_signal(const struct cfi *cfi, const struct orc_row *row)
 {
@@ -419,7 +419,10 @@ static void add_piece(struct cfi *cfi, uint64_t start, const struct orc_row *row
 	}
 }
 
-/* Where the first function behind @address begins. @ret_is_start: one begins at @address, whose role is cfi's now. */
+/*
+ * Where the first function behind @address begins. @ret_is_start: one begins at @address, whose role is
+ * cfi's now.
+ */
 static uint64_t next_function(struct cfi *cfi, uint64_t address, bool *ret_is_start)
 {
 	size_t low = 0, high = cfi->function_count;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * The kernel's unwind tables for its own code (orc_table.h) as DWARF's call frame information, which debuggers
- * know: .debug_frame. Both say the same in other words; what ORC doesn't say (where a function keeps rbx, r12…r15)
- * is "undefined" here, so that a debugger shows nothing instead of another frame's value.
+ * The kernel's unwind tables for its own code (orc_table.h) as DWARF's call frame information, which
+ * debuggers know: .debug_frame. Both say the same in other words; what ORC doesn't say (where a function
+ * keeps rbx, r12…r15) is "undefined" here, so that a debugger shows nothing instead of another frame's
+ * value.
  *
- * Where an interrupt or a system call left a struct pt_regs, the frame is a signal frame ('S'), whose caller was
- * interrupted and didn't call. Its caller in user mode isn't led to: reading the caller's address fails at the user's
- * own with its top bit set, which no memory has, and that ends a backtrace. System calls' entries have no caller.
+ * Where an interrupt or a system call left a struct pt_regs, the frame is a signal frame ('S'), whose
+ * caller was interrupted and didn't call. Its caller in user mode isn't led to: reading the caller's
+ * address fails at the user's own with its top bit set, which no memory has, and that ends a backtrace.
+ * System calls' entries have no caller.
  */
 #ifndef DILL_ORC_CFI_H
 #define DILL_ORC_CFI_H
@@ -33,9 +35,10 @@ struct cfi_function {
 enum cfi_role cfi_role_of(const char *name);
 
 /*
- * Append a .debug_frame section's contents. @functions: by ascending addresses; each gets descriptions of its own,
- * which keeps them short. Returns how many there are; failures are in @writer.
- * Source: DWARF 4, 6.4; arch/x86/kernel/unwind_orc.c says what rows mean, asm/ptrace.h where registers are.
+ * Append a .debug_frame section's contents. @functions: by ascending addresses; each gets descriptions of
+ * its own, which keeps them short. Returns how many there are; failures are in @writer.
+ * Source: DWARF 4, 6.4; arch/x86/kernel/unwind_orc.c says what rows mean, asm/ptrace.h where registers
+ * are.
  */
 size_t orc_cfi_put(struct orc_tables *tables, const struct cfi_function *functions, size_t count,
 		   struct byte_writer *writer);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Depth-first walks over the types, with a stack of our own. What is followed: everything, but for members of
- * structs and unions that lie behind a pointer or a function's prototype. That graph has no cycle in any C program.
+ * Depth-first walks over the types, with a stack of our own. What is followed: everything, but for
+ * members of structs and unions that lie behind a pointer or a function's prototype. That graph has no
+ * cycle in any C program.
  *
  *     struct a { struct b inner; struct c *other; }      a → b is followed, a → c isn't
  *
- * So a walk knows on which side of a struct it is: one that starts from a type that is no struct follows pointers, and
- * ends at structs; one that starts from a struct follows what it holds by value, and ends at pointers.
+ * So a walk knows on which side of a struct it is: one that starts from a type that is no struct follows
+ * pointers, and ends at structs; one that starts from a struct follows what it holds by value, and ends
+ * at pointers.
  */
 #include "type_cycles.h"
 

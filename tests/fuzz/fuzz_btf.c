@@ -104,7 +104,9 @@ static void ask_type(struct kernel_types *types, uint32_t id)
 static void ask_dwarf(struct kernel_types *types)
 {
 	const struct dwarf_symbol symbols[] = { { "call", 0x1000, 16, 4, true, true } };
-	const struct dwarf_contents contents = { .producer = "fuzz", .types = types, .symbols = symbols, .symbol_count = 1 };
+	const struct dwarf_contents contents = {
+		.producer = "fuzz", .types = types, .symbols = symbols, .symbol_count = 1
+	};
 	struct dwarf_sections sections = { 0 };
 	uint32_t length;
 	size_t count;

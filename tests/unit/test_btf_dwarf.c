@@ -286,7 +286,7 @@ static void tags_are_looked_through_and_void_is_no_type(void **state)
 	assert_false(type_of(&type, &die));
 }
 
-/* Functions ------------------------------------------------------------------------------------------------ */
+/* Functions -------------------------------------------------------------------------------------------- */
 
 /* The operation that finds a parameter at @pc; 0: it isn't anywhere. */
 static unsigned place_at(Dwarf_Die *function, const char *name, uint64_t pc, uint64_t *ret_number)
@@ -426,7 +426,7 @@ static void without_types_the_unit_says_who_made_it(void **state)
 	assert_int_equal(dwarf_child(&unit, &child), 1);
 }
 
-/* Damage --------------------------------------------------------------------------------------------------- */
+/* Damage ----------------------------------------------------------------------------------------------- */
 
 /* Every way by DW_AT_type, and by members that are held by value, ends. */
 static unsigned steps_from(Dwarf_Die *die, unsigned step)

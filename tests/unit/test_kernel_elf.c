@@ -212,7 +212,8 @@ static void without_data_symbols_there_are_functions(void **state)
 
 static void the_kernels_build_id_is_a_note(void **state)
 {
-	static const uint8_t wanted[] = { 4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, 'G', 'N', 'U', 0, 0x00, 0x11, 0x22 };
+	static const uint8_t wanted[] = { 4, 0, 0, 0, 20,  0,   0,   0, 3,    0,
+					  0, 0, 'G', 'N', 'U', 0, 0x00, 0x11, 0x22 };
 	GElf_Shdr header;
 	Elf_Data *data;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * ORC tables as call frame information, taken by elfutils' word: from the registers of a frame that stands in a
- * table's code, the caller's are computed by what libdw reads in the section.
+ * ORC tables as call frame information, taken by elfutils' word: from the registers of a frame that
+ * stands in a table's code, the caller's are computed by what libdw reads in the section.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -212,7 +212,7 @@ static bool step(uint64_t pc, uint64_t *registers, uint64_t *ret_frame_address)
 	assert_int_equal(dwarf_frame_cfa(frame, &ops, &count), 0);
 	*ret_frame_address = evaluate(ops, count, registers, 0);
 	for (unsigned i = 0; i < REGISTERS; i++)
-		caller[i] = i == DW_RIP || i <= 15 ? caller_register(frame, i, registers, *ret_frame_address, &place) : 0;
+		caller[i] = caller_register(frame, i, registers, *ret_frame_address, &place);
 	/* No rule for rsp: it is the CFA. */
 	if (caller[DW_RSP] == registers[DW_RSP] || caller[DW_RSP] == MISSING)
 		caller[DW_RSP] = *ret_frame_address;
