@@ -472,20 +472,23 @@ def load_symbols(session, path):
     """Give gdb the symbols of a vmlinux (by default the one that it has) where the kernel is, else the kernel's own."""
     base = session.address("symbol", b"_text")
     if path:
-        gdb.execute(f"symbol-file {path}")
-    believed = gdb_symbol("_text")
+        gdb.execute(f'symbol-file "{path}"')
+    believed, percpu = gdb_symbol("_text"), gdb_symbol("__per_cpu_start")
     owner = path or next((each.filename for each in gdb.objfiles() if os.path.exists(each.filename or "")), None)
     if path and believed is None:
         raise gdb.GdbError(f"{path} has no _text: it is no vmlinux with its symbols")
     if believed is None or owner in (None, PLUGIN.written):
         written = ctypes.create_string_buffer(4096)
         session.call("write_symbols", None, written, len(written))
-        PLUGIN.written = written.value.decode()
-        gdb.execute(f"symbol-file {PLUGIN.written}")
+        owner = PLUGIN.written = written.value.decode()
+        gdb.execute(f'symbol-file "{owner}"')
     elif believed != base:
+        # Per-CPU variables have small numbers for addresses before Linux 6.15: these don't move with the kernel.
+        stays = f" -s .data..percpu {percpu:#x}" if percpu is not None and percpu < believed else ""
         gdb.execute("symbol-file")
-        gdb.execute(f"add-symbol-file {owner} -o {(base - believed) & MASK:#x}")
+        gdb.execute(f'add-symbol-file "{owner}" -o {(base - believed) & MASK:#x}{stays}')
     session.check_symbols()
+    gdb.write(f"{owner}: symbols for a kernel at {base:#x}\n")
 
 
 class Function(gdb.Function):

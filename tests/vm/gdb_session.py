@@ -101,6 +101,8 @@ class Gdb:
     def settle(self, limit_s=60):
         """After interrupt(): whenever that came, gdb is at its prompt and has said all. Returns that."""
         self.settled += 1
+        # gdb keeps a Ctrl-C that came while it talked to the stub for the next command that asks.
+        self.send("python pass")
         self.send(f"echo settled-{self.settled}\\n")
         text = self.wait_for(f"settled-{self.settled}\n{re.escape(PROMPT)}", limit_s)[0]
         return text.replace(PROMPT, "")
