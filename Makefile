@@ -138,6 +138,12 @@ $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -o $@ $< $(O)/libview.a $(O)/libdill.a $(LIBS)
 
+# What tests on the host ask the library with.
+vm_tools := $(patsubst tests/vm/host/%.c,$(O)/tests/vm/%,$(wildcard tests/vm/host/*.c))
+$(O)/tests/vm/%: tests/vm/host/%.c $(O)/libdill.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_lib) -o $@ $< $(O)/libdill.a $(LIBS)
+
 $(O)/bench/empty_probes: bench/empty_probes.c $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_lib) -o $@ $< $(O)/libdill.a $(LIBS)
@@ -153,7 +159,7 @@ check-cli: $(O)/dill
 	tests/run $(wildcard tests/cli/*.test)
 check-live: $(O)/dill programs
 	tests/run -j 1 $(wildcard tests/live/*.test)
-check-vm: all static programs
+check-vm: all static programs $(vm_tools)
 	tests/vm/run
 
 fuzz: $(lib_skeletons)
