@@ -14,7 +14,8 @@ static bool has_register_in_opcode(const struct insn_x86 *insn)
 	if (insn->map == INSN_MAP_0F)
 		return insn->opcode >= 0xc8 && insn->opcode <= 0xcf; /* bswap */
 	return insn->map == INSN_MAP_ONE_BYTE &&
-	       ((insn->opcode >= 0x50 && insn->opcode <= 0x5f) || (insn->opcode >= 0x90 && insn->opcode <= 0x97) ||
+	       ((insn->opcode >= 0x50 && insn->opcode <= 0x5f) ||
+		(insn->opcode >= 0x90 && insn->opcode <= 0x97) ||
 		(insn->opcode >= 0xb0 && insn->opcode <= 0xbf));
 }
 
@@ -23,8 +24,8 @@ static bool is_group(const struct insn_x86 *insn)
 {
 	if (insn->map == INSN_MAP_0F) {
 		switch (insn->opcode) {
-		case 0x00: case 0x01: case 0x0d: case 0x18 ... 0x1f: case 0x71 ... 0x73: case 0x90 ... 0x9f: case 0xae:
-		case 0xba: case 0xc7:
+		case 0x00: case 0x01: case 0x0d: case 0x18 ... 0x1f: case 0x71 ... 0x73: case 0x90 ... 0x9f:
+		case 0xae: case 0xba: case 0xc7:
 			return true;
 		default:
 			return false;
@@ -48,8 +49,8 @@ static bool is_byte_instruction(const struct insn_x86 *insn)
 	switch (insn->opcode) {
 	case 0x00 ... 0x3f:
 		return !(insn->opcode & 1);
-	case 0x80: case 0x82: case 0x84: case 0x86: case 0x88: case 0x8a: case 0xa0: case 0xa2: case 0xb0 ... 0xb7:
-	case 0xc0: case 0xc6: case 0xd0: case 0xd2: case 0xf6: case 0xfe:
+	case 0x80: case 0x82: case 0x84: case 0x86: case 0x88: case 0x8a: case 0xa0: case 0xa2:
+	case 0xb0 ... 0xb7: case 0xc0: case 0xc6: case 0xd0: case 0xd2: case 0xf6: case 0xfe:
 		return true;
 	default:
 		return false;
@@ -60,8 +61,8 @@ static bool is_byte_instruction(const struct insn_x86 *insn)
 static bool is_integer_0f(uint8_t opcode)
 {
 	switch (opcode) {
-	case 0x40 ... 0x4f: case 0x90 ... 0x9f: case 0xa3 ... 0xa5: case 0xab ... 0xad: case 0xaf ... 0xb1: case 0xb3:
-	case 0xb6 ... 0xb8: case 0xba ... 0xc1: case 0xc3: case 0xc8 ... 0xcf:
+	case 0x40 ... 0x4f: case 0x90 ... 0x9f: case 0xa3 ... 0xa5: case 0xab ... 0xad: case 0xaf ... 0xb1:
+	case 0xb3: case 0xb6 ... 0xb8: case 0xba ... 0xc1: case 0xc3: case 0xc8 ... 0xcf:
 		return true;
 	default:
 		return false;
@@ -148,6 +149,8 @@ bool insn_x86_fixed_address(const struct insn_x86 *insn, uint64_t ip, uint64_t *
 	if (!insn->has_memory || insn->is_elsewhere || insn->base != INSN_NO_REGISTER ||
 	    insn->index != INSN_NO_REGISTER)
 		return false;
-	*ret_address = (uint64_t)(int64_t)insn->displacement + (insn->is_rip_relative ? ip + insn->length : 0);
+	*ret_address = (uint64_t)(int64_t)insn->displacement;
+	if (insn->is_rip_relative)
+		*ret_address += ip + insn->length;
 	return true;
 }

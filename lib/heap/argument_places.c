@@ -169,7 +169,8 @@ static struct stored_frame find_stored_frame(const struct argument_state *state)
 			continue;
 		place = place_of_aligned(state, slot);
 		if (place.kind == PLACE_MEMORY)
-			return (struct stored_frame){ place.number, place.offset, -(int64_t)slot->value.offset };
+			return (struct stored_frame){ place.number, place.offset,
+						      -(int64_t)slot->value.offset };
 	}
 	return (struct stored_frame){ .number = INSN_NO_REGISTER };
 }

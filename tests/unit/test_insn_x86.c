@@ -316,6 +316,68 @@ static void names_are_short_and_cut_to_size(void **state)
 	assert_string_equal(text, "opcode 0f ae");
 }
 
+static void operands_are_told(void **state)
+{
+	struct insn_x86 insn = DECODE("\x4a\x8b\x44\xa3\x10"); /* mov 0x10(%rbx,%r12,4),%rax */
+
+	(void)state;
+	assert_true(insn.has_memory && insn.loads && !insn.is_rip_relative && !insn.is_elsewhere);
+	assert_int_equal(insn.base, INSN_RBX);
+	assert_int_equal(insn.index, 12);
+	assert_int_equal(insn.displacement, 0x10);
+	assert_int_equal(insn.reg, INSN_RAX);
+	assert_int_equal(insn.rm, INSN_NO_REGISTER);
+	assert_int_equal(insn.operand_size, 8);
+	insn = DECODE("\x41\x89\xfd"); /* mov %edi,%r13d */
+	assert_false(insn.has_memory);
+	assert_int_equal(insn.reg, INSN_RDI);
+	assert_int_equal(insn.rm, 13);
+	assert_int_equal(insn.operand_size, 4);
+	insn = DECODE("\x41\xf6\x44\x24\x2d\x08"); /* testb $8,0x2d(%r12): its ModRM.reg is no register */
+	assert_int_equal(insn.base, 12);
+	assert_int_equal(insn.index, INSN_NO_REGISTER);
+	assert_int_equal(insn.reg, INSN_NO_REGISTER);
+	assert_int_equal(insn.operand_size, 1);
+	assert_int_equal(insn.immediate, 8);
+	assert_int_equal(DECODE("\x41\x52").reg, 10);                   /* push %r10 */
+	assert_int_equal(DECODE("\x41\x52").operand_size, 8);
+	assert_int_equal(DECODE("\x48\x83\xe4\xf0").immediate, -16);    /* and $-16,%rsp */
+	assert_true(DECODE("\x65\x48\x8b\x07").is_elsewhere);           /* mov %gs:(%rdi),%rax */
+	assert_true(DECODE("\x67\x48\x8b\x07").is_elsewhere);           /* mov (%edi),%rax */
+	assert_false(DECODE("\x48\x89\x07").loads);                     /* mov %rax,(%rdi) */
+	assert_false(DECODE("\x48\x8d\x07").loads);                     /* lea (%rdi),%rax */
+	assert_true(DECODE("\x48\x01\x07").loads);                      /* add %rax,(%rdi) */
+}
+
+static void constant_addresses_are_told(void **state)
+{
+	struct insn_x86 insn = DECODE("\x8b\x05\x10\x00\x00\x00"); /* mov 0x10(%rip),%eax */
+	uint64_t address = 0;
+
+	(void)state;
+	assert_true(insn_x86_fixed_address(&insn, 0x1000, &address));
+	assert_int_equal(address, 0x1016);
+	insn = DECODE("\x8b\x04\x25\x00\x00\x00\x80"); /* mov 0xffffffff80000000,%eax */
+	assert_true(insn_x86_fixed_address(&insn, 0x1000, &address));
+	assert_int_equal(address, 0xffffffff80000000);
+	insn = DECODE("\x8b\x43\x10");
+	assert_false(insn_x86_fixed_address(&insn, 0x1000, &address));
+	insn = DECODE("\x65\x8b\x05\x10\x00\x00\x00"); /* mov %gs:0x10(%rip),%eax */
+	assert_false(insn_x86_fixed_address(&insn, 0x1000, &address));
+	insn = DECODE("\x90");
+	assert_false(insn_x86_fixed_address(&insn, 0x1000, &address));
+}
+
+static void cmpxchg16b_writes_two_registers(void **state)
+{
+	struct insn_x86 insn = DECODE("\x65\x48\x0f\xc7\x0e"); /* cmpxchg16b %gs:(%rsi) */
+
+	(void)state;
+	assert_int_equal(insn.writes, BIT(INSN_RAX) | BIT(INSN_RDX));
+	assert_true(insn.stores && insn.sp_is_known);
+	assert_int_equal(DECODE("\x0f\xc7\xf0").writes, 0xffff); /* rdrand */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +393,9 @@ int main(void)
 		cmocka_unit_test(stack_moves_are_counted),
 		cmocka_unit_test(copies_and_zero_tests_are_whole_registers),
 		cmocka_unit_test(names_are_short_and_cut_to_size),
+		cmocka_unit_test(operands_are_told),
+		cmocka_unit_test(constant_addresses_are_told),
+		cmocka_unit_test(cmpxchg16b_writes_two_registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

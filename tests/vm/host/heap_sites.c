@@ -16,12 +16,13 @@ static json_t *place(const struct value_place *place)
 {
 	switch (place->kind) {
 	case PLACE_REGISTER:
-		return json_pack("{s:s,s:s}", "kind", "register", "register", insn_x86_register_name(place->number));
+		return json_pack("{s:s,s:s}", "kind", "register", "register",
+				 insn_x86_register_name(place->number));
 	case PLACE_STACK:
 		return json_pack("{s:s,s:I}", "kind", "stack", "offset", (json_int_t)place->offset);
 	case PLACE_MEMORY:
-		return json_pack("{s:s,s:s,s:I}", "kind", "memory", "register", insn_x86_register_name(place->number),
-				 "offset", (json_int_t)place->offset);
+		return json_pack("{s:s,s:s,s:I}", "kind", "memory", "register",
+				 insn_x86_register_name(place->number), "offset", (json_int_t)place->offset);
 	case PLACE_CONSTANT:
 		return json_pack("{s:s,s:I}", "kind", "constant", "offset", (json_int_t)place->offset);
 	default:
@@ -48,10 +49,11 @@ static json_t *functions(const struct heap_sites *sites)
 
 		for (size_t j = 0; j < sites->by_code_count; j++)
 			is_by_code |= sites->by_code[j] == i;
-		json_array_append_new(list, json_pack("{s:s,s:I,s:s,s:b,s:b,s:o}", "name", function->name, "start",
-						      (json_int_t)function->start, "call", calls[function->call],
-						      "is_inner", function->is_inner, "is_by_code", is_by_code,
-						      "at_entry", arguments(&function->at_entry)));
+		json_array_append_new(list,
+				      json_pack("{s:s,s:I,s:s,s:b,s:b,s:o}", "name", function->name, "start",
+						(json_int_t)function->start, "call", calls[function->call],
+						"is_inner", function->is_inner, "is_by_code", is_by_code,
+						"at_entry", arguments(&function->at_entry)));
 	}
 	return list;
 }
@@ -65,9 +67,10 @@ static json_t *site_list(const struct heap_sites *sites)
 
 		json_array_append_new(
 			list, json_pack("{s:I,s:i,s:b,s:I,s:s,s:I,s:s,s:b,s:I,s:I,s:o}", "ip_after",
-					(json_int_t)site->ip_after, "function", (int)site->function, "may_be_repeated",
-					site->may_be_repeated, "via_return", (json_int_t)site->via_return,
-					"via_register", insn_x86_register_name(site->via_register), "via_offset",
+					(json_int_t)site->ip_after, "function", (int)site->function,
+					"may_be_repeated", site->may_be_repeated, "via_return",
+					(json_int_t)site->via_return, "via_register",
+					insn_x86_register_name(site->via_register), "via_offset",
 					(json_int_t)site->via_offset, "frame_register",
 					insn_x86_register_name(site->frame_register), "frame_is_stored",
 					site->frame_is_stored, "frame_offset", (json_int_t)site->frame_offset,
@@ -82,9 +85,9 @@ static json_t *global_list(const struct heap_sites *sites)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < sites->global_count; i++)
-		json_array_append_new(list, json_pack("{s:s,s:I,s:i}", "name", sites->globals[i].name, "address",
-						      (json_int_t)sites->globals[i].address, "size",
-						      (int)sites->globals[i].size));
+		json_array_append_new(list, json_pack("{s:s,s:I,s:i}", "name", sites->globals[i].name,
+						      "address", (json_int_t)sites->globals[i].address,
+						      "size", (int)sites->globals[i].size));
 	return list;
 }
 
@@ -122,9 +125,10 @@ int main(int argc, char **argv)
 	}
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
 	root = json_pack("{s:s,s:f,s:o,s:o,s:o,s:o}", "release", kernel->release, "cpu_ms",
-			 (double)(after.tv_sec - before.tv_sec) * 1e3 + (double)(after.tv_nsec - before.tv_nsec) / 1e6,
-			 "globals", global_list(sites), "functions", functions(sites), "sites", site_list(sites),
-			 "unseen", unseen_list(sites));
+			 (double)(after.tv_sec - before.tv_sec) * 1e3 +
+				 (double)(after.tv_nsec - before.tv_nsec) / 1e6,
+			 "globals", global_list(sites), "functions", functions(sites), "sites",
+			 site_list(sites), "unseen", unseen_list(sites));
 	json_dumpf(root, stdout, JSON_INDENT(1));
 	json_decref(root);
 	heap_sites_free(sites);

@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* Kernels of a few hand-assembled slab functions, with prototypes in BTF: how each function is caught. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <bpf/btf.h>
+#include <cmocka.h>
+
+#include "heap_sites.h"
+#include "insn_x86.h"
+#include "kernel_memory.h"
+#include "kernel_types.h"
+
+#define TEXT MEMORY_VIRTUAL
+#define FUNCTION_BYTES 0x100
+#define SLAB_ALLOC (TEXT + 0x8000)
+#define SLAB_FREE (TEXT + 0x8100)
+#define STACK_CHECK (TEXT + 0x8200)
+#define GFP_ALLOWED_MASK (TEXT + 0x9000)
+#define KFENCE_POOL (TEXT + 0x9010)
+#define VMEMMAP_BASE (TEXT + 0x9020)
+#define BUG_TABLE (TEXT + 0xa000)
+#define MEMORY_BYTES 0x10000
+#define TASK_FLAGS 0x2c
+
+static struct memory *memory;
+static struct kernel *kernel;
+static struct heap_sites *sites;
+static struct btf *btf;
+static int u32, u64, pointer, cache_pointer, pointers;
+static uint64_t next_function, at;
+
+/* Code ------------------------------------------------------------------------------------------------ */
+
+static void emit(const char *bytes, size_t size)
+{
+	memcpy(memory->bytes[SPACE_VIRTUAL] + (at - MEMORY_VIRTUAL), bytes, size);
+	at += size;
+}
+#define EMIT(literal) emit(literal, sizeof(literal) - 1)
+
+/* An instruction that ends in a 32-bit distance to @target. */
+static void emit_to(const char *opcode, size_t size, uint64_t target)
+{
+	int32_t distance;
+
+	emit(opcode, size);
+	distance = (int32_t)(target - (at + 4));
+	emit((const char *)&distance, 4);
+}
+#define EMIT_TO(literal, target) emit_to(literal, sizeof(literal) - 1, target)
+#define READ_EAX "\x8b\x05"     /* mov global(%rip),%eax */
+#define READ_RAX "\x48\x8b\x05" /* mov global(%rip),%rax */
+#define CALL "\xe8"
+#define JUMP "\xe9"
+
+/* Begin a function with these parameters: (name, type id)…, NULL. */
+static uint64_t function(const char *name, ...)
+{
+	const char *parameter;
+	va_list list;
+	int proto = btf__add_func_proto(btf, 0);
+
+	assert_true(proto > 0);
+	va_start(list, name);
+	while ((parameter = va_arg(list, const char *)))
+		assert_int_equal(btf__add_func_param(btf, parameter, va_arg(list, int)), 0);
+	va_end(list);
+	assert_true(btf__add_func(btf, name, BTF_FUNC_GLOBAL, proto) > 0);
+	at = next_function;
+	next_function += FUNCTION_BYTES;
+	assert_int_equal(kernel_symbols_add(kernel->symbols, name, at), 0);
+	return at;
+}
+
+static void symbol(const char *name, uint64_t address)
+{
+	assert_int_equal(kernel_symbols_add(kernel->symbols, name, address), 0);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memory = memory_create(0, MEMORY_BYTES);
+	kernel = memory_kernel(memory, 0, 0);
+	next_function = TEXT;
+	btf = btf__new_empty();
+	u32 = btf__add_int(btf, "unsigned int", 4, 0);
+	u64 = btf__add_int(btf, "unsigned long", 8, 0);
+	pointer = btf__add_ptr(btf, 0);
+	pointers = btf__add_ptr(btf, pointer);
+	cache_pointer = btf__add_ptr(btf, btf__add_struct(btf, "kmem_cache", 8));
+	assert_true(btf__add_struct(btf, "task_struct", 0x40) > 0);
+	assert_int_equal(btf__add_field(btf, "flags", u32, 8 * TASK_FLAGS, 0), 0);
+	assert_true(btf__add_struct(btf, "bug_entry", 12) > 0);
+	assert_int_equal(btf__add_field(btf, "bug_addr_disp", u32, 0, 0), 0);
+	assert_int_equal(btf__add_field(btf, "flags", u32, 64, 0), 0);
+	symbol("___slab_alloc", SLAB_ALLOC);
+	symbol("__slab_free", SLAB_FREE);
+	symbol("__stack_chk_fail", STACK_CHECK);
+	symbol("gfp_allowed_mask", GFP_ALLOWED_MASK);
+	symbol("__kfence_pool", KFENCE_POOL);
+	symbol("vmemmap_base", VMEMMAP_BASE);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	heap_sites_free(sites);
+	sites = NULL;
+	btf__free(btf);
+	kernel_close(kernel);
+	return 0;
+}
+
+static void find(void)
+{
+	struct error error = { 0 };
+	const void *bytes;
+	uint32_t size;
+
+	/* The last function ends where this begins. */
+	symbol("behind", next_function);
+	bytes = btf__raw_data(btf, &size);
+	assert_int_equal(kernel_types_open(bytes, size, "test", &kernel->types, &error), 0);
+	if (heap_sites_find(kernel, &sites, &error))
+		fail_msg("%s", error.text);
+}
+
+/* Results --------------------------------------------------------------------------------------------- */
+
+static uint32_t number_of(const char *name)
+{
+	for (size_t i = 0; i < sites->function_count; i++)
+		if (!strcmp(sites->functions[i].name, name))
+			return (uint32_t)i;
+	fail_msg("%s is not among the functions", name);
+	return 0;
+}
+
+static bool is_by_code(const char *name)
+{
+	for (size_t i = 0; i < sites->by_code_count; i++)
+		if (sites->by_code[i] == number_of(name))
+			return true;
+	return false;
+}
+
+static size_t site_count(const char *name)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < sites->site_count; i++)
+		count += sites->sites[i].function == number_of(name);
+	return count;
+}
+
+static const struct heap_site *only_site(const char *name)
+{
+	assert_int_equal(site_count(name), 1);
+	assert_false(is_by_code(name));
+	for (size_t i = 0; i < sites->site_count; i++)
+		if (sites->sites[i].function == number_of(name))
+			return &sites->sites[i];
+	return NULL;
+}
+
+static void assert_register(const struct value_place *place, unsigned number)
+{
+	assert_int_equal(place->kind, PLACE_REGISTER);
+	assert_int_equal(place->number, number);
+}
+
+static const char *why_unseen(const char *name)
+{
+	for (size_t i = 0; i < sites->unseen_count; i++)
+		if (!strcmp(sites->unseen[i].name, name))
+			return sites->unseen[i].why;
+	return NULL;
+}
+
+/* Functions that several tests have ------------------------------------------------------------------- */
+
+static void add_free(const char *name)
+{
+	function(name, "object", pointer, NULL);
+	EMIT("\x53\x48\x89\xfb"); /* push %rbx; mov %rdi,%rbx */
+	EMIT_TO(READ_RAX, KFENCE_POOL);
+	EMIT_TO(CALL, SLAB_FREE);
+	EMIT("\x5b\xc3");
+}
+
+static uint64_t add_alloc(void)
+{
+	uint64_t start = function("kmem_cache_alloc_noprof", "s", cache_pointer, "gfpflags", u32, NULL);
+
+	EMIT("\x53\x48\x89\xfb"); /* push %rbx; mov %rdi,%rbx */
+	EMIT_TO(READ_EAX, GFP_ALLOWED_MASK);
+	EMIT_TO(CALL, SLAB_ALLOC);
+	EMIT("\x5b\xc3");
+	return start;
+}
+
+/* Tests ----------------------------------------------------------------------------------------------- */
+
+static void reads_on_all_ways_catch_a_function(void **state)
+{
+	uint64_t start = add_alloc();
+	const struct heap_site *site;
+
+	(void)state;
+	add_free("kfree");
+	find();
+	assert_int_equal(sites->global_count, 2);
+	site = only_site("kmem_cache_alloc_noprof");
+	assert_int_equal(site->ip_after, start + 4 + 6);
+	assert_string_equal(sites->globals[site->global].name, "gfp_allowed_mask");
+	assert_register(&site->arguments.cache, INSN_RBX);
+	assert_int_equal(site->arguments.size.kind, PLACE_UNKNOWN);
+	assert_int_equal(site->frame_register, INSN_RSP);
+	assert_int_equal(site->frame_offset, 8);
+	assert_false(site->may_be_repeated);
+	site = only_site("kfree");
+	assert_string_equal(sites->globals[site->global].name, "__kfence_pool");
+	assert_true(site->arguments.object.kind == PLACE_REGISTER);
+}
+
+static void a_way_around_the_read_asks_for_a_breakpoint(void **state)
+{
+	(void)state;
+	add_alloc();
+	function("kfree", "object", pointer, NULL);
+	EMIT("\x48\x85\xff\x74\x07"); /* test %rdi,%rdi; je over the read */
+	EMIT_TO(READ_RAX, KFENCE_POOL);
+	EMIT_TO(CALL, SLAB_FREE);
+	EMIT("\xc3");
+	find();
+	assert_true(is_by_code("kfree"));
+	assert_int_equal(site_count("kfree"), 0);
+	/* Nothing is read of it then. */
+	assert_int_equal(sites->global_count, 1);
+}
+
+static void a_release_without_its_object_asks_for_a_breakpoint(void **state)
+{
+	(void)state;
+	function("kfree", "object", pointer, NULL);
+	EMIT("\x31\xff"); /* xor %edi,%edi */
+	EMIT_TO(READ_RAX, KFENCE_POOL);
+	EMIT_TO(CALL, SLAB_FREE);
+	EMIT("\xc3");
+	find();
+	assert_true(is_by_code("kfree"));
+}
+
+static void later_reads_are_no_sites(void **state)
+{
+	uint64_t start = function("kmem_cache_alloc", "s", cache_pointer, "gfpflags", u32, NULL);
+
+	(void)state;
+	EMIT_TO(READ_EAX, GFP_ALLOWED_MASK);
+	EMIT_TO(CALL, SLAB_ALLOC);
+	EMIT_TO(READ_EAX, GFP_ALLOWED_MASK);
+	EMIT("\xc3");
+	find();
+	assert_int_equal(only_site("kmem_cache_alloc")->ip_after, start + 6);
+}
+
+static void reads_in_loops_are_said_to_be_repeated(void **state)
+{
+	(void)state;
+	function("kmem_cache_alloc", "s", cache_pointer, "gfpflags", u32, NULL);
+	EMIT_TO(READ_EAX, GFP_ALLOWED_MASK);
+	EMIT("\xff\xc9\x75\xf6"); /* dec %ecx; jne to the read */
+	EMIT_TO(CALL, SLAB_ALLOC);
+	EMIT("\xc3");
+	function("kfree", "object", pointer, NULL);
+	EMIT_TO(READ_RAX, KFENCE_POOL);
+	EMIT("\xff\xc9\x75\xf5");
+	EMIT_TO(CALL, SLAB_FREE);
+	EMIT("\xc3");
+	find();
+	assert_true(only_site("kmem_cache_alloc")->may_be_repeated);
+	assert_true(is_by_code("kfree")); /* releases leave no trace that would tell */
+}
+
+static void a_test_for_reclaim_may_lead_around(void **state)
+{
+	(void)state;
+	function("kmem_cache_alloc", "s", cache_pointer, "gfpflags", u32, NULL);
+	EMIT("\x41\xf6\x44\x24\x2d\x08\x75\x06"); /* testb $8,0x2d(%r12); jne over the read */
+	EMIT_TO(READ_EAX, GFP_ALLOWED_MASK);
+	EMIT_TO(CALL, SLAB_ALLOC);
+	EMIT("\xc3");
+	find();
+	assert_non_null(only_site("kmem_cache_alloc"));
+	assert_non_null(why_unseen("kmem_cache_alloc"));
+}
+
+static void another_test_may_not(void **state)
+{
+	(void)state;
+	function("kmem_cache_alloc", "s", cache_pointer, "gfpflags", u32, NULL);
+	EMIT("\x41\xf6\x44\x24\x2d\x10\x75\x06");
+	EMIT_TO(READ_EAX, GFP_ALLOWED_MASK);
+	EMIT_TO(CALL, SLAB_ALLOC);
+	EMIT("\xc3");
+	find();
+	assert_true(is_by_code("kmem_cache_alloc"));
+}
+
+/* Answers for heap_site_find(): the stack. */
+static int read_stack(void *context, uint64_t address, uint64_t *ret_word)
+{
+	const uint64_t *words = context;
+
+	if (address != words[0])
+		return -EFAULT;
+	*ret_word = words[1];
+	return 0;
+}
+
+static int meet(uint64_t ip, const uint64_t *registers, uint64_t *words, const struct heap_site **ret_site,
+		uint64_t *ret_frame)
+{
+	return heap_site_find(sites, ip, registers, read_stack, words, ret_site, ret_frame);
+}
+
+static void callers_of_a_hook_are_told_apart(void **state)
+{
+	uint64_t hook, returns[2], words[2], registers[INSN_REGISTER_COUNT] = { 0 }, frame = 0;
+	const char *const names[] = { "kmem_cache_alloc", "__kmalloc" };
+	const struct heap_site *site;
+
+	(void)state;
+	hook = next_function;
+	at = hook;
+	next_function += FUNCTION_BYTES;
+	symbol("slab_pre_alloc_hook.constprop.0", hook);
+	EMIT_TO("\x23\x0d", GFP_ALLOWED_MASK); /* and global(%rip),%ecx */
+	EMIT("\xc3");
+	for (size_t i = 0; i < 2; i++) {
+		function(names[i], i ? "size" : "s", i ? u64 : cache_pointer, "flags", u32, NULL);
+		EMIT("\x53\x48\x89\xfb"); /* push %rbx; mov %rdi,%rbx */
+		EMIT_TO(CALL, hook);
+		returns[i] = at;
+		EMIT_TO(CALL, SLAB_ALLOC);
+		EMIT("\x5b\xc3");
+	}
+	find();
+	assert_int_equal(only_site("kmem_cache_alloc")->ip_after, hook + 6);
+	assert_int_equal(only_site("__kmalloc")->ip_after, hook + 6);
+	assert_int_equal(only_site("__kmalloc")->via_return, returns[1]);
+	assert_true(only_site("__kmalloc")->arguments.size.kind == PLACE_REGISTER);
+	registers[INSN_RSP] = words[0] = 0x5000;
+	for (size_t i = 0; i < 2; i++) {
+		words[1] = returns[i];
+		assert_int_equal(meet(hook + 6, registers, words, &site, &frame), 0);
+		assert_int_equal(site->function, number_of(names[i]));
+		assert_int_equal(frame, 0x5000 + 8 + 8); /* behind the hook's return address and rbx */
+	}
+	words[1] = returns[1] + 1;
+	assert_int_equal(meet(hook + 6, registers, words, &site, &frame), -ENOENT);
+	words[0] = 0;
+	assert_int_equal(meet(hook + 6, registers, words, &site, &frame), -EFAULT);
+	assert_int_equal(meet(hook, registers, words, &site, &frame), -ENOENT);
+	assert_true(heap_site_exists(sites, hook + 6));
+	assert_false(heap_site_exists(sites, hook + 7));
+}
+
+static void outer_functions_are_caught_by_their_inner_one(void **state)
+{
+	(void)state;
+	function("__kmem_cache_alloc_node", "s", cache_pointer, "gfpflags", u32, "node", u32, "orig_size",
+		 u64, "caller", u64, NULL);
+	EMIT_TO(READ_EAX, GFP_ALLOWED_MASK);
+	EMIT_TO(CALL, SLAB_ALLOC);
+	EMIT("\xc3");
+	function("kmalloc_trace", "s", cache_pointer, "gfpflags", u32, "size", u64, NULL);
+	EMIT_TO(JUMP, TEXT);
+	find();
+	assert_register(&only_site("__kmem_cache_alloc_node")->arguments.caller, INSN_R8);
+	assert_register(&only_site("__kmem_cache_alloc_node")->arguments.size, INSN_RCX);
+	assert_int_equal(site_count("kmalloc_trace"), 0);
+	assert_false(is_by_code("kmalloc_trace"));
+	assert_true(sites->functions[number_of("__kmem_cache_alloc_node")].is_inner);
+	assert_false(sites->functions[number_of("kmalloc_trace")].is_inner);
+}
+
+static void inner_releases_that_slip_through_get_a_breakpoint(void **state)
+{
+	uint64_t inner = function("free_large_kmalloc", "folio", pointers, "object", pointer, NULL);
+
+	(void)state;
+	EMIT("\xc3");
+	function("kfree", "object", pointer, NULL);
+	EMIT("\x48\x85\xff\x74\x0d"); /* test %rdi,%rdi; je to the last jump */
+	EMIT_TO(READ_RAX, KFENCE_POOL);
+	EMIT_TO(CALL, SLAB_FREE);
+	EMIT("\xc3");
+	EMIT_TO(JUMP, inner);
+	find();
+	assert_non_null(only_site("kfree"));
+	assert_true(is_by_code("free_large_kmalloc"));
+	assert_register(&sites->functions[number_of("free_large_kmalloc")].at_entry.object, INSN_RSI);
+}
+
+static void inner_releases_behind_the_read_are_met_already(void **state)
+{
+	uint64_t inner = function("free_large_kmalloc", "folio", pointers, "object", pointer, NULL);
+
+	(void)state;
+	EMIT("\xc3");
+	function("kfree", "object", pointer, NULL);
+	EMIT_TO(READ_RAX, KFENCE_POOL);
+	EMIT("\x48\x85\xff\x74\x06"); /* test %rdi,%rdi; je to the last jump */
+	EMIT_TO(CALL, SLAB_FREE);
+	EMIT("\xc3");
+	EMIT_TO(JUMP, inner);
+	find();
+	assert_non_null(only_site("kfree"));
+	assert_false(is_by_code("free_large_kmalloc"));
+}
+
+static void unknown_parameters_are_unseen(void **state)
+{
+	(void)state;
+	add_alloc();
+	function("kfree", "handle", u64, NULL);
+	EMIT("\xc3");
+	at = next_function;
+	next_function += FUNCTION_BYTES;
+	symbol("kmem_cache_free", at); /* without a prototype */
+	EMIT("\xc3");
+	find();
+	assert_int_equal(sites->function_count, 1);
+	assert_non_null(why_unseen("kfree"));
+	assert_non_null(why_unseen("kmem_cache_free"));
+}
+
+/* kfree() whose read is followed by ud2, behind which comes the read again. @flags: the bug table's. */
+static void add_trap(uint32_t flags)
+{
+	uint64_t trap;
+
+	function("kfree", "object", pointer, NULL);
+	EMIT_TO(READ_RAX, KFENCE_POOL);
+	EMIT_TO(CALL, SLAB_FREE);
+	EMIT("\x85\xc0\x74\x04"); /* test %eax,%eax; je to ret */
+	trap = at;
+	EMIT("\x0f\x0b\xeb\xec"); /* ud2; jmp to the read */
+	EMIT("\xc3");
+	memory_put_virtual(memory, BUG_TABLE, (uint32_t)(trap - BUG_TABLE));
+	memory_put_virtual(memory, BUG_TABLE + 8, flags);
+	symbol("__start___bug_table", BUG_TABLE);
+	symbol("__stop___bug_table", BUG_TABLE + 12);
+}
+
+static void code_goes_on_behind_a_warning(void **state)
+{
+	(void)state;
+	add_trap(1);
+	find();
+	assert_true(is_by_code("kfree"));
+}
+
+static void code_ends_at_a_bug(void **state)
+{
+	(void)state;
+	add_trap(0);
+	find();
+	assert_non_null(only_site("kfree"));
+}
+
+static void functions_are_found_by_addresses_in_them(void **state)
+{
+	uint64_t start = add_alloc();
+
+	(void)state;
+	find();
+	assert_ptr_equal(heap_function_at(sites, start), &sites->functions[0]);
+	assert_null(heap_function_at(sites, start + 1));
+	assert_ptr_equal(heap_function_of(sites, start + FUNCTION_BYTES - 1), &sites->functions[0]);
+	assert_null(heap_function_of(sites, start + FUNCTION_BYTES));
+	assert_null(heap_function_of(sites, start - 1));
+}
+
+static void kernels_without_slab_functions_are_refused(void **state)
+{
+	struct error error = { 0 };
+
+	(void)state;
+	assert_int_equal(heap_sites_find(kernel, &sites, &error), -ENOENT);
+	assert_true(error.text[0] != '\0');
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(reads_on_all_ways_catch_a_function),
+		TEST(a_way_around_the_read_asks_for_a_breakpoint),
+		TEST(a_release_without_its_object_asks_for_a_breakpoint),
+		TEST(later_reads_are_no_sites),
+		TEST(reads_in_loops_are_said_to_be_repeated),
+		TEST(a_test_for_reclaim_may_lead_around),
+		TEST(another_test_may_not),
+		TEST(callers_of_a_hook_are_told_apart),
+		TEST(outer_functions_are_caught_by_their_inner_one),
+		TEST(inner_releases_that_slip_through_get_a_breakpoint),
+		TEST(inner_releases_behind_the_read_are_met_already),
+		TEST(unknown_parameters_are_unseen),
+		TEST(code_goes_on_behind_a_warning),
+		TEST(code_ends_at_a_bug),
+		TEST(functions_are_found_by_addresses_in_them),
+		TEST(kernels_without_slab_functions_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
