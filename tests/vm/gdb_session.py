@@ -107,6 +107,12 @@ class Gdb:
         text = self.wait_for(f"settled-{self.settled}\n{re.escape(PROMPT)}", limit_s)[0]
         return text.replace(PROMPT, "")
 
+    def has_prompt(self):
+        """Whether gdb is done with what was sent; its answer is wait()'s."""
+        if select.select([self.master], [], [], 0)[0]:
+            self.receive(time.monotonic() + 1)
+        return PROMPT in self.pending
+
     def wait_for(self, pattern, limit_s=60):
         """(text before the first match of a pattern, the match), both taken away. GdbLost after limit_s."""
         deadline = time.monotonic() + limit_s
