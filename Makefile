@@ -152,7 +152,7 @@ include tests/programs.mk
 
 check: deps-check
 	tests/check
-unit-tests: $(unit_tests) $(fuzz_replays)
+unit-tests: $(unit_tests) $(fuzz_replays) $(O)/gdb/dill-tracer
 check-unit: unit-tests
 	tests/run $(unit_tests) tests/fuzz/replay.test
 check-cli: $(O)/dill

@@ -34,7 +34,6 @@ extern char **environ;
 
 struct interpose {
 	int gdb_fd; /* gdb's number */
-	ino_t inode; /* of our socket that is behind it */
 	dev_t gdb_device; /* and what we put behind it */
 	ino_t gdb_inode;
 	int control, way_back;
@@ -176,13 +175,6 @@ static int start(struct interpose *interpose, pid_t peer, const char *tracer, in
 	return status;
 }
 
-static ino_t inode_of(int fd)
-{
-	struct stat stat;
-
-	return fstat(fd, &stat) < 0 ? 0 : stat.st_ino;
-}
-
 /* What is behind gdb's number from now on; the flags of the open file are as gdb had them. */
 static int replace(int gdb_fd, int with, struct error *err)
 {
@@ -227,7 +219,6 @@ int interpose_start(int fd, pid_t peer, const char *tracer, struct interpose **r
 	status = start(interpose, peer, tracer, &gdb_end, err);
 	if (!status)
 		status = replace(fd, gdb_end, err);
-	interpose->inode = inode_of(fd);
 	if (!status)
 		status = remember(interpose, err);
 	if (status)
@@ -289,8 +280,5 @@ int interpose_stop(struct interpose *interpose, struct error *err)
 		return 0;
 	shutdown(ours->control, SHUT_WR);
 	status = take_back(ours, &target_fd, err);
-	/* gdb may have closed its connection, and have something else under that number. */
-	if (!status && (!ours->inode || inode_of(ours->gdb_fd) != ours->inode))
-		return error_set(err, -ENOTCONN, "gdb has closed its connection");
 	return status ? status : replace(ours->gdb_fd, target_fd, err);
 }

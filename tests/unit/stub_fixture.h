@@ -63,14 +63,14 @@ struct scripted_stub {
 	pthread_mutex_t lock;
 };
 
-enum { REG_RSP = 7, REG_RIP = 8, REG_COUNT = 11 };
+enum { AT_RSP = 7, AT_RIP = 8, AT_COUNT = 11 };
 
-static uint8_t fake_byte(unsigned cpu, uint64_t address)
+static inline uint8_t fake_byte(unsigned cpu, uint64_t address)
 {
 	return (uint8_t)(address * 7 + cpu * 100 + (address >> 8));
 }
 
-static void fake_put(struct scripted_stub *stub, const char *payload, unsigned wrong)
+static inline void fake_put(struct scripted_stub *stub, const char *payload, unsigned wrong)
 {
 	unsigned sum = 0;
 	int size;
@@ -87,7 +87,7 @@ static void fake_put(struct scripted_stub *stub, const char *payload, unsigned w
 	(void)!send(stub->fd, stub->last, (size_t)size, MSG_NOSIGNAL);
 }
 
-static void fake_answer(struct scripted_stub *stub, const char *payload)
+static inline void fake_answer(struct scripted_stub *stub, const char *payload)
 {
 	bool is_damaged = stub->damaged_count > 0;
 
@@ -95,20 +95,20 @@ static void fake_answer(struct scripted_stub *stub, const char *payload)
 	fake_put(stub, payload, is_damaged);
 }
 
-static void fake_log(struct scripted_stub *stub, const char *request)
+static inline void fake_log(struct scripted_stub *stub, const char *request)
 {
 	pthread_mutex_lock(&stub->lock);
 	stub->log_size += (size_t)snprintf(stub->log + stub->log_size, STUB_LOG - stub->log_size, "%s ", request);
 	pthread_mutex_unlock(&stub->lock);
 }
 
-static void fake_hex(char *text, uint64_t value, unsigned bytes)
+static inline void fake_hex(char *text, uint64_t value, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes; i++)
 		snprintf(text + 2 * i, 3, "%02x", (unsigned)(value >> 8 * i) & 255);
 }
 
-static uint64_t fake_unhex(const char *text)
+static inline uint64_t fake_unhex(const char *text)
 {
 	uint64_t value = 0;
 
@@ -121,11 +121,11 @@ static uint64_t fake_unhex(const char *text)
 	return value;
 }
 
-static void fake_registers_text(const struct scripted_stub *stub, char *text)
+static inline void fake_registers_text(const struct scripted_stub *stub, char *text)
 {
 	size_t at = 0;
 
-	for (int i = 0; i < REG_COUNT; i++) {
+	for (int i = 0; i < AT_COUNT; i++) {
 		unsigned bytes = i == 9 ? 4 : 8;
 
 		fake_hex(text + at, stub->registers[stub->selected][i], bytes);
@@ -133,13 +133,13 @@ static void fake_registers_text(const struct scripted_stub *stub, char *text)
 	}
 }
 
-static void fake_write_registers(struct scripted_stub *stub, const char *text)
+static inline void fake_write_registers(struct scripted_stub *stub, const char *text)
 {
-	for (int i = 0; i < REG_RIP + 1; i++)
+	for (int i = 0; i < AT_RIP + 1; i++)
 		stub->registers[stub->selected][i] = fake_unhex(text + 16 * i);
 }
 
-static void fake_trap(struct scripted_stub *stub, const char *request)
+static inline void fake_trap(struct scripted_stub *stub, const char *request)
 {
 	unsigned at = 0;
 
@@ -162,7 +162,7 @@ static void fake_trap(struct scripted_stub *stub, const char *request)
 	fake_answer(stub, "OK");
 }
 
-static void fake_stop(struct scripted_stub *stub, const char *text)
+static inline void fake_stop(struct scripted_stub *stub, const char *text)
 {
 	const char *thread = strstr(text, "thread:");
 
@@ -172,7 +172,7 @@ static void fake_stop(struct scripted_stub *stub, const char *text)
 	fake_put(stub, text, 0);
 }
 
-static void fake_run(struct scripted_stub *stub)
+static inline void fake_run(struct scripted_stub *stub)
 {
 	stub->is_running = true;
 	if (stub->owes_interrupt) {
@@ -190,7 +190,7 @@ static void fake_run(struct scripted_stub *stub)
 	if (stub->stops[stub->stop_at].text[0]) {
 		const char *text = stub->stops[stub->stop_at].text;
 
-		stub->registers[strstr(text, "2;") ? 1 : 0][REG_RIP] = stub->stops[stub->stop_at].rip;
+		stub->registers[strstr(text, "2;") ? 1 : 0][AT_RIP] = stub->stops[stub->stop_at].rip;
 		stub->stop_at++;
 		fake_stop(stub, text);
 	} else {
@@ -198,17 +198,17 @@ static void fake_run(struct scripted_stub *stub)
 	}
 }
 
-static void fake_step(struct scripted_stub *stub, unsigned cpu)
+static inline void fake_step(struct scripted_stub *stub, unsigned cpu)
 {
 	char text[64];
 
-	stub->registers[cpu][REG_RIP]++;
+	stub->registers[cpu][AT_RIP]++;
 	snprintf(text, sizeof(text), "T05thread:p01.%02u;", cpu + 1);
 	fake_stop(stub, stub->step_stop[0] ? stub->step_stop : text);
 	stub->step_stop[0] = '\0';
 }
 
-static void fake_memory(struct scripted_stub *stub, const char *request)
+static inline void fake_memory(struct scripted_stub *stub, const char *request)
 {
 	unsigned long long address, size;
 	char text[8193] = "";
@@ -222,7 +222,7 @@ static void fake_memory(struct scripted_stub *stub, const char *request)
 	fake_answer(stub, text);
 }
 
-static void fake_transfer(struct scripted_stub *stub, const char *request)
+static inline void fake_transfer(struct scripted_stub *stub, const char *request)
 {
 	const char *text = strstr(request, "target.xml") ? target_xml : core_xml;
 	unsigned long offset, size;
@@ -236,7 +236,7 @@ static void fake_transfer(struct scripted_stub *stub, const char *request)
 	fake_answer(stub, reply);
 }
 
-static void fake_request(struct scripted_stub *stub, const char *request)
+static inline void fake_request(struct scripted_stub *stub, const char *request)
 {
 	char text[1024] = "";
 
@@ -265,7 +265,7 @@ static void fake_request(struct scripted_stub *stub, const char *request)
 		unsigned number = 0;
 
 		sscanf(request, "P%x=", &number);
-		if (!stub->has_no_p && number < REG_COUNT)
+		if (!stub->has_no_p && number < AT_COUNT)
 			stub->registers[stub->selected][number] = fake_unhex(strchr(request, '=') + 1);
 		fake_answer(stub, stub->has_no_p ? "" : "OK");
 	} else if (request[0] == 'm')
@@ -293,7 +293,7 @@ static void fake_request(struct scripted_stub *stub, const char *request)
 		fake_answer(stub, "");
 }
 
-static void fake_byte_taken(struct scripted_stub *stub, int byte, char *request, size_t *size, int *tail)
+static inline void fake_byte_taken(struct scripted_stub *stub, int byte, char *request, size_t *size, int *tail)
 {
 	if (*size == 0 && byte == '+') {
 		stub->ack_count++;
@@ -330,7 +330,7 @@ static void fake_byte_taken(struct scripted_stub *stub, int byte, char *request,
 	fake_request(stub, request + 1);
 }
 
-static void *fake_main(void *argument)
+static inline void *fake_main(void *argument)
 {
 	struct scripted_stub *stub = argument;
 	char request[16384], bytes[4096];
@@ -364,7 +364,7 @@ struct stand {
 	void (*during_control)(struct stand *stand, struct stub_target *target);
 };
 
-static int stand_on_trap(void *context, struct stub_target *target, const struct stub_stop *stop,
+static inline int stand_on_trap(void *context, struct stub_target *target, const struct stub_stop *stop,
 			 enum stub_verdict *ret_verdict, struct error *err)
 {
 	struct stand *stand = context;
@@ -378,7 +378,7 @@ static int stand_on_trap(void *context, struct stub_target *target, const struct
 	return stand->fails ? error_set(err, stand->fails, "the books are lost") : 0;
 }
 
-static int stand_on_resume(void *context, struct stub_target *target, struct error *err)
+static inline int stand_on_resume(void *context, struct stub_target *target, struct error *err)
 {
 	struct stand *stand = context;
 
@@ -389,7 +389,7 @@ static int stand_on_resume(void *context, struct stub_target *target, struct err
 }
 
 /* A byte is one call of during_control; 'x' leaves. */
-static int stand_on_control(void *context, struct stub_target *target, int control_fd)
+static inline int stand_on_control(void *context, struct stub_target *target, int control_fd)
 {
 	struct stand *stand = context;
 	char byte = 'x';
@@ -403,7 +403,7 @@ static int stand_on_control(void *context, struct stub_target *target, int contr
 	return byte == 'x' ? -ECONNRESET : 0;
 }
 
-static void *stand_main(void *argument)
+static inline void *stand_main(void *argument)
 {
 	struct stand *stand = argument;
 
@@ -414,7 +414,7 @@ static void *stand_main(void *argument)
 	return NULL;
 }
 
-static struct stand *stand_open(struct scripted_stub stub)
+static inline struct stand *stand_open(struct scripted_stub stub)
 {
 	static const struct stub_handlers handlers = { .on_trap = stand_on_trap,
 						       .on_resume = stand_on_resume,
@@ -431,7 +431,7 @@ static struct stand *stand_open(struct scripted_stub stub)
 	stand->stub.fd = target[0];
 	pthread_mutex_init(&stand->stub.lock, NULL);
 	for (unsigned cpu = 0; cpu < 2; cpu++)
-		for (unsigned i = 0; i < REG_COUNT; i++)
+		for (unsigned i = 0; i < AT_COUNT; i++)
 			stand->stub.registers[cpu][i] = 0x1000 * (cpu + 1) + i;
 	assert_int_equal(pthread_create(&stand->stub.thread, NULL, fake_main, &stand->stub), 0);
 	stand->gdb = gdb[0];
@@ -448,7 +448,7 @@ static struct stand *stand_open(struct scripted_stub stub)
 }
 
 /* Waits for stub_proxy_run() to return by itself, or tells it to leave. */
-static int stand_join(struct stand *stand, bool is_told)
+static inline int stand_join(struct stand *stand, bool is_told)
 {
 	if (is_told)
 		assert_int_equal(send(stand->control, "x", 1, MSG_NOSIGNAL), 1);
@@ -458,7 +458,7 @@ static int stand_join(struct stand *stand, bool is_told)
 	return stand->status;
 }
 
-static void stand_close(struct stand *stand)
+static inline void stand_close(struct stand *stand)
 {
 	if (stand->runs)
 		stand_join(stand, true);
@@ -472,7 +472,7 @@ static void stand_close(struct stand *stand)
 	free(stand);
 }
 
-static void gdb_send(struct stand *stand, const char *payload)
+static inline void gdb_send(struct stand *stand, const char *payload)
 {
 	char frame[4096];
 	unsigned sum = 0;
@@ -484,7 +484,7 @@ static void gdb_send(struct stand *stand, const char *payload)
 }
 
 /* The next packet to gdb, without its frame; its acknowledgement is sent when that is the custom. */
-static const char *gdb_receive(struct stand *stand)
+static inline const char *gdb_receive(struct stand *stand)
 {
 	static char packet[16384];
 	size_t size = 0;
@@ -510,12 +510,12 @@ static const char *gdb_receive(struct stand *stand)
 	return packet + 1;
 }
 
-static void gdb_expect(struct stand *stand, const char *payload)
+static inline void gdb_expect(struct stand *stand, const char *payload)
 {
 	assert_string_equal(gdb_receive(stand), payload);
 }
 
-static void gdb_ask(struct stand *stand, const char *request, const char *answer)
+static inline void gdb_ask(struct stand *stand, const char *request, const char *answer)
 {
 	gdb_send(stand, request);
 	gdb_expect(stand, answer);
@@ -533,7 +533,7 @@ static inline void gdb_hears_nothing(struct stand *stand)
 }
 
 /* One call of during_control, done when this returns. */
-static void control(struct stand *stand, void (*during)(struct stand *stand, struct stub_target *target))
+static inline void control(struct stand *stand, void (*during)(struct stand *stand, struct stub_target *target))
 {
 	char byte;
 
@@ -567,7 +567,7 @@ static inline void stub_is_asked(struct stand *stand, const char *wanted)
 	fail_msg("the stub was not asked '%s': %s", wanted, stand->stub.log);
 }
 
-static void stub_was_asked(struct stand *stand, const char *all)
+static inline void stub_was_asked(struct stand *stand, const char *all)
 {
 	pthread_mutex_lock(&stand->stub.lock);
 	assert_string_equal(stand->stub.log, all);

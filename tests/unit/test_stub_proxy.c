@@ -268,7 +268,7 @@ static void a_handler_that_moves_the_cpu_is_not_helped(void **state)
 	control(stand, set_break);
 	gdb_send(stand, "vCont;c");
 	stub_is_asked(stand, "g P8=0540000000000000 P7=ff1f000000000000 vCont;c ");
-	assert_int_equal(stand->stub.registers[1][REG_RIP], 0x4005);
+	assert_int_equal(stand->stub.registers[1][AT_RIP], 0x4005);
 	stand_close(stand);
 }
 
@@ -281,11 +281,11 @@ static void a_breakpoint_of_both_is_met_once(void **state)
 	control(stand, set_break);
 	gdb_ask(stand, "Z0,4000,1", "OK");
 	gdb_ask(stand, "vCont;c", "T05thread:p01.02;");
-	assert_int_equal(stand->stub.registers[1][REG_RIP], 0x4000);
+	assert_int_equal(stand->stub.registers[1][AT_RIP], 0x4000);
 	/* gdb steps over its own. */
 	gdb_ask(stand, "z0,4000,1", "OK");
 	gdb_ask(stand, "vCont;s:p1.2", "T05thread:p01.02;");
-	assert_int_equal(stand->stub.registers[1][REG_RIP], 0x4001);
+	assert_int_equal(stand->stub.registers[1][AT_RIP], 0x4001);
 	assert_int_equal(stand->stop_count, 1);
 	stand_close(stand);
 }
@@ -311,13 +311,13 @@ static void a_step_onto_ours_is_gdbs_and_a_step_from_there_is_handled_first(void
 
 	(void)state;
 	control(stand, set_break);
-	stand->stub.registers[0][REG_RIP] = 0x3fff;
+	stand->stub.registers[0][AT_RIP] = 0x3fff;
 	gdb_ask(stand, "vCont;s:p1.1", "T05thread:p01.01;");
 	assert_int_equal(stand->stop_count, 0);
 	gdb_ask(stand, "vCont;s:p1.1", "T05thread:p01.01;");
 	assert_int_equal(stand->stop_count, 1);
 	assert_true(stand->stops[0].is_gdbs);
-	assert_int_equal(stand->stub.registers[0][REG_RIP], 0x4001);
+	assert_int_equal(stand->stub.registers[0][AT_RIP], 0x4001);
 	stand_close(stand);
 }
 

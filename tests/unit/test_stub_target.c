@@ -46,8 +46,8 @@ static void jump_there(struct stand *stand, struct stub_target *target)
 	must(registers.rip == 0xffffffff81234567);
 	must(registers.general[4] == 0xffffc90000001000);
 	must(registers.general[0] == 0x1000);
-	must(stand->stub.registers[0][REG_RSP] == 0xffffc90000001000);
-	must(stand->stub.registers[0][REG_RIP] == 0xffffffff81234567);
+	must(stand->stub.registers[0][AT_RSP] == 0xffffc90000001000);
+	must(stand->stub.registers[0][AT_RIP] == 0xffffffff81234567);
 }
 
 static void a_cpu_is_moved_register_by_register_or_all_at_once(void **state)

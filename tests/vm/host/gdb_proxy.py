@@ -106,7 +106,7 @@ def gdb_works_as_without():
     with Gdb(PLUGIN, target="gdb.sock") as gdb:
         def seen():
             return [gdb.run(line) for line in
-                    ("info threads", f"x/4gx {SYMBOLS['gfp_allowed_mask']:#x}", "thread 2" if guest.cpus > 1 else "thread 1",
+                    ("info threads", f"x/4gx {SYMBOLS['gfp_allowed_mask']:#x}", f"thread {min(guest.cpus, 2)}",
                      "info registers rip rsp", "x/2i $pc", "thread 1", "info registers rip gs_base", "x/x 0x10")]
         gdb.run("set architecture i386:x86-64")
         before = seen()
