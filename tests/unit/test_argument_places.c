@@ -217,6 +217,91 @@ static void callees_that_only_read_spare_the_frame(void **state)
 	assert_register(&places.entries[INSN_RDI], INSN_RBX);
 }
 
+static void what_lies_below_the_stack_is_gone(void **state)
+{
+	/* sub $0x18,%rsp; mov %rdi,8(%rsp); add $0x18,%rsp; xor %edi,%edi; nop; ret */
+	struct argument_places places =
+		PLACES(15, "\x48\x83\xec\x18\x48\x89\x7c\x24\x08\x48\x83\xc4\x18\x31\xff\x90\xc3");
+
+	(void)state;
+	assert_int_equal(places.entries[INSN_RDI].kind, PLACE_UNKNOWN);
+}
+
+static void addresses_that_were_kept_lose_the_frame_at_any_store(void **state)
+{
+	/*
+	 * sub $0x18,%rsp; lea 8(%rsp),%rax; mov %rax,(%rdx); mov %rdi,8(%rsp); xor %edi,%edi
+	 * movb $0,(%rcx); nop; add $0x18,%rsp; ret
+	 */
+	static const char code[] = "\x48\x83\xec\x18\x48\x8d\x44\x24\x08\x48\x89\x02\x48\x89\x7c\x24\x08"
+				   "\x31\xff\xc6\x01\x00\x90\x48\x83\xc4\x18\xc3";
+	struct argument_places places = places_in(code, sizeof(code) - 1, 17);
+
+	(void)state;
+	assert_int_equal(places.entries[INSN_RDI].kind, PLACE_STACK);
+	places = places_in(code, sizeof(code) - 1, 22);
+	assert_int_equal(places.entries[INSN_RDI].kind, PLACE_UNKNOWN);
+}
+
+static void half_an_address_is_none(void **state)
+{
+	/* sub $0x18,%rsp; mov %rdi,8(%rsp); xor %edi,%edi; mov %esp,%esi; call +0x100; nop; add $0x18,%rsp; ret */
+	static const char code[] = "\x48\x83\xec\x18\x48\x89\x7c\x24\x08\x31\xff\x89\xe6"
+				   "\xe8\x00\x01\x00\x00\x90\x48\x83\xc4\x18\xc3";
+	struct argument_places places = places_in(code, sizeof(code) - 1, 18);
+
+	(void)state;
+	assert_int_equal(places.entries[INSN_RDI].kind, PLACE_STACK);
+}
+
+static void addresses_given_on_one_way_are_given(void **state)
+{
+	/*
+	 *	sub $0x18,%rsp; mov %rdi,8(%rsp); xor %edi,%edi; xor %esi,%esi; test %rdx,%rdx; je 1f
+	 *	lea 8(%rsp),%rsi
+	 * 1:	call +0x100; nop; add $0x18,%rsp; ret
+	 */
+	static const char code[] = "\x48\x83\xec\x18\x48\x89\x7c\x24\x08\x31\xff\x31\xf6"
+				   "\x48\x85\xd2\x74\x05\x48\x8d\x74\x24\x08\xe8\x00\x01\x00\x00\x90\x48\x83\xc4\x18\xc3";
+	struct argument_places places = places_in(code, sizeof(code) - 1, 28);
+
+	(void)state;
+	assert_int_equal(places.entries[INSN_RDI].kind, PLACE_UNKNOWN);
+}
+
+static void the_parts_of_an_aligned_frame_are_told_apart(void **state)
+{
+	/* push %rbp; mov %rsp,%rbp; and $-16,%rsp; sub $0x20,%rsp; mov %rdi,8(%rsp); xor %edi,%edi; … */
+	static const char above[] = "\x55\x48\x89\xe5\x48\x83\xe4\xf0\x48\x83\xec\x20"
+				    "\x48\x89\x7c\x24\x08\x31\xff"
+				    "\x48\xc7\x45\x00\x00\x00\x00\x00\x90\xc9\xc3"; /* movq $0,(%rbp) */
+	static const char below[] = "\x55\x48\x89\xe5\x48\x83\xe4\xf0\x48\x83\xec\x20"
+				    "\x48\x89\x7c\x24\x08\x31\xff"
+				    "\x48\xc7\x45\xf0\x00\x00\x00\x00\x90\xc9\xc3"; /* movq $0,-0x10(%rbp) */
+	struct argument_places places = places_in(above, sizeof(above) - 1, 27);
+
+	(void)state;
+	assert_int_equal(places.entries[INSN_RDI].kind, PLACE_MEMORY);
+	places = places_in(below, sizeof(below) - 1, 27);
+	assert_int_equal(places.entries[INSN_RDI].kind, PLACE_UNKNOWN);
+}
+
+static void frames_aligned_from_two_depths_are_unknown(void **state)
+{
+	/*
+	 *	push %rbp; mov %rsp,%rbp; test %rdi,%rdi; je 1f; push %rax; and $-16,%rsp; jmp 2f
+	 * 1:	and $-16,%rsp
+	 * 2:	sub $0x10,%rsp; mov %rdi,8(%rsp); xor %edi,%edi; nop; leave; ret
+	 */
+	static const char code[] = "\x55\x48\x89\xe5\x48\x85\xff\x74\x07\x50\x48\x83\xe4\xf0\xeb\x04"
+				   "\x48\x83\xe4\xf0\x48\x83\xec\x10\x48\x89\x7c\x24\x08\x31\xff\x90\xc9\xc3";
+	struct argument_places places = places_in(code, sizeof(code) - 1, 31);
+
+	(void)state;
+	assert_int_equal(places.entries[INSN_RDI].kind, PLACE_UNKNOWN);
+	assert_true(places.frames[INSN_RBP].is_known);
+}
+
 static void jumps_through_tables_are_refused(void **state)
 {
 	/* push %rbx; jmp *0x1000(,%rax,8) */
@@ -292,6 +377,12 @@ int main(void)
 		cmocka_unit_test(frames_known_by_a_word_on_the_stack),
 		cmocka_unit_test(given_addresses_lose_the_frame),
 		cmocka_unit_test(callees_that_only_read_spare_the_frame),
+		cmocka_unit_test(what_lies_below_the_stack_is_gone),
+		cmocka_unit_test(addresses_that_were_kept_lose_the_frame_at_any_store),
+		cmocka_unit_test(half_an_address_is_none),
+		cmocka_unit_test(addresses_given_on_one_way_are_given),
+		cmocka_unit_test(the_parts_of_an_aligned_frame_are_told_apart),
+		cmocka_unit_test(frames_aligned_from_two_depths_are_unknown),
 		cmocka_unit_test(jumps_through_tables_are_refused),
 		cmocka_unit_test(a_tracer_at_the_entry_keeps_all),
 		cmocka_unit_test(what_is_written_through_or_kept_is_told),

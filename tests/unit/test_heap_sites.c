@@ -373,6 +373,124 @@ static void callers_of_a_hook_are_told_apart(void **state)
 	assert_false(heap_site_exists(sites, hook + 7));
 }
 
+/* A hook with these bytes before its read, and kmem_cache_alloc(), which calls it. */
+static void add_hooked(const char *before, size_t size)
+{
+	uint64_t hook = next_function;
+
+	at = hook;
+	next_function += FUNCTION_BYTES;
+	symbol("slab_pre_alloc_hook", hook);
+	emit(before, size);
+	EMIT_TO("\x23\x0d", GFP_ALLOWED_MASK);
+	EMIT("\x5b\xc3"); /* pop %rbx; ret */
+	function("kmem_cache_alloc", "s", cache_pointer, "flags", u32, NULL);
+	EMIT("\x53\x48\x89\xfb"); /* push %rbx; mov %rdi,%rbx */
+	EMIT_TO(CALL, hook);
+	EMIT_TO(CALL, SLAB_ALLOC);
+	EMIT("\x5b\xc3");
+}
+
+static void what_a_hook_saved_is_found_on_its_stack(void **state)
+{
+	static const char before[] = "\x53\x31\xdb"; /* push %rbx; xor %ebx,%ebx */
+
+	(void)state;
+	add_hooked(before, sizeof(before) - 1);
+	find();
+	assert_int_equal(only_site("kmem_cache_alloc")->arguments.cache.kind, PLACE_STACK);
+	/* Below the caller's return address: its rbx, the hook's return address, the hook's rbx. */
+	assert_int_equal(only_site("kmem_cache_alloc")->arguments.cache.offset, -24);
+	assert_int_equal(only_site("kmem_cache_alloc")->frame_offset, 24);
+	assert_int_equal(only_site("kmem_cache_alloc")->via_offset, 8);
+}
+
+static void hooks_that_may_not_read_are_of_no_use(void **state)
+{
+	static const char before[] = "\x53\x85\xc0\x74\x06"; /* push %rbx; test %eax,%eax; je over the read */
+
+	(void)state;
+	add_hooked(before, sizeof(before) - 1);
+	find();
+	assert_true(is_by_code("kmem_cache_alloc"));
+}
+
+static void frames_known_by_a_word_on_the_stack_are_found(void **state)
+{
+	uint64_t registers[INSN_REGISTER_COUNT] = { 0 }, words[2] = { 0x5000 - 8, 0x6008 }, frame = 0;
+	const struct heap_site *site;
+
+	(void)state;
+	function("__kmalloc", "size", u64, "flags", u32, NULL);
+	EMIT("\x4c\x8d\x54\x24\x08\x48\x83\xe4\xf0\x41\xff\x72\xf8"); /* as compilers align a frame */
+	EMIT("\x55\x48\x89\xe5\x41\x52\x4d\x31\xd2");             /* push %r10; xor %r10,%r10 */
+	EMIT_TO(READ_EAX, GFP_ALLOWED_MASK);
+	EMIT_TO(CALL, SLAB_ALLOC);
+	EMIT("\xc9\xc3");
+	find();
+	site = only_site("__kmalloc");
+	assert_true(site->frame_is_stored);
+	registers[INSN_RBP] = 0x5000;
+	assert_int_equal(meet(site->ip_after, registers, words, &site, &frame), 0);
+	assert_int_equal(frame, 0x6000);
+}
+
+static void functions_without_slow_way_must_read_where_they_write(void **state)
+{
+	(void)state;
+	function("kmem_cache_alloc_from_sheaf", "s", cache_pointer, "gfp", u32, NULL);
+	EMIT("\xff\x4e\x18\x74\x06"); /* decl 0x18(%rsi); je over the read */
+	EMIT_TO(READ_EAX, GFP_ALLOWED_MASK);
+	EMIT("\xc3");
+	function("kmem_cache_alloc", "s", cache_pointer, "gfp", u32, NULL);
+	EMIT("\x85\xf6\x74\x09"); /* test %esi,%esi; je to ret */
+	EMIT_TO(READ_EAX, GFP_ALLOWED_MASK);
+	EMIT("\xff\x4e\x18\xc3"); /* decl 0x18(%rsi); ret */
+	find();
+	assert_true(is_by_code("kmem_cache_alloc_from_sheaf"));
+	assert_non_null(only_site("kmem_cache_alloc"));
+}
+
+static void callees_that_only_read_keep_the_object_known(void **state)
+{
+	/* mov (%rsi),%rax; ret; and movb $0,(%rsi); ret */
+	static const char *const callees[] = { "\x48\x8b\x06\xc3", "\xc6\x06\x00\xc3" };
+	static const char *const names[] = { "kfree", "kmem_cache_free" };
+	uint64_t callee;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		callee = at = next_function;
+		next_function += FUNCTION_BYTES;
+		symbol(i ? "writer" : "reader", callee);
+		emit(callees[i], 4);
+		function(names[i], "object", pointer, NULL);
+		/* sub $0x18,%rsp; mov %rdi,8(%rsp); lea 8(%rsp),%rsi */
+		EMIT("\x48\x83\xec\x18\x48\x89\x7c\x24\x08\x48\x8d\x74\x24\x08");
+		EMIT_TO(CALL, callee);
+		EMIT("\x48\x8b\x7c\x24\x08"); /* mov 8(%rsp),%rdi */
+		EMIT_TO(READ_RAX, KFENCE_POOL);
+		EMIT_TO(CALL, SLAB_FREE);
+		EMIT("\x48\x83\xc4\x18\xc3");
+	}
+	find();
+	assert_register(&only_site("kfree")->arguments.object, INSN_RDI);
+	assert_true(is_by_code("kmem_cache_free"));
+}
+
+static void code_ends_at_calls_that_never_return(void **state)
+{
+	(void)state;
+	function("kfree", "object", pointer, NULL);
+	EMIT_TO(READ_RAX, KFENCE_POOL);
+	EMIT_TO(CALL, SLAB_FREE);
+	EMIT("\x85\xc0\x74\x07"); /* test %eax,%eax; je to ret */
+	EMIT_TO(CALL, STACK_CHECK);
+	EMIT("\xeb\xe9\xc3"); /* jmp to the read; ret */
+	find();
+	assert_non_null(only_site("kfree"));
+}
+
 static void outer_functions_are_caught_by_their_inner_one(void **state)
 {
 	(void)state;
@@ -512,6 +630,12 @@ int main(void)
 		TEST(a_test_for_reclaim_may_lead_around),
 		TEST(another_test_may_not),
 		TEST(callers_of_a_hook_are_told_apart),
+		TEST(what_a_hook_saved_is_found_on_its_stack),
+		TEST(hooks_that_may_not_read_are_of_no_use),
+		TEST(frames_known_by_a_word_on_the_stack_are_found),
+		TEST(functions_without_slow_way_must_read_where_they_write),
+		TEST(callees_that_only_read_keep_the_object_known),
+		TEST(code_ends_at_calls_that_never_return),
 		TEST(outer_functions_are_caught_by_their_inner_one),
 		TEST(inner_releases_that_slip_through_get_a_breakpoint),
 		TEST(inner_releases_behind_the_read_are_met_already),
