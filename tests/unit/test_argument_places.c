@@ -233,7 +233,8 @@ static void addresses_that_were_kept_lose_the_frame_at_any_store(void **state)
 	 * sub $0x18,%rsp; lea 8(%rsp),%rax; mov %rax,(%rdx); mov %rdi,8(%rsp); xor %edi,%edi
 	 * movb $0,(%rcx); nop; add $0x18,%rsp; ret
 	 */
-	static const char code[] = "\x48\x83\xec\x18\x48\x8d\x44\x24\x08\x48\x89\x02\x48\x89\x7c\x24\x08"
+	static const char code[] = "\x48\x83\xec\x18\x48\x8d\x44\x24\x08\x48\x89\x02"
+				   "\x48\x89\x7c\x24\x08"
 				   "\x31\xff\xc6\x01\x00\x90\x48\x83\xc4\x18\xc3";
 	struct argument_places places = places_in(code, sizeof(code) - 1, 17);
 
@@ -245,7 +246,7 @@ static void addresses_that_were_kept_lose_the_frame_at_any_store(void **state)
 
 static void half_an_address_is_none(void **state)
 {
-	/* sub $0x18,%rsp; mov %rdi,8(%rsp); xor %edi,%edi; mov %esp,%esi; call +0x100; nop; add $0x18,%rsp; ret */
+	/* sub $0x18,%rsp; mov %rdi,8(%rsp); xor %edi,%edi; mov %esp,%esi; call +0x100; nop … */
 	static const char code[] = "\x48\x83\xec\x18\x48\x89\x7c\x24\x08\x31\xff\x89\xe6"
 				   "\xe8\x00\x01\x00\x00\x90\x48\x83\xc4\x18\xc3";
 	struct argument_places places = places_in(code, sizeof(code) - 1, 18);
