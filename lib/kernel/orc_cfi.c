@@ -451,7 +451,7 @@ static int add_row(void *context, uint64_t start, uint64_t end, const struct orc
 {
 	struct cfi *cfi = context;
 
-	if (!can_unwind(row) || start != cfi->end)
+	if (start != cfi->end)
 		end_fde(cfi);
 	while (can_unwind(row) && start < end && !cfi->writer->status) {
 		bool is_start;

@@ -560,6 +560,7 @@ static void members_beyond_the_end_and_of_no_type_are_left_out(void **state)
 	field(raw, "good", ids.u32, 0, 0);
 	field(raw, "far", ids.u64, 32, 0);
 	field(raw, "bits", ids.u32, 60, 5);
+	field(raw, "further", ids.u32, 128, 0);
 	field(raw, "unknown", 12345, 0, 0);
 	btf__add_typedef(raw, "lost", 54321);
 	make(NULL, 0);
@@ -567,6 +568,7 @@ static void members_beyond_the_end_and_of_no_type_are_left_out(void **state)
 	assert_true(find_in(&parent, DW_TAG_member, "good", &die));
 	assert_false(find_in(&parent, DW_TAG_member, "far", &die));
 	assert_false(find_in(&parent, DW_TAG_member, "bits", &die));
+	assert_false(find_in(&parent, DW_TAG_member, "further", &die));
 	assert_false(find_in(&parent, DW_TAG_member, "unknown", &die));
 	parent = find(DW_TAG_typedef, "lost");
 	assert_false(type_of(&parent, &die));
