@@ -240,29 +240,85 @@ static int on_site(struct heap_trace *trace, struct heap_stop *stop, bool *ret_i
 	return heap_call_begin(trace, stop, site->function, &site->arguments, slot, site->may_be_repeated, err);
 }
 
+/* Where CPUs stood when a watchpoint was told that meant nothing to us. */
+static void note_reader(struct heap_trace *trace, uint64_t rip)
+{
+	trace->readers[rip % HEAP_READERS_MAX] = rip;
+}
+
+static bool is_reader(const struct heap_trace *trace, uint64_t rip)
+{
+	return trace->readers[rip % HEAP_READERS_MAX] == rip;
+}
+
+static void note_seen(struct heap_trace *trace, const struct heap_stop *stop)
+{
+	trace->cpus[stop->cpu].seen = stop->registers;
+	trace->cpus[stop->cpu].seen_at = trace->counts.stops;
+}
+
+/* The CPU has not moved since it was looked at, at the stop before. */
+static bool was_seen(struct heap_trace *trace, const struct heap_stop *stop)
+{
+	struct heap_cpu *cpu = &trace->cpus[stop->cpu];
+	bool is_same = cpu->seen_at && cpu->seen_at + 1 >= trace->counts.stops &&
+		       !memcmp(&cpu->seen, &stop->registers, sizeof(cpu->seen));
+
+	if (is_same)
+		cpu->seen_at = trace->counts.stops;
+	return is_same;
+}
+
+/* What @stop's registers say, whatever the stub says that was met. */
+static int on_place(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is_ours, struct error *err)
+{
+	int status = heap_call_end(trace, stop, ret_is_ours, err);
+
+	if (!status && !*ret_is_ours)
+		status = on_site(trace, stop, ret_is_ours, err);
+	note_seen(trace, stop);
+	return status;
+}
+
 /* Something was read: one of the globals, a return address, or what QEMU says in its mistake (see below). */
 static int on_read(struct heap_trace *trace, struct heap_stop *stop, uint64_t address, struct error *err)
 {
-	struct stub_registers *seen = &trace->cpus[stop->cpu].seen;
 	bool is_ours = false;
 	int status = 0;
 
 	if (!is_global(trace, address) || trace->object_count || heap_follow_wants(trace, stop->cpu)) {
 		status = stub_registers_read(stop->target, stop->cpu, &stop->registers, err);
-		if (!status && memcmp(seen, &stop->registers, sizeof(*seen)) != 0) {
-			status = heap_call_end(trace, stop, &is_ours, err);
-			if (!status && !is_ours)
-				status = on_site(trace, stop, &is_ours, err);
-		}
+		/* QEMU may stop a second time for what two CPUs met, before anybody has run. */
+		if (!status && !was_seen(trace, stop))
+			status = on_place(trace, stop, &is_ours, err);
+		if (!is_ours)
+			note_reader(trace, stop->registers.rip);
 	}
 	trace->counts.strangers += !is_ours;
 	return status;
 }
 
 /*
+ * One CPU of those that were not told of. Did it meet a watchpoint, it is stepped on by one instruction: so QEMU
+ * tells of it now (the proxy comes with that as a stop of its own), and keeps it for no later access.
+ */
+static int look_at(struct heap_trace *trace, struct heap_stop *stop, struct error *err)
+{
+	bool is_ours = false;
+	int status = stub_registers_read(stop->target, stop->cpu, &stop->registers, err);
+
+	if (status || was_seen(trace, stop))
+		return status;
+	status = on_place(trace, stop, &is_ours, err);
+	if (!status && (is_ours || is_reader(trace, stop->registers.rip)))
+		status = stub_step(stop->target, stop->cpu, err);
+	return status;
+}
+
+/*
  * Two CPUs can meet a watchpoint before QEMU stands still. It tells of one, and of the other at its next access
- * to a page with any watchpoint in it, behind which instruction ever that is. So whoever matters is looked at
- * right away: it still stands where it met it. (QEMU 7.2, softmmu/physmem.c cpu_check_watchpoint(),
+ * to a page with any watchpoint in it, wherever that is: what that access met is never told then. So whoever
+ * matters is looked at right away, where it still stands. (QEMU 7.2, softmmu/physmem.c cpu_check_watchpoint(),
  * gdbstub.c gdb_vm_state_change(); the late report may name a watchpoint that is gone.)
  */
 static int look_at_others(struct heap_trace *trace, struct heap_stop *first, struct error *err)
@@ -271,19 +327,10 @@ static int look_at_others(struct heap_trace *trace, struct heap_stop *first, str
 
 	for (unsigned cpu = 0; cpu < trace->cpu_count && trace->is_armed && !status; cpu++) {
 		struct heap_stop stop = { .target = first->target, .cpu = cpu, .is_gdbs = true };
-		struct stub_registers *seen = &trace->cpus[cpu].seen;
-		bool is_ours = false;
 
 		if (cpu == first->cpu || !(trace->object_count || heap_follow_wants(trace, cpu)))
 			continue;
-		status = stub_registers_read(stop.target, cpu, &stop.registers, err);
-		if (status || !memcmp(seen, &stop.registers, sizeof(*seen)))
-			continue;
-		status = heap_call_end(trace, &stop, &is_ours, err);
-		if (!status && !is_ours)
-			status = on_site(trace, &stop, &is_ours, err);
-		if (is_ours)
-			*seen = stop.registers;
+		status = look_at(trace, &stop, err);
 		if (stop.verdict == HEAP_EVENT_STOP)
 			first->verdict = HEAP_EVENT_STOP;
 	}
@@ -330,7 +377,8 @@ int heap_trace_on_trap(struct heap_trace *trace, struct stub_target *target, con
 		       enum stub_verdict *ret_verdict, struct error *err)
 {
 	struct heap_stop at = { .target = target, .cpu = stop->cpu, .is_gdbs = stop->is_gdbs };
-	bool is_write = stop->kind == STUB_STOP_WATCH && stop->trap == STUB_WATCH_WRITE;
+	/* Address 0: QEMU doesn't say what was met. */
+	bool is_write = stop->kind == STUB_STOP_WATCH && stop->trap == STUB_WATCH_WRITE && stop->address;
 	int status;
 
 	*ret_verdict = STUB_GO_ON;

@@ -16,6 +16,7 @@ enum {
 	HEAP_OBJECTS_MAX = 64,   /* watched */
 	HEAP_BULK_MAX = 65536,   /* objects of one bulk call */
 	HEAP_SYMBOLS_MAX = 4096, /* callers whose names are kept; a power of two */
+	HEAP_READERS_MAX = 61, /* places */
 	HEAP_NAMES_MAX = 1024,   /* caches whose names are kept; a power of two */
 };
 
@@ -37,8 +38,9 @@ struct heap_cpu {
 	/* The latest release, to tell one that a jump carried on into another function. */
 	uint64_t freed_slot, freed_object;
 	uint32_t freed_function;
-	/* As it stood when something was made of it at another CPU's stop. */
+	/* As it stood when its place was looked at last. */
 	struct stub_registers seen;
+	uint64_t seen_at; /* counts.stops then */
 };
 
 /* The values that matter of a call's arguments. 0: not known, or none. */
@@ -100,6 +102,7 @@ struct heap_trace {
 	size_t call_count;
 	uint64_t objects[HEAP_OBJECTS_MAX];
 	size_t object_count;
+	uint64_t readers[HEAP_READERS_MAX]; /* where watchpoints are met that mean nothing; by remainder */
 	struct heap_symbol *symbols; /* owned; by hash of the address */
 	struct heap_name *names;     /* owned; by hash of the cache's address */
 };

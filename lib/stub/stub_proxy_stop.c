@@ -255,7 +255,8 @@ static int find_owners(struct stub_proxy *proxy, struct stop *stop, struct error
 		/* The step's one instruction has met it; a step within a range goes on. */
 		stop->is_step_done = action == 's';
 	}
-	if (stop->what.kind != STUB_STOP_BREAK || stop->is_step_done || !traps->our_break_count)
+	if (stop->what.kind != STUB_STOP_BREAK || stop->is_step_done ||
+	    !(traps->our_break_count || (proxy->target->is_qemu && stub_trap_count(proxy->target))))
 		return 0;
 	status = stub_registers_read(proxy->target, stop->what.cpu, &registers, err);
 	if (status)
@@ -294,7 +295,12 @@ static int handle_ours(struct stub_proxy *proxy, struct stop *stop, bool *ret_te
  */
 static bool is_ghost(const struct stub_proxy *proxy, const struct stop *stop)
 {
-	return stop->what.kind == STUB_STOP_WATCH && !stop->owners && proxy->target->is_qemu;
+	if (stop->owners || !proxy->target->is_qemu)
+		return false;
+	/* Two CPUs met one in the same moment: QEMU stops once more when it goes on, for nothing. */
+	if (stop->what.kind == STUB_STOP_BREAK)
+		return !stop->is_step_done && stub_trap_count(proxy->target);
+	return stop->what.kind == STUB_STOP_WATCH;
 }
 
 /* @ret_goes_on: whether the target is to run on, which is left to the caller. */
@@ -312,6 +318,7 @@ static int handle_stop(struct stub_proxy *proxy, const struct stub_stop_reply *r
 		return status;
 	if (is_ghost(proxy, &stop)) {
 		proxy->counts.ghosts++;
+		stop.what.kind = STUB_STOP_WATCH;
 		stop.what.trap = STUB_WATCH_ACCESS; /* what it says of that is as little true */
 		stop.what.address = 0;
 		stop.owners = STUB_OURS;

@@ -215,6 +215,21 @@ static void watchpoints_that_nobody_set_are_not_gdbs(void **state)
 	stand_close(stand);
 }
 
+static void a_stop_for_nothing_while_watching_is_not_gdbs(void **state)
+{
+	struct stand *stand = stand_open((struct scripted_stub){
+		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;", 0x5000, 0 }, { "" } },
+		.stop_count = 2 });
+
+	(void)state;
+	control(stand, set_watch);
+	gdb_send(stand, "vCont;c");
+	stub_is_asked(stand, "vCont;c g vCont;c ");
+	assert_int_equal(stand->stop_count, 1);
+	assert_int_equal(stub_proxy_counts(stand->proxy)->ghosts, 1);
+	stand_close(stand);
+}
+
 static void gdbs_own_stops_pass(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
@@ -663,7 +678,7 @@ static void say_hello(struct stand *stand, struct stub_target *target)
 static void texts_are_said_while_gdb_waits_and_before_a_stop(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
-		.is_qemu = true, .uses_acks = true, .stops = { { MET, 1, 0 }, { "T05thread:p01.01;", 2, 0 } }, .stop_count = 2 });
+		.is_qemu = true, .uses_acks = true, .stops = { { MET, 1, 0 }, { "T02thread:p01.01;", 2, 0 } }, .stop_count = 2 });
 
 	(void)state;
 	control(stand, set_watch);
@@ -673,7 +688,7 @@ static void texts_are_said_while_gdb_waits_and_before_a_stop(void **state)
 	gdb_send(stand, "vCont;c");
 	gdb_expect(stand, "O68656c6c6f0a"); /* it was due */
 	gdb_expect(stand, "O68656c6c6f0a"); /* it may not come after the stop */
-	gdb_expect(stand, "T05thread:p01.01;");
+	gdb_expect(stand, "T02thread:p01.01;");
 	stand_close(stand);
 }
 
@@ -722,6 +737,7 @@ int main(void)
 		cmocka_unit_test(traps_of_both_are_set_once_and_told_once),
 		cmocka_unit_test(gdb_is_told_of_its_own_watchpoint_where_the_stub_names_ours),
 		cmocka_unit_test(watchpoints_that_nobody_set_are_not_gdbs),
+		cmocka_unit_test(a_stop_for_nothing_while_watching_is_not_gdbs),
 		cmocka_unit_test(gdbs_own_stops_pass),
 		cmocka_unit_test(our_breakpoint_is_stepped_past),
 		cmocka_unit_test(a_handler_that_moves_the_cpu_is_not_helped),
