@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-"""Slab calls are met where lib/heap/heap_sites.h says, once each, with their arguments where it says."""
+"""Slab calls are met where lib/heap/heap_sites.h says, once each, with their arguments where it says.
+
+On one CPU: of hits on several CPUs at once QEMU 7.2 loses some (lib/heap/heap_trace.c).
+"""
 # timeout: 120
 # cpus: 1
 import collections
@@ -24,6 +27,7 @@ STOPS_OF_A_CALL = 400
 WORD = 1 << 64
 ZERO_SIZE_PTR = 16
 KMALLOC_MAX_CACHE_SIZE = 8192
+PAGE = 4096
 WORK = ("while :; do cat /proc/mounts /proc/self/status | tail -n 1; mkdir -p /tmp/work; echo text >/tmp/work/file; "
         "mount -t tmpfs none /tmp/work; umount /tmp/work; rm -r /tmp/work; ls -l /proc/self/fd; dmesg -s 64; done")
 
@@ -135,11 +139,11 @@ class Trial:
         return thread and (thread, self.debugger.registers(thread))
 
     def is_excused(self, function, values):
-        """A call that does nothing, or that other functions do."""
+        """A call that does nothing, or that other functions do: what is larger than a slab's objects is whole pages."""
         size, obj = values.get("size"), values.get("object")
         if function["call"].startswith("alloc"):
             return values.get("count") == 0 or (size is not None and not 0 < size <= KMALLOC_MAX_CACHE_SIZE)
-        return obj is not None and obj <= ZERO_SIZE_PTR
+        return obj is not None and (obj <= ZERO_SIZE_PTR or obj % PAGE == 0)
 
     def compare(self, number, site, registers, entry):
         name = self.functions[number]["name"]
