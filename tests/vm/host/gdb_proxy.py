@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """gdb with dill-tracer between it and QEMU's stub: works as without, and whoever dies leaves a healthy guest."""
-# timeout: 400
+# timeout: 900
 # once: yes
 import contextlib
 import os
@@ -180,7 +180,7 @@ def words_while_it_runs():
             await_status("running")
         gdb.send("interrupt")
         gdb.wait_for(INTERRUPTED)
-        gdb.wait()
+        gdb.wait_for(r"0x\w+ in .*\n")  # after which gdb shows no prompt
         assert status() in ("paused", "debug")
         assert "SIG" not in gdb.run("stepi")
         gdb.run("detach")
