@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """dill inside gdb: `source dill.py`, then kbase, kstruct, ktask, kcache, kwhat, kbuddy, ksnap and dill.
 
-Glue between gdb's Python and libdill-gdb.so (gdb/plugin.h): registers commands, functions and parameters, splits
-and completes words, tells the library when the target has changed. Decodes nothing and formats nothing.
+Glue between gdb's Python and libdill-gdb.so (gdb/plugin.h): registers commands, functions and parameters,
+splits and completes words, tells the library when the target has changed. Decodes and formats nothing.
 
-Ctrl-C is held back (SIGINT is blocked) while the library works, for a KeyboardInterrupt at a callback's first
-instruction could be caught by nobody; the library asks for it now and then. It is let through where gdb itself
-may wait for the user, in its pager.
+Ctrl-C is held back (SIGINT is blocked) while the library works, for nobody could catch a KeyboardInterrupt at
+a callback's first instruction; the library asks for it now and then. It is let through where gdb itself may
+wait for the user, in its pager.
 """
 
 import contextlib
@@ -469,7 +469,8 @@ def trace(words):
 
 
 def load_symbols(session, path):
-    """Give gdb the symbols of a vmlinux (by default the one that it has) where the kernel is, else the kernel's own."""
+    """Give gdb a vmlinux's symbols where the kernel is: those of `path`, or of the one that it has; else the
+    kernel's own."""
     base = session.address("symbol", b"_text")
     if path:
         gdb.execute(f'symbol-file "{path}"')
@@ -550,7 +551,7 @@ def register():
     Settings("show dill", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
     Setting("direct", gdb.PARAM_AUTO_BOOLEAN, None,
             ("whether QEMU's memory is read out of its process.",
-             "That is faster than packets, and is proved by comparison with what the stub says. auto: where it can be."))
+             "Faster than packets, and proved by comparison with what the stub says. auto: where it can be done."))
     Setting("trace-by", gdb.PARAM_ENUM, "auto",
             ("how `dill run` catches the kernel's allocator.",
              "data: by watchpoints on what it reads, cheap where QEMU translates code; code: by breakpoints."),

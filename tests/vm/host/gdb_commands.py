@@ -132,7 +132,8 @@ def functions():
 @case
 def functions_that_fail():
     """a function that finds nothing is an error of one line"""
-    for call in '$ktask("no such")', '$kcache("no-such")', f"$kobject({symbols['_text']:#x})", "$kpercpu(8, 4000)", "$kobject()":
+    for call in ('$ktask("no such")', '$kcache("no-such")', f"$kobject({symbols['_text']:#x})", "$kpercpu(8, 4000)",
+                 "$kobject()"):
         assert re.search(r"[a-z]{3}", one_line(gdb.run(f"print {call}"))), call
 
 
@@ -175,7 +176,8 @@ def completion():
     """Tab offers caches, types, members, tasks and options"""
     for text, wanted in (("kcache kmalloc-6", "kcache kmalloc-64"), ("kcache --che", "kcache --check"),
                          ("kcache --check kmalloc-19", "kcache --check kmalloc-192"),
-                         ("kstruct task_str", "kstruct task_struct"), ("kstruct task_struct mm", "kstruct task_struct mm"),
+                         ("kstruct task_str", "kstruct task_struct"),
+                         ("kstruct task_struct mm", "kstruct task_struct mm"),
                          ("kstruct kmem_cache refc", "kstruct kmem_cache refcount"), ("ktask crow", "ktask crowd"),
                          ("kwhat --js", "kwhat --json"), ("kbu", "kbuddy"), ("dill filter a", "dill filter add")):
         assert wanted in gdb.complete(text), (text, gdb.complete(text))

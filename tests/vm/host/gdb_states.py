@@ -31,10 +31,11 @@ random.seed(4)
 
 def virtual_again():
     """A connection that broke while physical memory was read leaves QEMU's stub reading that, for whoever comes."""
-    guest.monitor("cont")
     with guest.gdb() as client:
         assert client.request("Qqemu.PhyMemMode:0") == "OK"
         client.request("D")
+    guest.monitor("cont")
+    assert guest.text("echo alive") == "alive\n"
 
 
 def attached(**options):
@@ -71,7 +72,8 @@ virtual_again()
 @case
 def user_mode():
     """with a CPU in user mode, kernel memory is found and said to be the same"""
-    spinners = guest.text("for i in 1 2; do setsid sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $!; done").split()
+    line = "for i in 1 2; do setsid sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $!; done"
+    spinners = guest.text(line, 120).split()
     with attached() as gdb:
         for _ in range(40):
             if gdb.evaluate("$cs") & USER_RING == USER_RING:
@@ -116,7 +118,7 @@ def target_ran():
         before = gdb.run("ktask --json")
         gdb.send("continue")
         gdb.wait_for("Continuing")
-        guest.text("cp /bin/busybox newcomer; mkdir -p n; mv newcomer n; (exec -a sleep n/newcomer 1000) >/dev/null 2>&1 &")
+        guest.text("mkdir -p n; cp /bin/busybox n/newcomer; (exec -a sleep n/newcomer 1000) >/dev/null 2>&1 &")
         guest.text("until grep -qx newcomer /proc/[0-9]*/comm 2>/dev/null; do :; done")
         gdb.interrupt()
         gdb.settle()
@@ -204,7 +206,8 @@ def symbols_put_right():
     """kbase --load-symbols moves a vmlinux's symbols to where the kernel is: one that gdb has, or one that is named"""
     path = os.path.abspath("vmlinux-wrong")
     write_vmlinux(path, shifted(-0x400000))
-    for before, line in (f"symbol-file {path}", "kbase --load-symbols"), ("symbol-file", f"kbase --load-symbols {path}"):
+    for before, line in ((f"symbol-file {path}", "kbase --load-symbols"),
+                         ("symbol-file", f"kbase --load-symbols {path}")):
         with attached() as gdb:
             gdb.run(before)
             said = gdb.run(line)
