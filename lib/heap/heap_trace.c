@@ -251,6 +251,28 @@ static bool is_reader(const struct heap_trace *trace, uint64_t rip)
 	return trace->readers[rip % HEAP_READERS_MAX] == rip;
 }
 
+/*
+ * Whether the instruction behind which @stop's CPU stands names a watched global: its 32-bit displacement, from
+ * there or from 0, is its last part, or stands before an immediate operand of 1 or 4 bytes.
+ */
+static int names_global(struct heap_trace *trace, struct heap_stop *stop, bool *ret_does, struct error *err)
+{
+	static const size_t ends[] = { 8, 7, 4 };
+	uint64_t rip = stop->registers.rip;
+	uint8_t code[8];
+	struct memory_read read = heap_read(rip - sizeof(code), code, sizeof(code));
+	int status = stub_memory_read(stop->target, stop->cpu, &read, 1, err);
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends) && !status && !read.result; i++) {
+		int32_t displacement;
+
+		memcpy(&displacement, code + ends[i] - sizeof(displacement), sizeof(displacement));
+		*ret_does |= is_global(trace, rip + (uint64_t)(int64_t)displacement) ||
+			     is_global(trace, (uint64_t)(int64_t)displacement);
+	}
+	return status;
+}
+
 static void note_seen(struct heap_trace *trace, const struct heap_stop *stop)
 {
 	trace->cpus[stop->cpu].seen = stop->registers;
@@ -304,13 +326,16 @@ static int on_read(struct heap_trace *trace, struct heap_stop *stop, uint64_t ad
  */
 static int look_at(struct heap_trace *trace, struct heap_stop *stop, struct error *err)
 {
-	bool is_ours = false;
+	bool has_met, is_ours = false;
 	int status = stub_registers_read(stop->target, stop->cpu, &stop->registers, err);
 
-	if (status || was_seen(trace, stop))
+	if (status || stop->registers.cs & 3 || was_seen(trace, stop))
 		return status;
 	status = on_place(trace, stop, &is_ours, err);
-	if (!status && (is_ours || is_reader(trace, stop->registers.rip)))
+	has_met = is_ours || is_reader(trace, stop->registers.rip);
+	if (!status && !has_met)
+		status = names_global(trace, stop, &has_met, err);
+	if (!status && has_met)
 		status = stub_step(stop->target, stop->cpu, err);
 	return status;
 }

@@ -16,7 +16,7 @@ enum {
 	HEAP_OBJECTS_MAX = 64,   /* watched */
 	HEAP_BULK_MAX = 65536,   /* objects of one bulk call */
 	HEAP_SYMBOLS_MAX = 4096, /* callers whose names are kept; a power of two */
-	HEAP_READERS_MAX = 61, /* places */
+	HEAP_READERS_MAX = 251, /* places */
 	HEAP_NAMES_MAX = 1024,   /* caches whose names are kept; a power of two */
 };
 

@@ -14,7 +14,7 @@ import kmem_trace  # noqa: E402
 from gdb_session import Gdb, plugin_path  # noqa: E402
 from target import Guest, case, main  # noqa: E402
 
-LOG = "heap.json"
+RECORD = "heap.json"
 # What QEMU's standing still does to a kernel's sense of time.
 TIME_STOOD_STILL = r"clocksource|hrtimer: interrupt took|timekeeping watchdog|sched: RT throttling|perf: interrupt took"
 TROUBLE = r"BUG|Oops|WARNING|general protection|stall|lockup|hung|corrupt|segfault|Call Trace"
@@ -24,31 +24,31 @@ guest = Guest()
 
 
 class Trace:
-    """gdb, attached to the guest, with a heap trace set up by `lines` ("filter add process sh", "run" …)."""
+    """gdb, attached to the guest, following a process; within `with` the guest runs, and events are recorded."""
 
-    def __init__(self, *lines):
+    def __init__(self, process):
         self.gdb = Gdb(plugin_path(guest.dill_path), target="gdb.sock")
-        self.said = [self.gdb.run(f"dill {line}", 120) for line in lines]
-        if os.path.exists(LOG):
-            os.unlink(LOG)
-        self.gdb.run("dill off")
-        assert "run" in lines or self.gdb.run(f"dill log {LOG}") is not None
+        for words in (f"filter add process {process}", "off", "record on", "run"):
+            said = self.gdb.run(f"dill {words}", 120)
+            assert "dill:" not in said and "rror" not in said, f"dill {words}: {said}"
 
     def __enter__(self):
-        self.gdb.run(f"dill log {LOG}")
         self.gdb.send("continue")
         return self
 
     def __exit__(self, *_):
         self.gdb.interrupt()
-        self.said.append(self.gdb.wait(120))
+        self.gdb.wait(120)
         self.status = self.gdb.run("dill status", 120)
+        self.gdb.run(f"dill record save {os.path.abspath(RECORD)}", 120)
         self.gdb.run("dill stop", 120)
         self.gdb.close()
 
     def events(self):
-        with open(LOG, encoding="utf-8", errors="replace") as file:
-            return [json.loads(line) for line in file if '"heap_event"' in line or '"kind"' in line]
+        with open(RECORD, encoding="utf-8", errors="replace") as file:
+            records = [json.loads(line) for line in file]
+        assert not any(record.get("dropped") for record in records)
+        return [record for record in records if "kind" in record]
 
 
 def address_of(event):
@@ -84,6 +84,14 @@ def compare(got, wanted):
                      lines[:20]) if lines else ""
 
 
+def callers(events, pid, seen):
+    """Who called for what dill has not seen at all."""
+    sites = collections.Counter((event.kind, event.fields["call_site"] & (1 << 64) - 1) for event in events
+                                if event.pid == pid and set(seen_by_kernel([event], pid)) - set(seen))
+    return "".join(f"\n{count} × {kind} from {site:#x}" for (kind, site), count in sites.most_common(8)) + "\n" + \
+        guest.text("grep -E ' (_text|_stext)$' /proc/kallsyms")
+
+
 def troubles():
     """Lines of the guest's log that tell of trouble."""
     return [line for line in guest.text("dmesg").splitlines()
@@ -107,7 +115,7 @@ def process_is_followed():
                "until grep -q pid said; do usleep 100000; done")
     pid = int(guest.text("cat said").split()[1])
     kmem_trace.start(guest)
-    trace = Trace(f"filter add process {pid}", "run")
+    trace = Trace(pid)
     began = time.monotonic()
     with trace:
         guest.text(f"echo >go; i=0; until grep -q done said || [ $((i += 1)) -gt {WORK_S} ]; do sleep 1; done", WORK_S + 30)
@@ -119,7 +127,7 @@ def process_is_followed():
     print(f"# {len(events)} events in {took:.1f} s; {sum(bulk.values())} of bulk calls, which have no tracepoint")
     print("# " + trace.status.strip().replace("\n", "\n# "))
     difference = compare(seen, seen_by_kernel(recorded, pid))
-    assert not difference, difference
+    assert not difference, difference + callers(recorded, pid, seen)
     assert sum(seen.values()) >= 10000, "too few events to show anything"
     names = caches_by_address(recorded, pid)
     for event in events:
@@ -129,6 +137,25 @@ def process_is_followed():
     after = troubles()
     assert after == before, "the guest's log has new trouble:\n" + "\n".join(after)
     guest.text(f"kill {pid}")
+
+
+@case
+def programs_are_followed_by_name():
+    """processes that come to be called so are followed from then to their end"""
+    kmem_trace.start(guest)
+    trace = Trace("ls")
+    with trace:
+        assert guest.text("for i in 1 2 3 4 5; do ls /proc/self/task; done | wc -l", 200).strip() == "5"
+    recorded = kmem_trace.stop(guest)
+    events = trace.events()
+    assert all(event["comm"] == "ls" for event in events)
+    pids = {event["pid"] for event in events}
+    assert len(pids) == 5, f"{len(pids)} processes instead of 5 were seen"
+    for pid in pids:
+        seen, _ = seen_by_dill(events, pid)
+        mine = [event for event in recorded if seen_by_kernel([event], pid)]
+        difference = compare(seen, seen_by_kernel(mine[-sum(seen.values()):], pid))
+        assert not difference, f"process {pid}: {difference}"
 
 
 main()
