@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-"""A heap tracer as gdb's Python makes it natural to write one: breakpoints, and FinishBreakpoints for results.
+"""A heap tracer as gdb's Python makes it natural to write one: breakpoints, FinishBreakpoints for results.
 
-Sourced into gdb by bench/gdb, to have dill's trace beside it. It does what tracers of that kind do: a breakpoint
-at each allocation and free function; at an allocation a gdb.FinishBreakpoint waits for the result; whose event
-it is is looked at when it is printed. Nothing here is meant to be fast or slow. $FINISH_… say where things are.
+Sourced into gdb by bench/gdb, to have dill's trace beside it. It does what tracers of that kind do: a
+breakpoint at each allocation and free function; at an allocation a gdb.FinishBreakpoint waits for the result;
+whose event it is is looked at when it is printed. Nothing here is meant to be fast or slow. $FINISH_… say
+where things are.
 """
 
 import os
@@ -22,7 +23,7 @@ def register(name):
 
 
 def current_comm():
-    """The comm of the selected CPU's task. gs_base is a process's while its user code runs, never in a function."""
+    """The comm of the selected CPU's task: in a kernel function gs_base is the kernel's."""
     memory = gdb.selected_inferior()
     task = int.from_bytes(bytes(memory.read_memory((register("gs_base") + CURRENT_TASK) & MASK, 8)), "little")
     return bytes(memory.read_memory(task + COMM_OFFSET, COMM_BYTES)).split(b"\0")[0].decode(errors="replace")

@@ -113,6 +113,15 @@ class Gdb:
             self.receive(time.monotonic() + 1)
         return PROMPT in self.pending
 
+    def settle(self, quiet_s, limit_s=60):
+        """Wait until gdb has printed nothing for a while. Before Ctrl-C: it makes a terminal drop what is on its way."""
+        deadline, quiet_since, seen = time.monotonic() + limit_s, time.monotonic(), None
+        while time.monotonic() < min(quiet_since + quiet_s, deadline):
+            self.has_prompt()
+            if seen != (seen := len(self.pending)):
+                quiet_since = time.monotonic()
+            time.sleep(0.01)
+
     def wait_for(self, pattern, limit_s=60):
         """(text before the first match of a pattern, the match), both taken away. GdbLost after limit_s."""
         deadline = time.monotonic() + limit_s

@@ -5,12 +5,12 @@
     tutorial.py            in a guest's folder: check
     tutorial.py --write    the same, and write what came into the document
 
-A transcript is a block that begins ```console. Its lines that begin with a prompt are typed: `$ ` on the host,
-`# ` in the guest, `(gdb) ` into one gdb that lives as long as the document; a `^C` is Ctrl-C in gdb. What
-follows is the answer; a line `…` stands for any number of lines. Numbers, blanks and dashes that draw tables are
-not compared, for they differ from boot to boot; words and the order of lines are. Addresses differ as well, but
-what is one address in the document must be one address here: where an object was predicted that then comes. A
-command that names an address of the document is typed with the one that stands for it here.
+A transcript is a block that begins ```console. Its lines that begin with a prompt are typed: `$ ` on the
+host, `# ` in the guest, `(gdb) ` into one gdb that lives as long as the document; a `^C` is Ctrl-C in gdb.
+What follows is the answer; a line `…` stands for any number of lines. Numbers, blanks and dashes that draw
+tables are not compared, for they differ from boot to boot; words and the order of lines are. Addresses differ
+as well, but what is one address in the document must be one address here: where an object was predicted that
+then comes. A command that names an address of the document is typed with the one that stands for it here.
 """
 # timeout: 300
 # kernels: 6.12
@@ -81,7 +81,7 @@ def comparable(line):
 
 
 def pairs(wanted, got):
-    """[(line of the document, line that came)], or None when they don't fit. `…` stands for any number of lines."""
+    """[(line of the document, line that came)], or None when they don't fit. `…` stands for any lines."""
     if not wanted:
         return None if got else []
     if wanted[0] == ELISION:
@@ -94,7 +94,7 @@ def pairs(wanted, got):
 
 
 def shortened(wanted, got):
-    """What came, shortened as the document had it: the same lines, or as many before and after its first `…`."""
+    """What came, shortened as the document had it: the same lines, or as many before and after its `…`."""
     if ELISION not in wanted:
         return got
     if found := pairs(wanted, got):
@@ -132,7 +132,7 @@ class Reader:
         return text.replace(LAB_FOLDER, self.folder)
 
     def learn(self, pair):
-        """The addresses of two lines that stand for each other. Returns what contradicts an earlier line, or ""."""
+        """The addresses of lines that stand for each other. Returns what contradicts an earlier line, or ""."""
         for theirs, ours in zip(*map(KERNEL_ADDRESS.findall, pair)):
             if self.addresses.setdefault(theirs, ours) != ours:
                 return f"{theirs} is {self.addresses[theirs]} here by an earlier line, {ours} by {pair[1]!r}"
@@ -183,13 +183,7 @@ class Reader:
         if self.unfinished:
             self.guest.agent.result(self.unfinished, LIMIT_S)
             self.unfinished = None
-        # Ctrl-C makes a terminal drop what is on its way: all must have arrived.
-        quiet_since, seen = time.monotonic(), None
-        while time.monotonic() < quiet_since + QUIET_S:
-            self.gdb.has_prompt()
-            if seen != (seen := len(self.gdb.pending)):
-                quiet_since = time.monotonic()
-            time.sleep(0.01)
+        self.gdb.settle(QUIET_S)
         self.gdb.interrupt()
         return self.do_gdb_goes_on("")
 
