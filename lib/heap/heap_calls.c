@@ -243,12 +243,32 @@ static bool is_seen(const struct heap_trace *trace, const struct heap_call_begun
 	       (may_be_repeated || (function->is_inner && trace->calls[i].function != call->function));
 }
 
+/*
+ * Whether calls of @function are met at all. Of those that only hand on to an inner one (__kmalloc() of 6.1 to
+ * __kmem_cache_alloc_node()) the inner one is what is met.
+ */
+static bool is_trapped(const struct heap_trace *trace, const struct heap_function *function)
+{
+	const struct heap_sites *sites = trace->sites;
+
+	if (!trace->is_by_data)
+		return true;
+	for (size_t i = 0; i < sites->site_count; i++)
+		if (&sites->functions[sites->sites[i].function] == function)
+			return true;
+	for (size_t i = 0; i < sites->by_code_count; i++)
+		if (&sites->functions[sites->by_code[i]] == function)
+			return true;
+	return false;
+}
+
+/* Another function's part of a call that is met as that function's. */
 static bool is_within_outer(const struct heap_trace *trace, const struct heap_call_begun *call)
 {
 	const struct heap_function *function = &trace->sites->functions[call->function];
 	const struct heap_function *outer = heap_function_of(trace->sites, call->return_address);
 
-	return function->is_inner && outer && outer->call == function->call;
+	return function->is_inner && outer && outer->call == function->call && is_trapped(trace, outer);
 }
 
 static int begin_alloc(struct heap_trace *trace, struct heap_stop *stop, struct heap_call_begun *call,

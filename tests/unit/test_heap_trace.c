@@ -517,6 +517,27 @@ static void what_the_filter_can_tell_by_the_cache_is_not_waited_for(void **state
 	assert_false(has_trap(STUB_WATCH_READ, SLOT));
 }
 
+static void an_inner_call_is_its_outer_ones_where_that_is_met(void **state)
+{
+	(void)state;
+	trace->sites->functions[0].is_inner = true;
+	start("42");
+	switch_to(0, 1);
+	stand_at(0, AT_ALLOC, SLOT);
+	put_u64(SLOT, BULK + 0x50);
+	meet(0, STUB_WATCH_READ, MASK);
+	assert_true(has_trap(STUB_WATCH_READ, SLOT)); /* another kind of call */
+	trace->sites->functions[2].call = HEAP_CALL_ALLOC;
+	stand_at(0, AT_ALLOC, SLOT + 0x100);
+	put_u64(SLOT + 0x100, BULK + 0x50);
+	meet(0, STUB_WATCH_READ, MASK);
+	assert_false(has_trap(STUB_WATCH_READ, SLOT + 0x100));
+	trace->sites->site_count = 2; /* the outer one can't be met */
+	registers[0].general[INSN_RBX] = 1;
+	meet(0, STUB_WATCH_READ, MASK);
+	assert_true(has_trap(STUB_WATCH_READ, SLOT + 0x100));
+}
+
 static void a_caches_name_is_the_one_it_has_now(void **state)
 {
 	(void)state;
@@ -593,6 +614,7 @@ int main(void)
 		TEST(calls_that_never_return_are_counted_as_lost),
 		TEST(a_bulk_call_is_an_event_for_each_object),
 		TEST(what_the_filter_can_tell_by_the_cache_is_not_waited_for),
+		TEST(an_inner_call_is_its_outer_ones_where_that_is_met),
 		TEST(a_caches_name_is_the_one_it_has_now),
 		TEST(a_watched_object_is_told_whoever_releases_it),
 		TEST(without_watchpoints_returns_are_met_by_breakpoints),
