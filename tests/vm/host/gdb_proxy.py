@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """gdb with dill-tracer between it and QEMU's stub: works as without, and whoever dies leaves a healthy guest."""
 # timeout: 900
+# named: yes
 # once: yes
 import contextlib
 import os

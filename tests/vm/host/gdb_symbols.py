@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """A kernel without a vmlinux in gdb: names, stacks, types and arguments are those that the guest itself knows."""
 # timeout: 900
+# named: yes
 # modules: zram
 # once: yes
 import json

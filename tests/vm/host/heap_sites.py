@@ -5,6 +5,7 @@
 On one CPU: of hits on several CPUs at once QEMU 7.2 loses some (lib/heap/heap_trace.c).
 """
 # timeout: 120
+# named: yes
 # cpus: 1
 import collections
 import json

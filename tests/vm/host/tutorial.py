@@ -13,6 +13,7 @@ as well, but what is one address in the document must be one address here: where
 then comes. A command that names an address of the document is typed with the one that stands for it here.
 """
 # timeout: 300
+# named: yes
 # kernels: 6.12
 # cpus: 1
 import os
