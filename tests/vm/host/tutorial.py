@@ -41,6 +41,7 @@ POLL_S = 0.2
 ADDRESS = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{16}\b")
 # Also a cache's secret that free pointers are encoded with.
 KERNEL_ADDRESS = re.compile(r"\b0x[0-9a-f]{12,16}\b")
+TEMPORARY = re.compile(r"/tmp/dill-gdb-\w+")
 DURATION = re.compile(r"\b(\d+[hm])+\d+s\b|\b\d+(\.\d+)? s\b")
 BYTES = re.compile(r"\b[0-9a-f]{2}( [0-9a-f]{2}){3,}\b")
 PLURAL = re.compile(r"\b(slab|object|event|finding)s\b")
@@ -76,7 +77,7 @@ def read_steps(lines):
 
 def comparable(line):
     """A line without what differs from boot to boot."""
-    line = BYTES.sub("X", ADDRESS.sub("X", line))
+    line = BYTES.sub("X", ADDRESS.sub("X", TEMPORARY.sub("TEMPORARY", line)))
     line = PLURAL.sub(r"\1", NUMBER.sub("N", DURATION.sub("N s", line)))
     return re.sub(r"[ \t-]+", " ", line).strip()
 
