@@ -165,7 +165,7 @@ def typed_values():
     subprocess.run(["cc", "-g", "-c", "-o", "types.o", "types.c"], check=True)
     gdb.run("add-symbol-file types.o 0x1000")
     for call, name in (("$ktask(1)", "struct task_struct *"), ('$kcache("filp")', "struct kmem_cache *"),
-                       ("$kpercpu(&word, 0)", "int **"), ("$kpercpu((int *)8, 1)", "int *"), ("$kbase()", "uint64_t")):
+                       ("$kpercpu(&word, 0)", "int **"), ("$kpercpu((int *)8, 0)", "int *"), ("$kbase()", "uint64_t")):
         gdb.run(f"set $value = {call}")
         assert gdb.run("whatis $value") == f"type = {name}\n", call
     gdb.run("remove-symbol-file -a 0x1000")
