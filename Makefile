@@ -130,10 +130,6 @@ $(O)/tests/unit/%: tests/unit/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd -Igdb $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
 		-lcmocka $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(LIBS)
-# What gdb's process does to get a tracer, for tests that call it from Python.
-$(O)/tests/interpose.so: $(O)/gdb/interpose.o $(O)/gdb/control.o $(O)/gdb/plugin_connection.o $(O)/libdill.a
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared -o $@ $^ $(LIBS)
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -o $@ $< $(O)/libview.a $(O)/libdill.a $(LIBS)

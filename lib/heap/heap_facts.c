@@ -19,17 +19,6 @@ static size_t slot_of(uint64_t address, size_t count)
 	return (size_t)((address * 0x9e3779b97f4a7c15ULL) >> 40) & (count - 1);
 }
 
-/* The head of a compound page, as mm/page.h's compound_head(): a tail's word points to it, with bit 0 set, or
- * since 7.1, where the array of pages allows it, is a mask that leads there. */
-static uint64_t head_of(const struct slab_layout *layout, uint64_t page, const void *bytes)
-{
-	uint64_t compound = field_get(&layout->page.compound, bytes, layout->page.size);
-
-	if (!(compound & 1))
-		return page;
-	return compound >> 32 == UINT32_MAX ? page & compound : compound - 1;
-}
-
 int heap_fact_cache_of(struct heap_trace *trace, struct heap_stop *stop, uint64_t object, uint64_t *ret_cache,
 		       struct error *err)
 {
@@ -47,7 +36,7 @@ int heap_fact_cache_of(struct heap_trace *trace, struct heap_stop *stop, uint64_
 	status = stub_memory_read(stop->target, stop->cpu, &read, 1, err);
 	if (status || read.result)
 		return status;
-	head = head_of(layout, page, bytes);
+	head = slab_layout_head(layout, page, bytes);
 	if (head != page) {
 		read.address = head;
 		status = stub_memory_read(stop->target, stop->cpu, &read, 1, err);

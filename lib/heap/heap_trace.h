@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
  * Follows tasks' kernel heap calls in a target with traps (stub_target.h): sets them, makes events of what
- * they meet, and lets the target run on. Traps are set only while a task that the filter may want is on a CPU,
- * as far as the target can tell (a write watchpoint on task_struct.on_cpu): all others run at full speed.
+ * they meet, and lets the target run on. Where the target has watchpoints, those that catch calls are set only
+ * while a task that the filter may want is on a CPU, and each switch of tasks costs a stop (heap_follow.c).
  */
 #ifndef DILL_HEAP_TRACE_H
 #define DILL_HEAP_TRACE_H
@@ -37,7 +37,8 @@ struct heap_trace_counts {
 	uint64_t strangers;  /* of them, by tasks that aren't wanted, or reads by other functions */
 	uint64_t events;     /* handed on */
 	uint64_t switches;   /* of them, wanted tasks coming to or leaving a CPU */
-	uint64_t lost;       /* calls whose beginning or end was not understood: never 0 silently */
+	/* Calls that were met, but not their end, or not understood. Those that were never met nobody counts. */
+	uint64_t lost;
 	uint64_t armed_ns, started_ns; /* host time with traps set, and when it began (CLOCK_MONOTONIC) */
 };
 

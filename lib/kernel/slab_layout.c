@@ -322,6 +322,15 @@ int slab_layout_load(struct kernel *kernel, struct slab_layout *ret_layout, stru
 	return 0;
 }
 
+uint64_t slab_layout_head(const struct slab_layout *layout, uint64_t page, const void *bytes)
+{
+	uint64_t compound = field_get(&layout->page.compound, bytes, layout->page.size);
+
+	if (!(compound & 1))
+		return page;
+	return compound >> 32 == UINT32_MAX ? page & compound : compound - 1;
+}
+
 bool slab_layout_is_slab(const struct slab_layout *layout, const void *page)
 {
 	const struct field *field =

@@ -232,20 +232,6 @@ int slab_objects_each(struct slab_heap *heap, uint32_t cache, slab_objects_callb
 	return status;
 }
 
-/*
- * The head page of the compound page that @page belongs to. Tails hold its address + 1, or since 7.1 a mask
- * to be ANDed with their own (struct pages of one compound page are then aligned to its size): a mask's upper
- * half is all ones, where no struct page lies.
- */
-static uint64_t head_of(const struct slab_layout *layout, uint64_t page, const void *bytes)
-{
-	uint64_t compound = field_get(&layout->page.compound, bytes, layout->page.size);
-
-	if (!(compound & 1))
-		return page;
-	return compound >> 32 == UINT32_MAX ? page & compound : compound - 1;
-}
-
 static bool is_in(const struct memory_range *range, uint64_t address)
 {
 	return range->size && address >= range->start && address - range->start < range->size;
@@ -265,7 +251,7 @@ int slab_locate(struct slab_heap *heap, uint64_t address, struct slab *ret_slab,
 	if (kernel_read(heap->kernel, page, bytes, layout->page.size))
 		return error_set(err, -EFAULT, "the struct page of 0x%llx can't be read",
 				 (unsigned long long)address);
-	head = head_of(layout, page, bytes);
+	head = slab_layout_head(layout, page, bytes);
 	if (head != page && (head > page || kernel_read(heap->kernel, head, bytes, layout->page.size)))
 		return error_set(err, -EFAULT, "the head page of 0x%llx can't be read",
 				 (unsigned long long)address);

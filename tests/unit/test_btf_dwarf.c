@@ -9,12 +9,10 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <dwarf.h>
-#include <elfutils/libdw.h>
 
 #include "btf_dwarf.h"
 #include "btf_fixture.h"
-#include "elf_writer.h"
+#include "dwarf_file.h"
 #include "kernel_types.h"
 
 #define CODE 0xffffffff81000000ULL
@@ -23,10 +21,6 @@
 static struct btf *raw;
 static struct fixture_types ids;
 static struct kernel_types *types;
-static struct elf_writer writer;
-static struct byte_writer file;
-static Elf *elf;
-static Dwarf *dwarf;
 static Dwarf_Die unit;
 static size_t type_count;
 
@@ -41,12 +35,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	dwarf_end(dwarf);
-	elf_end(elf);
-	dwarf = NULL;
-	elf = NULL;
-	byte_writer_deinit(&file);
-	elf_writer_deinit(&writer);
+	dwarf_file_end();
 	kernel_types_close(types);
 	types = NULL;
 	btf__free(raw);
@@ -84,11 +73,7 @@ static void make(const struct dwarf_symbol *symbols, size_t count)
 	add(".debug_ranges", &sections.ranges);
 	add(".debug_aranges", &sections.addresses);
 	dwarf_sections_deinit(&sections);
-	assert_int_equal(elf_writer_finish(&writer, &file), 0);
-	elf_version(EV_CURRENT);
-	elf = elf_memory((char *)file.bytes, file.size);
-	dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
-	assert_non_null(dwarf);
+	dwarf_file_open();
 	assert_int_equal(dwarf_nextcu(dwarf, offset, &next, &header, NULL, NULL, NULL), 0);
 	assert_non_null(dwarf_offdie(dwarf, offset + header, &unit));
 	assert_int_equal(dwarf_nextcu(dwarf, next, &next, &header, NULL, NULL, NULL), 1);

@@ -293,6 +293,12 @@ static void start(const char *process)
 	assert_int_equal(heap_trace_start(trace, NULL, NULL), 0);
 }
 
+static void start_followed_on_cpu_0(void)
+{
+	start("42");
+	switch_to(0, 1);
+}
+
 /* A CPU stands at a site, of a call whose return address is at @slot. */
 static void stand_at(unsigned cpu, uint64_t site, uint64_t slot)
 {
@@ -301,6 +307,12 @@ static void stand_at(unsigned cpu, uint64_t site, uint64_t slot)
 	registers[cpu].general[INSN_RSP] = slot - 64;
 	registers[cpu].general[INSN_RDI] = CACHE;
 	put_u64(slot, CALLER);
+}
+
+static void begin_allocation(uint64_t slot)
+{
+	stand_at(0, AT_ALLOC, slot);
+	meet(0, STUB_WATCH_READ, MASK);
 }
 
 static enum stub_verdict come_back(unsigned cpu, uint64_t slot, uint64_t result)
@@ -332,10 +344,8 @@ static void traps_are_set_only_while_a_followed_task_is_on_a_cpu(void **state)
 static void an_allocation_is_told_at_its_return(void **state)
 {
 	(void)state;
-	start("42");
-	switch_to(0, 1);
-	stand_at(0, AT_ALLOC, SLOT);
-	meet(0, STUB_WATCH_READ, MASK);
+	start_followed_on_cpu_0();
+	begin_allocation(SLOT);
 	assert_true(has_trap(STUB_WATCH_READ, SLOT));
 	registers[0].rip = ALLOC + 0x40; /* the function looks at its own return address */
 	meet(0, STUB_WATCH_READ, SLOT);
@@ -356,8 +366,7 @@ static void an_allocation_is_told_at_its_return(void **state)
 static void a_release_is_told_at_once(void **state)
 {
 	(void)state;
-	start("42");
-	switch_to(0, 1);
+	start_followed_on_cpu_0();
 	stand_at(0, AT_FREE, SLOT);
 	registers[0].general[INSN_RSI] = OBJECT;
 	meet(0, STUB_WATCH_READ, MASK);
@@ -372,8 +381,7 @@ static void a_release_is_told_at_once(void **state)
 static void other_tasks_calls_are_nobodys(void **state)
 {
 	(void)state;
-	start("42");
-	switch_to(0, 1);
+	start_followed_on_cpu_0();
 	put_u64(CURRENT(1), TASK(2));
 	stand_at(1, AT_FREE, SLOT);
 	registers[1].general[INSN_RSI] = OBJECT;
@@ -384,10 +392,8 @@ static void other_tasks_calls_are_nobodys(void **state)
 static void a_call_may_sleep_and_come_back_on_another_cpu(void **state)
 {
 	(void)state;
-	start("42");
-	switch_to(0, 1);
-	stand_at(0, AT_ALLOC, SLOT);
-	meet(0, STUB_WATCH_READ, MASK);
+	start_followed_on_cpu_0();
+	begin_allocation(SLOT);
 	registers[0].rip = 0xffffffff81200000;
 	switch_to(0, 2);
 	assert_false(has_trap(STUB_WATCH_READ, MASK));
@@ -402,12 +408,9 @@ static void a_call_may_sleep_and_come_back_on_another_cpu(void **state)
 static void calls_within_calls_end_in_their_order(void **state)
 {
 	(void)state;
-	start("42");
-	switch_to(0, 1);
-	stand_at(0, AT_ALLOC, SLOT);
-	meet(0, STUB_WATCH_READ, MASK);
-	stand_at(0, AT_ALLOC, SLOT - 0x200); /* an interrupt's */
-	meet(0, STUB_WATCH_READ, MASK);
+	start_followed_on_cpu_0();
+	begin_allocation(SLOT);
+	begin_allocation(SLOT - 0x200); /* an interrupt's */
 	come_back(0, SLOT - 0x200, OBJECT + 0x100);
 	come_back(0, SLOT, OBJECT);
 	assert_int_equal(event_count, 2);
@@ -441,8 +444,7 @@ static void a_switch_that_was_not_told_is_noticed_at_the_next_stop(void **state)
 static void a_cpu_that_met_a_watchpoint_unheard_is_looked_at_once(void **state)
 {
 	(void)state;
-	start("42");
-	switch_to(0, 1);
+	start_followed_on_cpu_0();
 	stand_at(0, AT_FREE, SLOT);
 	registers[0].general[INSN_RSI] = OBJECT;
 	meet(1, STUB_WATCH_WRITE, CURRENT(1));
@@ -461,8 +463,7 @@ static void a_cpu_that_met_a_watchpoint_unheard_is_looked_at_once(void **state)
 static void the_same_call_again_is_another_event(void **state)
 {
 	(void)state;
-	start("42");
-	switch_to(0, 1);
+	start_followed_on_cpu_0();
 	stand_at(0, AT_FREE, SLOT);
 	registers[0].general[INSN_RSI] = OBJECT;
 	meet(0, STUB_WATCH_READ, MASK);
@@ -476,11 +477,9 @@ static void the_same_call_again_is_another_event(void **state)
 static void calls_that_never_return_are_counted_as_lost(void **state)
 {
 	(void)state;
-	start("42");
-	switch_to(0, 1);
+	start_followed_on_cpu_0();
 	for (uint64_t i = 0; i < HEAP_CALLS_MAX + 3; i++) {
-		stand_at(0, AT_ALLOC, SLOT + 16 * i);
-		meet(0, STUB_WATCH_READ, MASK);
+		begin_allocation(SLOT + 16 * i);
 	}
 	assert_int_equal(heap_trace_counts(trace)->lost, 3);
 	stand_at(0, AT_ALLOC, SLOT + 16 * HEAP_CALLS_MAX); /* the stack is used again */
@@ -494,8 +493,7 @@ static void calls_that_never_return_are_counted_as_lost(void **state)
 static void a_bulk_call_is_an_event_for_each_object(void **state)
 {
 	(void)state;
-	start("42");
-	switch_to(0, 1);
+	start_followed_on_cpu_0();
 	stand_at(0, AT_BULK, SLOT);
 	registers[0].general[INSN_RCX] = ARRAY;
 	meet(0, STUB_WATCH_READ, MASK);
@@ -510,10 +508,8 @@ static void what_the_filter_can_tell_by_the_cache_is_not_waited_for(void **state
 {
 	(void)state;
 	assert_int_equal(heap_filter_add_cache(&filter, "dentry", NULL), 0);
-	start("42");
-	switch_to(0, 1);
-	stand_at(0, AT_ALLOC, SLOT);
-	meet(0, STUB_WATCH_READ, MASK);
+	start_followed_on_cpu_0();
+	begin_allocation(SLOT);
 	assert_false(has_trap(STUB_WATCH_READ, SLOT));
 }
 
@@ -521,8 +517,7 @@ static void an_inner_call_is_its_outer_ones_where_that_is_met(void **state)
 {
 	(void)state;
 	trace->sites->functions[0].is_inner = true;
-	start("42");
-	switch_to(0, 1);
+	start_followed_on_cpu_0();
 	stand_at(0, AT_ALLOC, SLOT);
 	put_u64(SLOT, BULK + 0x50);
 	meet(0, STUB_WATCH_READ, MASK);
@@ -541,11 +536,9 @@ static void an_inner_call_is_its_outer_ones_where_that_is_met(void **state)
 static void a_caches_name_is_the_one_it_has_now(void **state)
 {
 	(void)state;
-	start("42");
-	switch_to(0, 1);
+	start_followed_on_cpu_0();
 	for (int i = 0; i < 2; i++) {
-		stand_at(0, AT_ALLOC, SLOT);
-		meet(0, STUB_WATCH_READ, MASK);
+		begin_allocation(SLOT);
 		come_back(0, SLOT, OBJECT);
 		put(NAME, "other", 6);
 	}

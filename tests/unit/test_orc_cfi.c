@@ -10,10 +10,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <dwarf.h>
-#include <elfutils/libdw.h>
 
-#include "elf_writer.h"
+#include "dwarf_file.h"
 #include "orc_cfi.h"
 #include "orc_table.h"
 #include "task_image.h"
@@ -35,11 +33,7 @@ enum { DW_RBX = 3, DW_RBP = 6, DW_RSP = 7, DW_R10 = 10, DW_R12 = 12, DW_RIP = 16
 
 static struct task_image *image;
 static struct orc_tables *tables;
-static struct elf_writer writer;
-static struct byte_writer file;
 static size_t rows, frames;
-static Elf *elf;
-static Dwarf *dwarf;
 static Dwarf_CFI *cfi;
 static Dwarf_Addr frame_start, frame_end;
 static bool frame_is_signal;
@@ -69,12 +63,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	dwarf_end(dwarf);
-	elf_end(elf);
-	dwarf = NULL;
-	elf = NULL;
-	byte_writer_deinit(&file);
-	elf_writer_deinit(&writer);
+	dwarf_file_end();
 	orc_tables_close(tables);
 	tables = NULL;
 	image_destroy(image);
@@ -108,11 +97,7 @@ static void make(const char *const *names)
 		functions[count] = (struct cfi_function){ TEXT + 0x100 * count, cfi_role_of(names[count]) };
 	section = elf_writer_section(&writer, ".debug_frame", SHT_PROGBITS, 0, 0, 0);
 	frames = orc_cfi_put(tables, functions, count, elf_writer_contents(&writer, section));
-	assert_int_equal(elf_writer_finish(&writer, &file), 0);
-	elf_version(EV_CURRENT);
-	elf = elf_memory((char *)file.bytes, file.size);
-	dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
-	assert_non_null(dwarf);
+	dwarf_file_open();
 	cfi = dwarf_getcfi(dwarf);
 	assert_non_null(cfi);
 }

@@ -113,7 +113,7 @@ class Gdb:
             self.receive(time.monotonic() + 1)
         return PROMPT in self.pending
 
-    def settle(self, quiet_s, limit_s=60):
+    def await_quiet(self, quiet_s, limit_s=60):
         """Wait until gdb has printed nothing for a while. Before Ctrl-C: it makes a terminal drop what is on its way."""
         deadline, quiet_since, seen = time.monotonic() + limit_s, time.monotonic(), None
         while time.monotonic() < min(quiet_since + quiet_s, deadline):

@@ -234,11 +234,8 @@ def symbols_made():
 
 # ---- no kernel ----
 
-class Stub(threading.Thread):
-    """A gdb stub of a program that is no kernel: no memory, registers all zero."""
-
-    ANSWERS = {"?": "S05", "g": "00" * 164, "qSupported": "PacketSize=1000", "qAttached": "1", "H": "OK", "D": "OK",
-               "m": "E01", "qC": "QC1", "qfThreadInfo": "m1", "qsThreadInfo": "l", "T": "OK"}
+class Listener(threading.Thread):
+    """Waits at a socket for one client, whom run() serves."""
 
     def __init__(self, path):
         super().__init__(daemon=True)
@@ -248,6 +245,13 @@ class Stub(threading.Thread):
         self.listener.bind(path)
         self.listener.listen()
         self.start()
+
+
+class Stub(Listener):
+    """A gdb stub of a program that is no kernel: no memory, registers all zero."""
+
+    ANSWERS = {"?": "S05", "g": "00" * 164, "qSupported": "PacketSize=1000", "qAttached": "1", "H": "OK", "D": "OK",
+               "m": "E01", "qC": "QC1", "qfThreadInfo": "m1", "qsThreadInfo": "l", "T": "OK"}
 
     def run(self):
         client, _ = self.listener.accept()
@@ -374,18 +378,12 @@ def unreadable():
         assert_usable(gdb)
 
 
-class Relay(threading.Thread):
+class Relay(Listener):
     """Stands between gdb and the stub, and breaks both connections after so many packets of gdb's."""
 
     def __init__(self, path, most_packets):
-        super().__init__(daemon=True)
         self.left = most_packets
-        self.listener = socket.socket(socket.AF_UNIX)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self.listener.bind(path)
-        self.listener.listen()
-        self.start()
+        super().__init__(path)
 
     def run(self):
         client, _ = self.listener.accept()

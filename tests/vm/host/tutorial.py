@@ -185,7 +185,7 @@ class Reader:
         if self.unfinished:
             self.guest.agent.result(self.unfinished, LIMIT_S)
             self.unfinished = None
-        self.gdb.settle(QUIET_S)
+        self.gdb.await_quiet(QUIET_S)
         self.gdb.interrupt()
         return self.do_gdb_goes_on("")
 
