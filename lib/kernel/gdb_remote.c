@@ -417,9 +417,12 @@ int gdb_remote_interrupt(struct gdb_remote *remote, struct error *err)
 
 int gdb_remote_detach(struct gdb_remote *remote, struct error *err)
 {
-	char reply[64];
-	int status = gdb_remote_ask(remote, "D", reply, sizeof(reply), NULL, err);
+	char request[32] = "D", reply[64];
+	int status;
 
+	if (remote->process)
+		snprintf(request, sizeof(request), "D;%x", remote->process);
+	status = gdb_remote_ask(remote, request, reply, sizeof(reply), NULL, err);
 	if (!status && strcmp(reply, "OK") != 0)
 		status = error_set(err, -EOPNOTSUPP, "gdb stub: it doesn't let the target go");
 	return status;
@@ -472,6 +475,8 @@ static int greet(struct gdb_remote *remote, struct error *err)
 	if (status)
 		return status;
 	remote->has_fence = strncmp(reply, "QC", 2) == 0;
+	if (strncmp(reply, "QCp", 3) == 0)
+		remote->process = (unsigned int)strtoul(reply + 3, NULL, 16);
 	status = gdb_remote_ask(remote, "qqemu.PhyMemMode", reply, sizeof(reply), NULL, err);
 	remote->traits.is_qemu = !status && (strcmp(reply, "0") == 0 || strcmp(reply, "1") == 0);
 	remote->traits.is_pipelined = remote->has_fence &&

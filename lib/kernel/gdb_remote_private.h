@@ -18,6 +18,7 @@ struct gdb_remote {
 	size_t out_at, out_size, out_capacity;
 	bool has_requests_queued; /* more than acknowledgements */
 	bool has_fence;    /* the stub knows qC */
+	unsigned int process; /* of the multiprocess extension, when it is in use; else 0 */
 	bool expects_stop; /* a stop reply in between is no surprise, and cost no request */
 	void (*on_stop)(void *context); /* such a reply came; may be NULL */
 	void *context;

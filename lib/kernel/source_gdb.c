@@ -25,7 +25,11 @@
 #define RESYNCHRONISE "#00#00"
 #define VIRTUAL_READS "$Qqemu.PhyMemMode:0#76"
 #define PHYSICAL_READS "$Qqemu.PhyMemMode:1#77"
-#define DETACH "$D#44"
+/*
+ * With a process: QEMU demands one as soon as any debugger since its start has asked for the multiprocess
+ * extension, and forgets about it never. Stubs without the extension don't look at it.
+ */
+#define DETACH "$D;1#b0"
 #define STOP_REPLY "$T"
 
 struct source_gdb {

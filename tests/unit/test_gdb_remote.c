@@ -51,7 +51,7 @@ struct stub {
 	int fd;
 	enum fault fault;
 	unsigned int at;  /* the fault hits the memory request of this number, from 0 */
-	bool is_qemu, was_running, has_no_ack;
+	bool is_qemu, was_running, has_no_ack, is_multiprocess, has_let_go;
 	unsigned int memory_requests;
 	char written[1024];
 	char last[64];
@@ -179,7 +179,11 @@ static void answer_request(struct stub *stub, const char *request)
 	else if (strcmp(request, "QStartNoAckMode") == 0)
 		answer(stub, "OK", 0);
 	else if (strcmp(request, "qC") == 0)
-		answer(stub, stub->fault == NO_FENCE ? "" : "QC01", 0);
+		answer(stub, stub->fault == NO_FENCE ? "" : stub->is_multiprocess ? "QCp0a.01" : "QC01", 0);
+	else if (request[0] == 'D') {
+		stub->has_let_go = strcmp(request, stub->is_multiprocess ? "D;a" : "D") == 0;
+		answer(stub, stub->has_let_go ? "OK" : "E22", 0);
+	}
 	else if (strcmp(request, "qqemu.PhyMemMode") == 0)
 		answer(stub, stub->is_qemu ? "0" : "", 0);
 	else if (strncmp(request, "qRcmd,", 6) == 0) {
@@ -461,6 +465,20 @@ static void a_stop_reply_at_the_connection_tells_that_it_ran(void **state)
 	}
 }
 
+static void a_target_is_let_go_by_its_process_where_the_stub_has_processes(void **state)
+{
+	(void)state;
+	for (int is_multiprocess = 0; is_multiprocess < 2; is_multiprocess++) {
+		struct stub stub = { .is_qemu = true, .is_multiprocess = is_multiprocess };
+		struct gdb_remote *remote;
+
+		assert_int_equal(start(&stub, &remote), 0);
+		assert_int_equal(gdb_remote_detach(remote, NULL), 0);
+		finish(&stub, remote);
+		assert_true(stub.has_let_go);
+	}
+}
+
 static void monitor_answers_come_whole(void **state)
 {
 	struct stub stub = { .is_qemu = true };
@@ -659,6 +677,7 @@ int main(void)
 		cmocka_unit_test(a_stub_that_never_answers_is_given_up),
 		cmocka_unit_test(run_lengths_are_expanded),
 		cmocka_unit_test(a_stop_reply_at_the_connection_tells_that_it_ran),
+		cmocka_unit_test(a_target_is_let_go_by_its_process_where_the_stub_has_processes),
 		cmocka_unit_test(monitor_answers_come_whole),
 		cmocka_unit_test(writes_say_where_and_what),
 		cmocka_unit_test(escapes_are_made_and_undone),
