@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/*
- * dill kcache NAME --objects, --slab ADDR, --next N: objects one by one, with their bytes and tracks on
- * request.
- */
+/* dill kcache NAME --objects, --slab ADDR: objects one by one, with their bytes and tracks on request. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +7,6 @@
 
 #include "cleanup.h"
 #include "kcache_views.h"
-#include "slab_next.h"
 #include "slab_state.h"
 #include "slab_track.h"
 
@@ -68,22 +64,6 @@ const struct view_record kcache_map_record = {
 	.column_count = MAP_COLUMNS,
 	.indent = 4,
 	.text = "{addr}  {states}",
-};
-
-enum { NEXT_CPU, NEXT_POSITION, NEXT_ADDR, NEXT_FROM, NEXT_SLAB, NEXT_CERTAIN, NEXT_COLUMNS };
-static const struct view_column next_columns[NEXT_COLUMNS] = {
-	[NEXT_CPU] = { .name = "cpu", .type = VIEW_U64, .width = 4 },
-	[NEXT_POSITION] = { .name = "position", .title = "NEXT", .type = VIEW_U64, .width = 5 },
-	[NEXT_ADDR] = { .name = "addr", .type = VIEW_HEX, .width = 18 },
-	[NEXT_FROM] = { .name = "from", .type = VIEW_ENUM, .names = slab_object_state_names, .width = 12 },
-	[NEXT_SLAB] = { .name = "slab", .type = VIEW_HEX, .width = 18, .is_optional = true },
-	[NEXT_CERTAIN] = { .name = "is_certain", .title = "CERTAIN", .type = VIEW_BOOL, .width = 7 },
-};
-const struct view_record kcache_next_record = {
-	.type = "next",
-	.columns = next_columns,
-	.column_count = NEXT_COLUMNS,
-	.starts_section = true,
 };
 
 enum { BYTES_ADDR, BYTES_HEX, BYTES_TEXT, BYTES_COLUMNS };
@@ -405,39 +385,5 @@ int kcache_show_slab(struct inspection *inspection, struct slab_heap *heap, uint
 	if (damage != SLAB_INTACT)
 		inspect_found(inspection);
 	say_gaps(&listing);
-	return status;
-}
-
-int kcache_show_next(struct inspection *inspection, struct slab_heap *heap, uint32_t cache,
-		     const struct kcache_scope *scope, size_t count, struct error *err)
-{
-	size_t cpus = heap->kernel->cpu_count;
-	int status = 0;
-
-	if (scope->cpu != KCACHE_ALL && scope->cpu >= cpus)
-		return error_set(err, -ENOENT, "no CPU %lu: there are %zu", (long)scope->cpu, cpus);
-	for (size_t cpu = 0; cpu < cpus && !status; cpu++) {
-		CLEANUP(free) struct slab_next *next = NULL;
-		size_t found = 0;
-
-		if (scope->cpu != KCACHE_ALL && scope->cpu != cpu)
-			continue;
-		status = slab_next_objects(heap, cache, cpu, count, &next, &found, err);
-		for (size_t i = 0; i < found && !status; i++)
-			status = view_row(
-				inspection->view, &kcache_next_record,
-				(struct view_value[NEXT_COLUMNS]){
-					[NEXT_CPU] = view_u64(cpu),
-					[NEXT_POSITION] = view_u64(i),
-					[NEXT_ADDR] = view_u64(next[i].address),
-					[NEXT_FROM] = view_u64(next[i].from),
-					[NEXT_SLAB] = next[i].slab ? view_u64(next[i].slab) : view_absent(),
-					[NEXT_CERTAIN] = view_bool(next[i].is_certain),
-				});
-		if (!status && found < count)
-			inspect_notice(inspection,
-				       "cpu %zu: %zu known; what comes then is in slabs yet to be made", cpu,
-				       found);
-	}
 	return status;
 }

@@ -39,10 +39,13 @@ int kcache_show_objects(struct inspection *inspection, struct slab_heap *heap, u
  * given. */
 int kcache_show_slab(struct inspection *inspection, struct slab_heap *heap, uint32_t cache, uint64_t address,
 		     const struct kcache_object_options *options, struct error *err);
+extern const struct view_record kcache_object_record, kcache_object_line_record, kcache_map_record,
+	kcache_bytes_record, kcache_track_record;
+
+/* kcache_next.c: what CPUs hand out next. Damage on the way is a finding: inspect_found(). */
 int kcache_show_next(struct inspection *inspection, struct slab_heap *heap, uint32_t cache,
 		     const struct kcache_scope *scope, size_t count, struct error *err);
-extern const struct view_record kcache_object_record, kcache_object_line_record, kcache_map_record,
-	kcache_next_record, kcache_bytes_record, kcache_track_record;
+extern const struct view_record kcache_next_record;
 
 /* kcache_check.c: @cache SLAB_NO_CACHE: all. Exit code by inspect_found(). */
 int kcache_show_check(struct inspection *inspection, struct slab_heap *heap, uint32_t cache, struct error *err);

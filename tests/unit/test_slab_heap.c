@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "slab_image.h"
-#include "slab_next.h"
 #include "slab_pages.h"
 #include "slab_state.h"
 #include "slab_totals.h"
@@ -354,64 +353,6 @@ static void holes_of_the_array_of_pages_are_skipped(void **state)
 	image_destroy(image);
 }
 
-static void assert_next(size_t at, const struct slab_next *next, size_t count_got, uint64_t address,
-			enum slab_object_state from)
-{
-	assert_true(at < count_got);
-	assert_int_equal(next[at].address, address);
-	assert_int_equal(next[at].from, from);
-}
-
-static void the_next_objects_come_in_the_order_of_the_paths(void **state)
-{
-	struct slab_next *next;
-	size_t got;
-
-	(void)state;
-	build_with_cpu_slabs(SHAPE_SLAB, SLAB_ENCODING_XOR_SWAP);
-	open_heap();
-	assert_int_equal(slab_next_objects(image->heap, 0, 0, 5, &next, &got, NULL), 0);
-	assert_int_equal(got, 5);
-	assert_next(0, next, got, AT_PFN(67) + 512 * 2, SLAB_OBJECT_CPU_FREELIST);
-	assert_next(1, next, got, AT_PFN(67) + 512 * 5, SLAB_OBJECT_CPU_FREELIST);
-	assert_next(2, next, got, AT_PFN(67) + 512 * 7, SLAB_OBJECT_FREE);
-	assert_next(3, next, got, AT_PFN(65) + 512 * 3, SLAB_OBJECT_FREE);
-	assert_true(next[2].is_certain);
-	assert_false(next[3].is_certain);
-	free(next);
-	assert_int_equal(slab_next_objects(image->heap, 0, 1, 2, &next, &got, NULL), 0);
-	assert_next(1, next, got, AT_PFN(70), SLAB_OBJECT_CPU_PARTIAL);
-	free(next);
-	assert_int_equal(slab_next_objects(image->heap, 0, CPUS, 1, &next, &got, NULL), -ENOENT);
-	image_destroy(image);
-}
-
-static void sheaves_are_emptied_from_their_end(void **state)
-{
-	static const struct {
-		uint64_t pfn, index;
-		enum slab_object_state from;
-	} wanted[] = {
-		{ 65, 7, SLAB_OBJECT_SHEAF_MAIN }, { 64, 2, SLAB_OBJECT_SHEAF_MAIN },
-		{ 64, 0, SLAB_OBJECT_SHEAF_MAIN }, { 64, 4, SLAB_OBJECT_SHEAF_SPARE },
-		{ 64, 6, SLAB_OBJECT_BARN },	   { 64, 5, SLAB_OBJECT_BARN },
-		{ 64, 3, SLAB_OBJECT_BARN },	   { 64, 1, SLAB_OBJECT_BARN },
-		{ 65, 1, SLAB_OBJECT_FREE },	   { 65, 3, SLAB_OBJECT_FREE },
-	};
-	struct slab_next *next;
-	size_t got;
-
-	(void)state;
-	build_with_sheaves();
-	open_heap();
-	assert_int_equal(slab_next_objects(image->heap, 0, 0, 100, &next, &got, NULL), 0);
-	assert_int_equal(got, 3 + 1 + 4 + 2);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		assert_next(i, next, got, AT_PFN(wanted[i].pfn) + 512 * wanted[i].index, wanted[i].from);
-	free(next);
-	image_destroy(image);
-}
-
 static void caches_are_found_by_name_and_by_address(void **state)
 {
 	(void)state;
@@ -466,8 +407,6 @@ int main(void)
 		cmocka_unit_test(the_pass_finds_each_slab_once_and_places_it),
 		cmocka_unit_test(the_kfence_pool_is_found_by_its_metadata),
 		cmocka_unit_test(holes_of_the_array_of_pages_are_skipped),
-		cmocka_unit_test(the_next_objects_come_in_the_order_of_the_paths),
-		cmocka_unit_test(sheaves_are_emptied_from_their_end),
 		cmocka_unit_test(caches_are_found_by_name_and_by_address),
 		cmocka_unit_test(round_trips_depend_on_the_longest_list_only),
 	};

@@ -73,4 +73,65 @@ def most_ways_had_a_victim():
     assert len(shown) >= 12, shown
 
 
+FORGED = 0xffff888000abc000
+
+
+def forecast(cache, statuses=(0,)):
+    """{CPU: what --next says it hands out, as [(address, from, is_certain, damage)]}"""
+    rows = {}
+    for item in records("kcache", cache, "--next", 5000, statuses=statuses):
+        rows.setdefault(item["cpu"], []).append(
+            (int(item["addr"], 16), item["from"], item["is_certain"], item.get("damage")))
+    return rows
+
+
+def forge(place, is_certain, least=2):
+    """Overwrite the pointer of the first of `least` objects in a row that some CPU's forecast has from that place.
+
+    Returns what was said before and what is said then, of that CPU, and the object's number in it.
+    """
+    with guest.gdb() as gdb:
+        for cache in victims():
+            heap = damage.Heap(gdb.read, gdb.write, records, cache)
+            before = forecast(cache)
+            for cpu, rows in before.items():
+                places = [row[1:3] == (place, is_certain) for row in rows]
+                at = places.index(True) if True in places else len(rows)
+                if places[at:at + least] != [True] * least:
+                    continue
+                try:
+                    heap.link(rows[at][0], FORGED)
+                    after = forecast(cache, (0, 1))[cpu]
+                finally:
+                    heap.restore()
+                assert forecast(cache) == before, "what was restored is said to be different"
+                return rows, after, at
+    raise Skip(f"no CPU has {least} objects from {place}")
+
+
+@case
+def next_behind_cpu_pointer():
+    """behind an overwritten pointer in a CPU's freelist --next has what it says, and nothing that is certain"""
+    before, after, at = forge("cpu_freelist", True)
+    assert after[:at + 1] == before[:at + 1], (before, after)
+    assert after[at + 1] == (FORGED, "cpu_freelist", False, "freelist-outside"), after
+    assert all(row[2:] == (False, "freelist-outside") for row in after[at + 1:]), after
+
+
+@case
+def next_behind_node_pointer():
+    """behind an overwritten pointer in a node's slab --next has what it says, and names the damage"""
+    before, after, _ = forge("free", False)
+    said = next(row for row in after if row[0] == FORGED)
+    assert said == (FORGED, "free", False, "freelist-outside"), after
+    assert [row for row in after if row[2]] == [row for row in before if row[2]], (before, after)
+
+
+@case
+def next_in_a_sheaf():
+    """what is written into an object in a sheaf changes nothing that --next says: there is no pointer in it"""
+    before, after, at = forge("sheaf_main", True)
+    assert after == before, (at, before, after)
+
+
 main(is_first_vital=True)
