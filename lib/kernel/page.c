@@ -84,9 +84,7 @@ int page_layout_load(struct kernel *kernel, struct page_layout *ret_layout, stru
 		{ "page", "compound_head|compound_info", offsetof(struct page_layout, compound), true },
 	};
 	struct page_layout layout = { .head_bit = -1 };
-	struct kernel_member member;
 	int64_t value;
-	uint32_t id;
 	int status = fields_load(kernel->types, specs, sizeof(specs) / sizeof(*specs), &layout, err);
 
 	if (status)
@@ -96,9 +94,6 @@ int page_layout_load(struct kernel *kernel, struct page_layout *ret_layout, stru
 		return error_set(err, -EBADMSG, "struct page of %zu bytes", layout.size);
 	if (!kernel_enumerator(kernel->types, "PG_head", &value) && value >= 0 && value < 64)
 		layout.head_bit = value;
-	if (!kernel_type_find(kernel->types, "zone", &id))
-		layout.has_compound_mask =
-			!kernel_member_find(kernel->types, id, "vmemmap_tails", &member, NULL);
 	load_flags(kernel->types, &layout);
 	load_buddy_test(kernel, &layout);
 	*ret_layout = layout;
@@ -117,15 +112,11 @@ char *page_flag_names(const struct page_layout *layout, uint64_t flags, char *to
 	return to;
 }
 
-/* compound_head: pointer + 1. compound_info: a mask, where bits above those of the array's alignment are set.
- */
-static uint64_t head_of(const struct page_layout *layout, uint64_t address, uint64_t compound)
+uint64_t page_head(uint64_t page, uint64_t compound)
 {
 	if (!(compound & 1))
-		return address;
-	if (layout->has_compound_mask && !(layout->size & (layout->size - 1)))
-		return address & (compound & ~UINT64_C(1));
-	return compound - 1;
+		return page;
+	return compound >> 32 == UINT32_MAX ? page & compound : compound - 1;
 }
 
 static bool is_buddy(const struct page_layout *layout, uint32_t page_type)
@@ -194,7 +185,7 @@ void page_decode(struct kernel *kernel, const struct page_layout *layout, uint64
 	page.private = field_get(&layout->private, bytes, layout->size);
 	page.refcount = (int32_t)field_get(&layout->refcount, bytes, layout->size);
 	page.mapcount = (int32_t)field_get(&layout->mapcount, bytes, layout->size) + 1;
-	page.head = head_of(layout, address, field_get(&layout->compound, bytes, layout->size));
+	page.head = page_head(address, field_get(&layout->compound, bytes, layout->size));
 	page.kind = kind_of(kernel, layout, page_type, &page);
 	if (page.kind == PAGE_FREE && page.private < 64)
 		page.order = page.private;

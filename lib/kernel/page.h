@@ -24,7 +24,6 @@ struct page_layout {
 	size_t name_count;
 	int head_bit, buddy_type; /* −1: not known; buddy_type: top byte of page_type (6.12) */
 	uint64_t buddy_value;     /* else: the value of page_type in a free block */
-	bool has_compound_mask;   /* compound_info: since 7.1 a mask where the array allows it */
 };
 
 enum page_kind {
@@ -58,6 +57,12 @@ int page_read(struct kernel *kernel, const struct page_layout *layout, uint64_t 
 /* @bytes: layout->size bytes at @address. */
 void page_decode(struct kernel *kernel, const struct page_layout *layout, uint64_t address, const void *bytes,
 		 struct page *ret_page);
+/*
+ * The head of the compound page that @page, whose compound_head or compound_info is @compound, belongs to; @page itself
+ * if to none. Tails hold its address + 1, or since 7.1 a mask to be ANDed with their own (struct pages of one compound
+ * page are then aligned to its size): a mask's upper half is all ones, where no struct page lies.
+ */
+uint64_t page_head(uint64_t page, uint64_t compound);
 /* "head|lru|swapbacked". Returns @to. */
 char *page_flag_names(const struct page_layout *layout, uint64_t flags, char *to, size_t size);
 

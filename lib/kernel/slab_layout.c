@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernel.h"
+#include "page.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define AT(member) offsetof(struct slab_layout, member)
@@ -324,11 +325,7 @@ int slab_layout_load(struct kernel *kernel, struct slab_layout *ret_layout, stru
 
 uint64_t slab_layout_head(const struct slab_layout *layout, uint64_t page, const void *bytes)
 {
-	uint64_t compound = field_get(&layout->page.compound, bytes, layout->page.size);
-
-	if (!(compound & 1))
-		return page;
-	return compound >> 32 == UINT32_MAX ? page & compound : compound - 1;
+	return page_head(page, field_get(&layout->page.compound, bytes, layout->page.size));
 }
 
 bool slab_layout_is_slab(const struct slab_layout *layout, const void *page)

@@ -82,11 +82,7 @@ struct slab_layout {
  */
 int slab_layout_load(struct kernel *kernel, struct slab_layout *ret_layout, struct error *err);
 
-/*
- * The head page of the compound page that @page, of which @bytes are a copy, belongs to; @page itself if to none.
- * Tails hold its address + 1, or since 7.1 a mask to be ANDed with their own (struct pages of one compound page
- * are then aligned to its size): a mask's upper half is all ones, where no struct page lies.
- */
+/* page_head() (page.h) of @page, of whose struct page @bytes are a copy. */
 uint64_t slab_layout_head(const struct slab_layout *layout, uint64_t page, const void *bytes);
 /* True when @page, the bytes of a struct page, is the first page of a slab. */
 bool slab_layout_is_slab(const struct slab_layout *layout, const void *page);

@@ -46,8 +46,7 @@ enum {
 	Z_NAME = 64,
 	Z_AREAS = 72,
 	Z_STAT = Z_AREAS + ORDERS * A_BYTES,
-	Z_TAILS = Z_STAT + 3 * 8,
-	Z_BYTES = Z_TAILS + 8,
+	Z_BYTES = Z_STAT + 3 * 8,
 	D_NR_ZONES = 2 * Z_BYTES, /* struct pglist_data */
 	D_NODE = D_NR_ZONES + 4,
 	BUDDY_PAGE_TYPE = 0xf0,
@@ -131,8 +130,6 @@ static inline void zone_zone_types(struct btf *btf, int u32, int u64, enum page_
 	zone_field(btf, "name", u64, Z_NAME);
 	zone_field(btf, "free_area", areas, Z_AREAS);
 	zone_field(btf, "vm_stat", three, Z_STAT);
-	if (era == ERA_MASKS)
-		zone_field(btf, "vmemmap_tails", u64, Z_TAILS);
 	zones = btf__add_array(btf, u32, zones, 2);
 	btf__add_struct(btf, "pglist_data", D_NODE + 4);
 	zone_field(btf, "node_zones", zones, 0);
