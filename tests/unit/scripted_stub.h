@@ -17,6 +17,7 @@
 
 #define STUB_STOPS 16
 #define STUB_LOG 65536
+#define WAITS { .text = "" } /* a stop: for 0x03 */
 
 static const char target_xml[] =
 	"<target><xi:include href=\"core.xml\"/></target>";
@@ -29,7 +30,7 @@ static const char core_xml[] =
 struct scripted_stub {
 	int fd;
 	bool is_qemu, uses_acks, is_non_stop, has_no_p, refuses_traps;
-	/* What happens when it runs, in turn; "" waits for 0x03. Each with the rip that its CPU has then. */
+	/* What happens when it runs, in turn; WAITS for 0x03. Each with the rip that its CPU has then. */
 	struct {
 		char text[64];
 		uint64_t rip;

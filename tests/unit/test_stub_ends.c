@@ -63,7 +63,7 @@ static void killing_takes_our_traps_away_first(void **state)
 static void a_gdb_that_dies_while_it_waits_sets_the_target_free(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
-		.is_qemu = true, .uses_acks = true, .stops = { { "" } }, .stop_count = 1 });
+		.is_qemu = true, .uses_acks = true, .stops = { WAITS }, .stop_count = 1 });
 
 	(void)state;
 	control(stand, set_watch);
@@ -104,7 +104,7 @@ static void a_target_that_dies_in_a_trap_is_an_error_and_gdbs_end(void **state)
 static void control_words_while_it_runs_go_unnoticed(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
-		.is_qemu = true, .uses_acks = true, .stops = { { "" }, { "" }, { "" } }, .stop_count = 3 });
+		.is_qemu = true, .uses_acks = true, .stops = { WAITS, WAITS, WAITS }, .stop_count = 3 });
 
 	(void)state;
 	gdb_send(stand, "vCont;c");
@@ -135,7 +135,7 @@ static void leaving_hands_the_target_over_as_it_was(void **state)
 static void leaving_while_it_runs_lets_it_run(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
-		.is_qemu = true, .uses_acks = true, .stops = { { "" }, { "" } }, .stop_count = 2 });
+		.is_qemu = true, .uses_acks = true, .stops = { WAITS, WAITS }, .stop_count = 2 });
 
 	(void)state;
 	control(stand, set_watch);

@@ -7,7 +7,7 @@
 static void our_stops_are_handled_and_gdb_hears_nothing(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
-		.is_qemu = true, .uses_acks = true, .stops = { { MET, 1, 0 }, { MET, 2, 0 }, { "" } }, .stop_count = 3 });
+		.is_qemu = true, .uses_acks = true, .stops = { { MET, 1, 0 }, { MET, 2, 0 }, WAITS }, .stop_count = 3 });
 
 	(void)state;
 	control(stand, set_watch);
@@ -108,7 +108,7 @@ static void gdb_is_told_of_its_own_watchpoint_where_the_stub_names_ours(void **s
 static void watchpoints_that_nobody_set_are_not_gdbs(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
-		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;watch:00005580deadbeef;", 1, 0 }, { "" } },
+		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;watch:00005580deadbeef;", 1, 0 }, WAITS },
 		.stop_count = 2 });
 
 	(void)state;
@@ -124,7 +124,7 @@ static void watchpoints_that_nobody_set_are_not_gdbs(void **state)
 static void a_stop_for_nothing_while_watching_is_not_gdbs(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
-		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;", 0x5000, 0 }, { "" } },
+		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;", 0x5000, 0 }, WAITS },
 		.stop_count = 2 });
 
 	(void)state;
@@ -157,7 +157,7 @@ static void gdbs_own_stops_pass(void **state)
 static void our_breakpoint_is_stepped_past(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
-		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;", 0x4000, 0 }, { "" } }, .stop_count = 2 });
+		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;", 0x4000, 0 }, WAITS }, .stop_count = 2 });
 
 	(void)state;
 	control(stand, set_break);
@@ -182,7 +182,7 @@ static void jump(struct stand *stand, struct stub_target *target)
 static void a_handler_that_moves_the_cpu_is_not_helped(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
-		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;", 0x4000, 0 }, { "" } }, .stop_count = 2 });
+		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;", 0x4000, 0 }, WAITS }, .stop_count = 2 });
 
 	(void)state;
 	stand->during_trap = jump;
@@ -214,7 +214,7 @@ static void a_breakpoint_of_both_is_met_once(void **state)
 static void gdb_goes_on_from_a_stop_at_ours_without_meeting_it_again(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
-		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;", 0x4000, 0 }, { "" } }, .stop_count = 2 });
+		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;", 0x4000, 0 }, WAITS }, .stop_count = 2 });
 
 	(void)state;
 	control(stand, set_break);
@@ -258,7 +258,7 @@ static void a_step_that_meets_our_watchpoint_is_done(void **state)
 static void what_a_step_of_ours_meets_is_handled_after_it(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
-		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.01;", 0x4000, 0 }, { "" } }, .stop_count = 2,
+		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.01;", 0x4000, 0 }, WAITS }, .stop_count = 2,
 		.step_stop = MET });
 
 	(void)state;
@@ -275,7 +275,7 @@ static void what_a_step_of_ours_meets_is_handled_after_it(void **state)
 static void other_stubs_step_with_the_breakpoint_taken_away(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
-		.uses_acks = true, .stops = { { "T05thread:p01.02;", 0x4000, 0 }, { "" } }, .stop_count = 2 });
+		.uses_acks = true, .stops = { { "T05thread:p01.02;", 0x4000, 0 }, WAITS }, .stop_count = 2 });
 
 	(void)state;
 	control(stand, set_break);
@@ -299,7 +299,7 @@ static void ctrl_c_while_a_trap_is_handled_stops_the_target(void **state)
 {
 	/* The target stands still when it comes: it runs on into the next stop, or the interrupt. */
 	struct stand *stand = stand_open((struct scripted_stub){
-		.is_qemu = true, .uses_acks = true, .stops = { { MET, 1, 0 }, { "" } }, .stop_count = 2 });
+		.is_qemu = true, .uses_acks = true, .stops = { { MET, 1, 0 }, WAITS }, .stop_count = 2 });
 
 	(void)state;
 	control(stand, set_watch);
@@ -311,7 +311,7 @@ static void ctrl_c_while_a_trap_is_handled_stops_the_target(void **state)
 
 static void ctrl_c_that_meets_a_trap_is_told_as_an_interrupt(void **state)
 {
-	struct scripted_stub stub = { .is_qemu = true, .uses_acks = true, .stops = { { "" }, { "" } }, .stop_count = 2 };
+	struct scripted_stub stub = { .is_qemu = true, .uses_acks = true, .stops = { WAITS, WAITS }, .stop_count = 2 };
 
 	(void)state;
 	for (int is_qemu = 0; is_qemu < 2; is_qemu++) {
