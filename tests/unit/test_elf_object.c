@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
  * Functions and layout of ELF files that the machine's compiler makes, held against nm, readelf and the bytes
- * themselves. Which file is behind a mapping: test_elf_mapping.c. Damaged files: test_elf_damage.c.
+ * themselves. Which file is behind a mapping: test_elf_mapping.c. Damaged files: test_elf_damage.c; files of
+ * debug information: test_debug_file.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,74 +16,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "debug_file.h"
-#include "elf_fixture.h"
-#include "elf_object.h"
-#include "elf_symbols.h"
-#include "error.h"
-
-static const char program[] =
-	"#include <stdio.h>\n"
-	"__attribute__((noinline)) static int hidden(int x) { __asm__(\"\"); return x * 3; }\n"
-	"__attribute__((noinline)) int shown(int x) { __asm__(\"\"); return hidden(x) + 1; }\n"
-	"int __libc_shown(int x) __attribute__((alias(\"shown\")));\n"
-	"int __strong(int x) { return x - 1; }\n"
-	"int weakling(int x) __attribute__((weak, alias(\"__strong\")));\n"
-	"static int fast(int x) { return x; }\n"
-	"static int (*choose(void))(int) { return fast; }\n"
-	"int chosen(int x) __attribute__((ifunc(\"choose\")));\n"
-	"int main(void) { return printf(\"%d\\n\", shown(2) + weakling(1) + chosen(1)) < 0; }\n";
-
-static struct elf_object *open_object(const char *name)
-{
-	struct elf_object *object;
-	struct error err = {0};
-
-	if (elf_object_open_path(fixture_path(name), &object, &err))
-		fail_msg("%s", err.text);
-	return object;
-}
-
-static int build_all(void **state)
-{
-	if (fixture_setup(state))
-		return -1;
-	write_file("p.c", program);
-	run("gcc -O1 -fPIE -pie p.c -o pie && gcc -O1 -no-pie p.c -o fixed && gcc -O1 -fPIC -shared p.c -o "
-	    "lib.so &&"
-	    "gcc -O1 -static p.c -o static && gcc -O1 -static-pie p.c -o static-pie && strip pie -o "
-	    "stripped");
-	return 0;
-}
-
-/* nm's line for a function: "0000000000001139 T name". Returns the address, or 0. */
-static uint64_t nm_address(const char *file, const char *name)
-{
-	char *text = output_of("nm %s", file), *line, *rest = NULL;
-	uint64_t found = 0;
-
-	for (line = strtok_r(text, "\n", &rest); line && !found; line = strtok_r(NULL, "\n", &rest)) {
-		char symbol[256], type;
-		uint64_t address;
-
-		if (sscanf(line, "%" SCNx64 " %c %255s", &address, &type, symbol) == 3 &&
-		    !strcmp(symbol, name))
-			found = address;
-	}
-	free(text);
-	return found;
-}
-
-static void assert_function_at(struct elf_object *object, const char *name, uint64_t vaddr)
-{
-	struct elf_function function;
-	struct error err = {0};
-
-	if (elf_object_find_function(object, name, &function, &err))
-		fail_msg("%s", err.text);
-	assert_string_equal(function.name, name);
-	assert_int_equal(function.vaddr, vaddr);
-}
+#include "elf_programs.h"
 
 static void finds_functions_where_nm_does(void **state)
 {
@@ -184,8 +118,6 @@ static void does_not_find_functions_that_are_only_called(void **state)
 	elf_object_unref(object);
 }
 
-static void assert_names(const char *file, uint64_t vaddr, const char *expected);
-
 static int assert_no_version(const struct elf_function *function, void *context)
 {
 	(void)context;
@@ -214,23 +146,6 @@ static void finds_the_default_version_of_a_function(void **state)
 	assert_int_equal(elf_object_each_function(object, assert_no_version, NULL, NULL), 0);
 	elf_object_unref(object);
 	assert_names("v-full.so", nm_address("v-full.so", "new_f"), "f");
-}
-
-static void assert_names(const char *file, uint64_t vaddr, const char *expected)
-{
-	struct elf_object *object = open_object(file);
-	const struct elf_symbol *symbol;
-	struct elf_symbols *symbols;
-
-	assert_int_equal(elf_object_symbols(object, &symbols, NULL), 0);
-	symbol = elf_symbols_at(symbols, vaddr);
-	if (!expected && symbol)
-		fail_msg("%#" PRIx64 " is %s", vaddr, elf_symbol_name(symbols, symbol));
-	if (expected) {
-		assert_non_null(symbol);
-		assert_string_equal(elf_symbol_name(symbols, symbol), expected);
-	}
-	elf_object_unref(object);
 }
 
 static void prefers_plain_names_among_aliases(void **state)
@@ -280,82 +195,6 @@ static void covers_what_symbols_cover_and_no_more(void **state)
 	assert_names("s", nm_address("s", "_start"), "_start");
 	assert_names("s", 0, NULL);
 	assert_names("s", UINT64_MAX, NULL);
-}
-
-static void finds_local_functions_in_minidebuginfo(void **state)
-{
-	struct elf_object *object;
-
-	(void)state;
-	run("objcopy -S --keep-symbol=hidden pie mini && objcopy --only-keep-debug mini mini.debug; rm -f "
-	    "mini.debug.xz;"
-	    "xz mini.debug && objcopy --add-section .gnu_debugdata=mini.debug.xz stripped minidebug");
-	object = open_object("minidebug");
-	assert_function_at(object, "hidden", nm_address("pie", "hidden"));
-	elf_object_unref(object);
-	assert_names("minidebug", nm_address("pie", "hidden") + 1, "hidden");
-	assert_names("stripped", nm_address("pie", "hidden") + 1, NULL);
-}
-
-/* Open the stripped program with a debug directory, and say whether its local function is found. */
-static bool finds_hidden(const char *file, const char *debug_directory)
-{
-	struct debug_search search = {.directory = fixture_path(debug_directory)};
-	struct elf_object *object = open_object(file);
-	struct elf_function function;
-	int r;
-
-	elf_object_set_debug_search(object, &search);
-	r = elf_object_find_function(object, "hidden", &function, NULL);
-	if (!r)
-		assert_int_equal(function.vaddr, nm_address("pie", "hidden"));
-	elf_object_unref(object);
-	return r == 0;
-}
-
-static void finds_the_debug_file_by_build_id(void **state)
-{
-	(void)state;
-	run("objcopy --only-keep-debug pie pie.debug;"
-	    "id=$(readelf -n pie | sed -n 's/.*Build ID: //p'); dir=debug/.build-id/$(echo $id | cut -c-2); "
-	    "mkdir -p $dir;"
-	    "cp pie.debug $dir/$(echo $id | cut -c3-).debug");
-	assert_true(finds_hidden("stripped", "debug"));
-	assert_false(finds_hidden("stripped", "no-such-directory"));
-}
-
-static void refuses_a_debug_file_with_another_build_id(void **state)
-{
-	(void)state;
-	run("id=$(readelf -n pie | sed -n 's/.*Build ID: //p'); dir=wrong/.build-id/$(echo $id | cut -c-2); "
-	    "mkdir -p $dir;"
-	    "gcc -O1 -Wl,--build-id=0x1234567890 -fPIE -pie p.c -o other;"
-	    "objcopy --only-keep-debug other $dir/$(echo $id | cut -c3-).debug");
-	assert_false(finds_hidden("stripped", "wrong"));
-}
-
-static void finds_the_debug_file_by_its_link(void **state)
-{
-	(void)state;
-	run("gcc -O1 -Wl,--build-id=none -fPIE -pie p.c -o plain && objcopy --only-keep-debug plain "
-	    "plain.debug &&"
-	    "strip plain && objcopy --add-gnu-debuglink=plain.debug plain linked");
-	assert_true(finds_hidden("linked", "nothing"));
-	run("mkdir -p .debug && mv plain.debug .debug/");
-	assert_true(finds_hidden("linked", "nothing"));
-	run("mkdir -p links%1$s && mv .debug/plain.debug links%1$s/", fixture_directory);
-	assert_true(finds_hidden("linked", "links"));
-	assert_false(finds_hidden("linked", "nothing"));
-}
-
-static void refuses_a_linked_debug_file_with_another_crc(void **state)
-{
-	(void)state;
-	run("gcc -O1 -Wl,--build-id=none -fPIE -pie p.c -o crc && objcopy --only-keep-debug crc crc.debug &&"
-	    "strip crc && objcopy --add-gnu-debuglink=crc.debug crc crc-linked");
-	assert_true(finds_hidden("crc-linked", "nothing"));
-	run("printf x >>crc.debug");
-	assert_false(finds_hidden("crc-linked", "nothing"));
 }
 
 static void tells_programs_from_libraries(void **state)
@@ -525,11 +364,6 @@ int main(void)
 		cmocka_unit_test(finds_the_default_version_of_a_function),
 		cmocka_unit_test(prefers_plain_names_among_aliases),
 		cmocka_unit_test(covers_what_symbols_cover_and_no_more),
-		cmocka_unit_test(finds_local_functions_in_minidebuginfo),
-		cmocka_unit_test(finds_the_debug_file_by_build_id),
-		cmocka_unit_test(refuses_a_debug_file_with_another_build_id),
-		cmocka_unit_test(finds_the_debug_file_by_its_link),
-		cmocka_unit_test(refuses_a_linked_debug_file_with_another_crc),
 		cmocka_unit_test(tells_programs_from_libraries),
 		cmocka_unit_test(states_interpreter_and_build_id_as_readelf_does),
 		cmocka_unit_test(turns_addresses_into_offsets_where_the_bytes_are),
