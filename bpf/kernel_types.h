@@ -18,6 +18,12 @@ typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
 
+#ifndef bool
+#define bool _Bool
+#define true 1
+#define false 0
+#endif
+
 #define SIGSTOP 19 /* include/uapi/asm-generic/signal.h */
 
 /* arch/x86/include/asm/ptrace.h. The layout is fixed: uprobe programs get it as context, without relocation. */
@@ -27,9 +33,65 @@ struct pt_regs {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct ns_common { /* include/linux/ns_common.h */
+	unsigned int inum;
+};
+
+struct pid_namespace { /* include/linux/pid_namespace.h */
+	struct ns_common ns;
+};
+
+struct upid { /* include/linux/pid.h */
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid { /* include/linux/pid.h; of the namespaces that see the task, from the machine's first down to its own */
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct { /* include/linux/sched/signal.h */
+	atomic_t live; /* threads */
+};
+
+struct kernfs_node { /* include/linux/kernfs.h; before 67c0496e87d1, 5.5, the id was a union */
+	u64 id;
+};
+
+struct cgroup { /* include/linux/cgroup-defs.h */
+	struct kernfs_node *kn;
+	int level;
+};
+
+struct cgroup___with_ids { /* up to 6.0 */
+	u64 ancestor_ids[1];
+};
+
+struct cgroup___with_pointers { /* since 7f203bc89eb6 ("cgroup: Replace cgroup->ancestor_ids[] with ->ancestors[]"), 6.1 */
+	struct cgroup *ancestors[1];
+};
+
+struct cgroup_subsys_state { /* include/linux/cgroup-defs.h */
+	struct cgroup *cgroup;
+};
+
+struct css_set { /* include/linux/cgroup-defs.h */
+	struct cgroup_subsys_state *subsys[1];
+	struct cgroup *dfl_cgrp;
+};
+
 struct task_struct { /* include/linux/sched.h */
 	int pid;
 	int tgid;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	struct signal_struct *signal;
+	struct css_set *cgroups;
 };
 
 #pragma clang attribute pop

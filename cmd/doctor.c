@@ -9,6 +9,7 @@
 #include "command.h"
 #include "inspect.h"
 #include "kernel_caps.h"
+#include "kernel_targets.h"
 #include "ladder.h"
 #include "run.h"
 #include "uprobe.h"
@@ -242,7 +243,7 @@ static void collect_losses(const struct ladder *ladder, size_t rung, char *text,
 
 /* A row for each rung. *ret_is_runnable: one of them stands. */
 static int show_ladder(struct view *view, const char *command, const struct ladder *ladder,
-		       struct kernel_caps *caps, bool *ret_is_runnable)
+		       struct kernel_caps *caps, struct kernel_targets *targets, bool *ret_is_runnable)
 {
 	bool is_runnable = false;
 
@@ -250,7 +251,7 @@ static int show_ladder(struct view *view, const char *command, const struct ladd
 		const struct ladder one = { &ladder->rungs[i], 1 };
 		char losses[256], why[256];
 		size_t index;
-		bool stands = !ladder_choose(&one, caps, NULL, &index, why, sizeof(why));
+		bool stands = !ladder_choose(&one, caps, targets, NULL, &index, why, sizeof(why));
 		int status;
 
 		collect_losses(ladder, i, losses, sizeof(losses));
@@ -274,8 +275,8 @@ static int show_ladder(struct view *view, const char *command, const struct ladd
 	return 0;
 }
 
-static int show_commands(struct view *view, struct kernel_caps *caps, uint64_t *ret_count,
-			 uint64_t *ret_runnable)
+static int show_commands(struct view *view, struct kernel_caps *caps, struct kernel_targets *targets,
+			 uint64_t *ret_count, uint64_t *ret_runnable)
 {
 	uint64_t count = 0, runnable = 0;
 
@@ -285,7 +286,7 @@ static int show_commands(struct view *view, struct kernel_caps *caps, uint64_t *
 
 		if (!commands[i]->tracer)
 			continue;
-		status = show_ladder(view, commands[i]->name, &commands[i]->tracer->ladder, caps,
+		status = show_ladder(view, commands[i]->name, &commands[i]->tracer->ladder, caps, targets,
 				     &is_runnable);
 		if (status)
 			return status;
@@ -300,6 +301,7 @@ static int show_commands(struct view *view, struct kernel_caps *caps, uint64_t *
 static int doctor_run(struct invocation *invocation, struct error *err)
 {
 	struct view *view = invocation->view;
+	CLEANUP(kernel_targets) struct kernel_targets *targets = NULL;
 	struct kernel_caps caps;
 	uint64_t count = 0, runnable = 0;
 	bool can_inspect;
@@ -308,6 +310,7 @@ static int doctor_run(struct invocation *invocation, struct error *err)
 	if (invocation->word_count)
 		return error_set(err, -EINVAL, "takes no arguments: '%s'", invocation->words[0]);
 	kernel_caps_init(&caps);
+	kernel_targets_open(&targets, NULL); /* without BTF no command that has targets can run, and it says so */
 	status = show_kernel(view, &caps);
 	kernel_caps_probe(&caps);
 	if (!status)
@@ -317,9 +320,9 @@ static int doctor_run(struct invocation *invocation, struct error *err)
 	if (!status)
 		status = show_uprobe_costs(view, &caps);
 	if (!status)
-		status = show_commands(view, &caps, &count, &runnable);
+		status = show_commands(view, &caps, targets, &count, &runnable);
 	if (!status)
-		status = show_ladder(view, "inspect", &inspect_live_ladder, &caps, &can_inspect);
+		status = show_ladder(view, "inspect", &inspect_live_ladder, &caps, NULL, &can_inspect);
 	if (!status) {
 		const struct view_value values[SUMMARY_COLUMNS] = {
 			[SUMMARY_COMMANDS] = view_u64(count),

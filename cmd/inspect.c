@@ -50,8 +50,8 @@ const struct option_spec inspect_options_of_debugger[] = {
 const size_t inspect_option_count = sizeof(inspect_options) / sizeof(inspect_options[0]);
 
 static const struct rung live_rungs[] = {
-	{ "live:bpf", { KERNEL_CAP_BPF_READ_KERNEL, KERNEL_CAP_BPF_RUN }, 2, NULL },
-	{ "live:kcore", { KERNEL_CAP_KCORE }, 1, "memory that is not mapped reads as zeros" },
+	{ "live:bpf", { KERNEL_CAP_BPF_READ_KERNEL, KERNEL_CAP_BPF_RUN }, 2, NULL, NULL },
+	{ "live:kcore", { KERNEL_CAP_KCORE }, 1, "memory that is not mapped reads as zeros", NULL },
 };
 const struct ladder inspect_live_ladder = { live_rungs, sizeof(live_rungs) / sizeof(live_rungs[0]) };
 

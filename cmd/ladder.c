@@ -7,8 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool rung_stands(const struct rung *rung, struct kernel_caps *caps, char *why, size_t size)
+#include "kernel_targets.h"
+
+static bool rung_stands(const struct rung *rung, struct kernel_caps *caps, struct kernel_targets *targets, char *why,
+			size_t size)
 {
+	char missing[160];
+
 	for (size_t i = 0; i < rung->need_count; i++) {
 		const struct kernel_cap *cap = kernel_caps_get(caps, rung->needs[i]);
 
@@ -17,11 +22,23 @@ static bool rung_stands(const struct rung *rung, struct kernel_caps *caps, char 
 		snprintf(why, size, "no %s: %s", cap->name, cap->reason);
 		return false;
 	}
+	if (rung->targets && targets && !kernel_targets_have(targets, rung->targets, missing, sizeof(missing))) {
+		snprintf(why, size, "this kernel has no %s", missing);
+		return false;
+	}
 	return true;
 }
 
-int ladder_choose(const struct ladder *ladder, struct kernel_caps *caps, const char *wanted, size_t *ret_index,
-		  char *why, size_t size)
+bool ladder_has_targets(const struct ladder *ladder)
+{
+	for (size_t i = 0; i < ladder->count; i++)
+		if (ladder->rungs[i].targets)
+			return true;
+	return false;
+}
+
+int ladder_choose(const struct ladder *ladder, struct kernel_caps *caps, struct kernel_targets *targets,
+		  const char *wanted, size_t *ret_index, char *why, size_t size)
 {
 	int status = -ENOENT;
 
@@ -29,7 +46,7 @@ int ladder_choose(const struct ladder *ladder, struct kernel_caps *caps, const c
 		if (wanted && strncmp(ladder->rungs[i].name, wanted, strlen(wanted)))
 			continue;
 		status = -EOPNOTSUPP;
-		if (!rung_stands(&ladder->rungs[i], caps, why, size))
+		if (!rung_stands(&ladder->rungs[i], caps, targets, why, size))
 			continue;
 		*ret_index = i;
 		return 0;

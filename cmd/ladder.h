@@ -3,9 +3,12 @@
 #ifndef DILL_LADDER_H
 #define DILL_LADDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kernel_caps.h"
+
+struct kernel_targets;
 
 #define RUNG_MAX_NEEDS 8
 
@@ -14,6 +17,7 @@ struct rung {
 	enum kernel_cap_id needs[RUNG_MAX_NEEDS];
 	size_t need_count;
 	const char *loses; /* compared with the rung above; NULL: nothing */
+	const char *targets; /* what it attaches to, as kernel_targets_have() takes it; NULL: no need to look */
 };
 
 struct ladder {
@@ -22,12 +26,15 @@ struct ladder {
 };
 
 /*
- * The first rung whose needs this kernel and process meet; with @wanted, of those whose name begins so.
+ * The first rung whose needs this kernel and process meet, and whose targets are among @targets (NULL: not looked at);
+ * with @wanted, of those whose name begins so.
  * -ENOENT: none is
  * called so. -EOPNOTSUPP: none stands; then @why (of @size) says what the last one lacks. *ret_index counts
  * from 0.
  */
-int ladder_choose(const struct ladder *ladder, struct kernel_caps *caps, const char *wanted, size_t *ret_index,
-		  char *why, size_t size);
+int ladder_choose(const struct ladder *ladder, struct kernel_caps *caps, struct kernel_targets *targets,
+		  const char *wanted, size_t *ret_index, char *why, size_t size);
+/* Whether some rung has targets, so that they are worth opening. */
+bool ladder_has_targets(const struct ladder *ladder);
 
 #endif

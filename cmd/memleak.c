@@ -190,10 +190,10 @@ static const struct rung memleak_rungs[] = {
 	{ "uprobe_multi links",
 	  { KERNEL_CAP_BTF, KERNEL_CAP_RAW_TRACEPOINT, KERNEL_CAP_BPF_RINGBUF, KERNEL_CAP_UPROBE_MULTI,
 	    KERNEL_CAP_UPROBE_MULTI_THREADS },
-	  5, NULL },
+	  5, NULL, NULL },
 	{ "perf uprobes",
 	  { KERNEL_CAP_BTF, KERNEL_CAP_RAW_TRACEPOINT, KERNEL_CAP_BPF_RINGBUF, KERNEL_CAP_UPROBE_PERF },
-	  4, "attaching and detaching take longer" },
+	  4, "attaching and detaching take longer", NULL },
 };
 
 static const struct tracer memleak_tracer = {

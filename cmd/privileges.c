@@ -30,7 +30,7 @@ static void keep(cap_t held, cap_t kept, const cap_value_t *values, size_t count
 int privileges_reduce(bool keeps_sys_admin, struct error *err)
 {
 	static const cap_value_t wanted[] = { CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH,
-					      CAP_CHECKPOINT_RESTORE, CAP_KILL, CAP_SYS_ADMIN };
+					      CAP_CHECKPOINT_RESTORE, CAP_KILL, CAP_SYSLOG, CAP_SYS_ADMIN };
 	size_t count = sizeof(wanted) / sizeof(*wanted) - !keeps_sys_admin;
 	CLEANUP(cap) cap_t held = cap_get_proc();
 	CLEANUP(cap) cap_t kept = cap_init();

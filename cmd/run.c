@@ -18,6 +18,7 @@
 
 #include "call.h"
 #include "cleanup.h"
+#include "kernel_targets.h"
 #include "launch.h"
 #include "privileges.h"
 #include "targets.h"
@@ -53,7 +54,7 @@ const struct option_spec trace_options[] = {
 	{ 0, "follow", NULL, OPTION_FLAG, offsetof(struct trace_settings, follows_children), NULL,
 	  "also processes that the traced ones fork; each goes unseen for the moment that attaching to it takes" },
 	{ 'i', "interval", "TIME", OPTION_DURATION, offsetof(struct trace_settings, interval_ns), NULL,
-	  "time between reports; bare numbers are seconds (default 5s; 0: only at the end)" },
+	  "time between reports; bare numbers are seconds (0: only at the end)" },
 	{ 'd', "duration", "TIME", OPTION_DURATION, offsetof(struct trace_settings, duration_ns), NULL,
 	  "stop after this time (default: at Ctrl-C, or when every traced process has exited)" },
 	{ 'c', "count", "N", OPTION_NUMBER, offsetof(struct trace_settings, count), NULL,
@@ -309,7 +310,8 @@ static int open_targets(struct run *run, struct error *err)
 	const struct tracer *tracer = run->invocation->command->tracer;
 	int status;
 
-	status = targets_select(run->settings, &run->private->targets, err);
+	status = tracer->events ? targets_by_pid(run->settings, &run->private->targets, err) :
+				  targets_select(run->settings, &run->private->targets, err);
 	if (status)
 		return status;
 	if (run->invocation->word_count) {
@@ -335,8 +337,11 @@ static int choose_rung(struct run *run, struct error *err)
 	const struct ladder *ladder = &run->invocation->command->tracer->ladder;
 	const char *wanted = run->settings->source;
 	char why[256];
-	int status = ladder_choose(ladder, run->caps, wanted, &run->rung, why, sizeof(why));
+	int status = ladder_has_targets(ladder) ? kernel_targets_open(&run->attachable, err) : 0;
 
+	if (status)
+		return status;
+	status = ladder_choose(ladder, run->caps, run->attachable, wanted, &run->rung, why, sizeof(why));
 	if (status == -ENOENT)
 		return error_set(err, -EINVAL, "--source: no source is called '%s': see dill doctor", wanted);
 	if (status)
@@ -437,6 +442,7 @@ static int close_run(struct run *run, int status, struct error *err)
 	if (tracer->destroy)
 		tracer->destroy(run->state);
 	launch_destroy(run->launch);
+	kernel_targets_close(run->attachable);
 	cleanup_close(&run->private->timer_fd);
 	cleanup_close(&run->private->signal_fd);
 	cleanup_close(&run->private->epoll_fd);

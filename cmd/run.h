@@ -19,6 +19,8 @@
 #include "ladder.h"
 #include "recording.h"
 
+struct event_source;
+struct kernel_targets;
 struct launch;
 struct run;
 
@@ -43,6 +45,7 @@ struct tracer {
 	struct ladder ladder;
 	bool takes_command;  /* `-- CMD ARGS…` can be started and traced */
 	bool needs_targets;  /* some process must be named: -p, -n, --cgroup or a command */
+	const struct event_source *events; /* trace.h: of a command that filters events; -n and --cgroup are no processes */
 	uint64_t interval_ns; /* default */
 	size_t state_size;   /* zeroed memory that every call below gets */
 	/* Check options together; called for live runs and for replays. -EINVAL is a usage error. */
@@ -64,6 +67,7 @@ struct run {
 	struct view *view;
 	struct kernel_caps *caps;
 	size_t rung;            /* index into the ladder */
+	struct kernel_targets *attachable; /* the kernel's tracepoints and functions; NULL: the ladder asks for none */
 	const pid_t *targets;   /* processes named by -p, -n, --cgroup, and the command that was started */
 	size_t target_count;
 	struct launch *launch;  /* the started command, or NULL */

@@ -76,21 +76,28 @@ static bool has_user_memory(pid_t pid)
 	return readlink(path, target, sizeof(target)) > 0;
 }
 
-static int add_by_pid(const char *word, struct target_list *targets, struct error *err)
+static int parse_pid(const char *word, pid_t *ret_group, struct error *err)
 {
 	char *end;
 	long pid = strtol(word, &end, 10);
-	pid_t group;
 
 	if (*end || pid <= 0 || pid > 1 << 22)
 		return error_set(err, -EINVAL, "-p wants a process id, not '%s'", word);
-	group = thread_group(pid);
-	if (group < 0)
-		return error_set(err, -ESRCH, "no process %ld", pid);
+	*ret_group = thread_group(pid);
+	return *ret_group < 0 ? error_set(err, -ESRCH, "no process %ld", pid) : 0;
+}
+
+static int add_by_pid(const char *word, struct target_list *targets, struct error *err)
+{
+	pid_t group;
+	int status = parse_pid(word, &group, err);
+
+	if (status)
+		return status;
 	if (!has_user_memory(group) && errno != ENOENT)
-		return error_set(err, -EPERM, "process %ld may not be looked at: %s (CAP_SYS_PTRACE)", pid, strerror(errno));
+		return error_set(err, -EPERM, "process %d may not be looked at: %s (CAP_SYS_PTRACE)", group, strerror(errno));
 	if (!has_user_memory(group))
-		return error_set(err, -ESRCH, "process %ld has no user memory: a kernel thread, or it has exited", pid);
+		return error_set(err, -ESRCH, "process %d has no user memory: a kernel thread, or it has exited", group);
 	return target_list_add(targets, group);
 }
 
@@ -131,6 +138,26 @@ static int add_by_cgroup(const char *cgroup, struct target_list *targets, struct
 			return -ENOMEM;
 	if (targets->count == before)
 		return error_set(err, -ESRCH, "cgroup %s has no process", cgroup);
+	return 0;
+}
+
+int targets_by_pid(const struct trace_settings *settings, struct target_list *ret_targets, struct error *err)
+{
+	struct target_list targets = { 0 };
+	int status = 0;
+
+	for (size_t i = 0; i < settings->pids.count && !status; i++) {
+		pid_t group;
+
+		status = parse_pid(settings->pids.list[i], &group, err);
+		if (!status)
+			status = target_list_add(&targets, group);
+	}
+	if (status) {
+		target_list_deinit(&targets);
+		return status;
+	}
+	*ret_targets = targets;
 	return 0;
 }
 

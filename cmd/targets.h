@@ -20,6 +20,10 @@ struct target_list {
  * user memory and are left out of names and cgroups.
  */
 int targets_select(const struct trace_settings *settings, struct target_list *ret_targets, struct error *err);
+/*
+ * Only what -p names, for commands that filter events: threads of the kernel are as good as others there.
+ */
+int targets_by_pid(const struct trace_settings *settings, struct target_list *ret_targets, struct error *err);
 int target_list_add(struct target_list *targets, pid_t pid);
 void target_list_deinit(struct target_list *targets);
 

@@ -14,6 +14,7 @@ import subprocess
 import time
 
 import initramfs
+import machines
 from processes import BOUND_TO_PARENT
 from sockets import Agent, Lost
 
@@ -124,6 +125,9 @@ class Guest:
         return [*BOUND_TO_PARENT, *watchdog, *BOUND_TO_PARENT, *qemu]
 
     def start(self, limit, inherit):
+        if self.machine.disk_mib:
+            with open(self.path(machines.DISK), "wb") as disk:
+                disk.truncate(self.machine.disk_mib << 20)
         with open(self.path(self.report_log), "wb"), open(self.path("qemu.log"), "wb") as log:
             self.child = self.children.start(self.command(limit), cwd=self.folder, stdout=log, stderr=log,
                                              pass_fds=inherit)

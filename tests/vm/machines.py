@@ -8,6 +8,7 @@ settings of the slab allocator.
 import dataclasses
 
 DEFAULT_MEMORY_MIB = 512
+DISK = "disk.img"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,10 +21,13 @@ class Machine:
     nodes: int = 1
     cpu: str = "max"
     memory_mib: int = DEFAULT_MEMORY_MIB
+    disk_mib: int = 0
 
     def arguments(self):
         """QEMU's arguments for it."""
         words = ["-cpu", self.cpu, "-smp", str(self.cpus), "-m", str(self.memory_mib)]
+        if self.disk_mib:
+            words += ["-drive", f"file={DISK},format=raw,if=virtio,cache=unsafe"]
         if self.nodes == 1:
             return words
         for node in range(self.nodes):

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* Loads and attaches the programs of an event command: those of the rung whose targets this kernel has. */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "trace_private.h"
+
+static const struct trace_program *find_program(const struct event_source *events, const char *name)
+{
+	for (const struct trace_program *program = events->programs; program->name; program++)
+		if (strcmp(program->name, name) == 0)
+			return program;
+	return NULL;
+}
+
+static bool is_attachable(struct trace *trace, struct bpf_program *program)
+{
+	return kernel_targets_have(trace->run->attachable, bpf_program__section_name(program), NULL, 0);
+}
+
+/* Another program that does the same is to be loaded. */
+static bool has_other(struct trace *trace, const struct trace_program *lacking)
+{
+	for (const struct trace_program *other = trace->events->programs; other->name; other++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(trace->object, other->name);
+
+		if (other == lacking || !other->one_of || !lacking->one_of || strcmp(other->one_of, lacking->one_of) != 0)
+			continue;
+		if (program && (other->rungs & 1U << trace->run->rung) && is_attachable(trace, program))
+			return true;
+	}
+	return false;
+}
+
+static bool is_shared(const char *name)
+{
+	return strcmp(name, "trace_follow_fork") == 0 || strcmp(name, "trace_follow_exit") == 0;
+}
+
+static bool wants_shared(const struct trace *trace, const char *name)
+{
+	const struct trace_settings *settings = trace->run->settings;
+
+	if (strcmp(name, "trace_follow_fork") == 0)
+		return trace->run->target_count && (settings->follows_children || trace->run->launch);
+	return trace->run->target_count;
+}
+
+static int choose_programs(struct trace *trace, struct error *err)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, trace->object) {
+		const char *name = bpf_program__name(program);
+		const struct trace_program *entry = find_program(trace->events, name);
+		bool is_wanted = entry && (entry->rungs & 1U << trace->run->rung);
+
+		if (is_shared(name)) {
+			bpf_program__set_autoload(program, wants_shared(trace, name));
+			continue;
+		}
+		bpf_program__set_autoload(program, is_wanted && is_attachable(trace, program));
+		if (!is_wanted || is_attachable(trace, program) || has_other(trace, entry))
+			continue;
+		if (!entry->without)
+			return error_set(err, -EOPNOTSUPP, "this kernel has no %s", bpf_program__section_name(program));
+		run_notice(trace->run, "this kernel has no %s: %s", bpf_program__section_name(program), entry->without);
+	}
+	return 0;
+}
+
+static int attach_programs(struct trace *trace, struct error *err)
+{
+	struct bpf_program *program;
+	size_t count = 0;
+
+	bpf_object__for_each_program(program, trace->object)
+		count++;
+	trace->private->links = calloc(count, sizeof(*trace->private->links));
+	if (!trace->private->links)
+		return error_set(err, -ENOMEM, "out of memory");
+	bpf_object__for_each_program(program, trace->object) {
+		const struct trace_program *entry = find_program(trace->events, bpf_program__name(program));
+		struct bpf_link *link;
+
+		if (!bpf_program__autoload(program) || !bpf_program__autoattach(program))
+			continue;
+		link = bpf_program__attach(program);
+		if (link) {
+			trace->private->links[trace->private->link_count++] = link;
+		} else if (entry && (entry->without || has_other(trace, entry))) {
+			run_notice(trace->run, "cannot attach to %s: %s%s%s", bpf_program__section_name(program), strerror(errno),
+				   entry->without ? ": " : "", entry->without ? entry->without : "");
+		} else {
+			return error_set(err, -EOPNOTSUPP, "cannot attach to %s: %s", bpf_program__section_name(program),
+					 strerror(errno));
+		}
+	}
+	return 0;
+}
+
+int trace_load(struct trace *trace, struct error *err)
+{
+	size_t size;
+	const void *elf = trace->events->elf(&size);
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = trace->run->invocation->command->name);
+	int status;
+
+	trace->object = bpf_object__open_mem(elf, size, &options);
+	if (!trace->object)
+		return error_set(err, -errno, "cannot open the BPF programs: %s", strerror(errno));
+	status = choose_programs(trace, err);
+	if (!status)
+		status = trace_filter_constants(trace, err);
+	if (!status && trace->events->prepare)
+		status = trace->events->prepare(trace, err);
+	if (status)
+		return status;
+	status = bpf_object__load(trace->object);
+	if (status)
+		return error_set(err, -EOPNOTSUPP, "cannot load the BPF programs: %s%s%s", strerror(-status),
+				 run_libbpf_complaint()[0] ? ": " : "", run_libbpf_complaint());
+	status = trace_filter_maps(trace, err);
+	if (!status)
+		status = attach_programs(trace, err);
+	return status;
+}
+
+void trace_unload(struct trace *trace)
+{
+	for (size_t i = 0; i < trace->private->link_count; i++)
+		bpf_link__destroy(trace->private->links[i]);
+	trace->private->link_count = 0;
+	free(trace->private->links);
+	trace->private->links = NULL;
+}
+
+/* A variable in the section .rodata, by the BTF of the object. */
+static void *find_constant(struct bpf_object *object, const char *name, size_t *ret_size)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	int id = btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC);
+	const struct btf_type *section = id > 0 ? btf__type_by_id(btf, id) : NULL;
+	struct bpf_map *map;
+
+	for (int i = 0; section && i < btf_vlen(section); i++) {
+		const struct btf_var_secinfo *place = &btf_var_secinfos(section)[i];
+		const struct btf_type *variable = btf__type_by_id(btf, place->type);
+
+		if (strcmp(btf__name_by_offset(btf, variable->name_off), name) != 0)
+			continue;
+		bpf_object__for_each_map(map, object) {
+			size_t size;
+			char *bytes = (char *)bpf_map__initial_value(map, &size); /* not const before the load */
+
+			if (!bytes || !strstr(bpf_map__name(map), ".rodata") || place->offset + place->size > size)
+				continue;
+			*ret_size = place->size;
+			return bytes + place->offset;
+		}
+	}
+	return NULL;
+}
+
+int trace_set(struct trace *trace, const char *variable, uint64_t value, struct error *err)
+{
+	size_t size;
+	void *place = find_constant(trace->object, variable, &size);
+
+	if (!place || size > sizeof(value))
+		return error_set(err, -ENOENT, "this is a defect of dill: its programs have no constant %s", variable);
+	memcpy(place, &value, size); /* little-endian, as BPF here */
+	return 0;
+}
+
+int trace_set_argument(struct trace *trace, const char *variable, const char *tracepoint, const char *argument,
+		       struct error *err)
+{
+	int index = kernel_targets_argument(trace->run->attachable, tracepoint, argument);
+
+	return trace_set(trace, variable, (uint32_t)(index < 0 ? -1 : index), err);
+}
+
+struct bpf_map *trace_map(struct trace *trace, const char *name)
+{
+	return bpf_object__find_map_by_name(trace->object, name);
+}
+
+int trace_map_fd(struct trace *trace, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(trace->object, name);
+}
+
+bool trace_has_program(struct trace *trace, const char *name)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(trace->object, name);
+
+	return program && bpf_program__autoload(program);
+}
+
+struct kernel_targets *trace_targets(struct trace *trace)
+{
+	return trace->run->attachable;
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Rows of event commands as bytes of a recording, and back to the view. A record's type is twice its index among the
+ * command's records, plus 1 for objects; its payload is the columns' values in order: u64 kind, then the value.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "trace_private.h"
+#include "view.h"
+
+#define MAX_COLUMNS 64
+#define MAX_FRAMES 4096
+#define MAX_COUNTERS 64
+
+/* What decoded values point to. */
+struct row_memory {
+	struct view_value values[MAX_COLUMNS];
+	struct view_stack stacks[MAX_COLUMNS];
+	struct view_histogram histograms[MAX_COLUMNS];
+	void *blocks[MAX_COLUMNS];
+};
+
+static void release(struct row_memory *row)
+{
+	for (size_t i = 0; i < MAX_COLUMNS; i++)
+		free(row->blocks[i]);
+	free(row);
+}
+
+DEFINE_CLEANUP(row_memory, struct row_memory *, if (v) release(v));
+
+/* Writing ------------------------------------------------------------------------------------------------- */
+
+/* A text that may have no NUL. */
+static void put_text(struct payload *payload, const struct view_value *value)
+{
+	char *text = strndup(value->text.bytes, value->text.length);
+
+	payload->has_failed |= !text;
+	payload_u64(payload, value->text.level);
+	payload_text(payload, text);
+	free(text);
+}
+
+static void put_stack(struct payload *payload, const struct view_stack *stack)
+{
+	size_t count = stack->count < MAX_FRAMES ? stack->count : MAX_FRAMES;
+
+	payload_u64(payload, count);
+	payload_u64(payload, stack->is_truncated || count < stack->count);
+	for (size_t i = 0; i < count; i++) {
+		const struct view_frame *frame = &stack->frames[i];
+
+		payload_u64(payload, frame->address);
+		payload_u64(payload, frame->offset);
+		payload_u64(payload, frame->line);
+		payload_u64(payload, frame->is_inlined);
+		payload_text(payload, frame->symbol);
+		payload_text(payload, frame->object);
+		payload_text(payload, frame->file);
+	}
+}
+
+static void put_histogram(struct payload *payload, const struct view_histogram *histogram)
+{
+	size_t count = histogram->slot_count < HISTOGRAM_SLOTS_MAX ? histogram->slot_count : HISTOGRAM_SLOTS_MAX;
+
+	payload_u64(payload, histogram->unit);
+	payload_u64(payload, count);
+	for (size_t i = 0; i < count; i++)
+		payload_u64(payload, histogram->slots[i]);
+}
+
+static void put_value(struct payload *payload, const struct view_value *value)
+{
+	payload_u64(payload, value->kind);
+	if (value->kind == VIEW_KIND_TEXT) {
+		put_text(payload, value);
+	} else if (value->kind == VIEW_KIND_STACK) {
+		put_stack(payload, value->stack);
+	} else if (value->kind == VIEW_KIND_HISTOGRAM) {
+		put_histogram(payload, value->histogram);
+	} else if (value->kind == VIEW_KIND_COUNTERS) {
+		payload_u64(payload, value->counters.count);
+		for (size_t i = 0; i < value->counters.count; i++) {
+			payload_text(payload, value->counters.items[i].name);
+			payload_u64(payload, value->counters.items[i].value);
+		}
+	} else if (value->kind == VIEW_KIND_BOOL) {
+		payload_u64(payload, value->flag);
+	} else if (value->kind != VIEW_KIND_ABSENT) {
+		payload_u64(payload, value->u64); /* numbers by their bits */
+	}
+}
+
+int trace_row_emit(struct trace *trace, const struct view_record *record, const struct view_value *values,
+		   bool is_object)
+{
+	const struct view_record *const *records = trace->run->invocation->command->records;
+	struct payload payload = { 0 };
+	uint32_t index = 0;
+	int status;
+
+	while (records[index] && records[index] != record)
+		index++;
+	if (!records[index] || record->column_count > MAX_COLUMNS)
+		return -EINVAL;
+	for (size_t i = 0; i < record->column_count; i++)
+		put_value(&payload, &values[i]);
+	status = run_emit(trace->run, 2 * index + is_object, &payload);
+	payload_deinit(&payload);
+	return status;
+}
+
+int trace_row(struct trace *trace, const struct view_record *record, const struct view_value *values)
+{
+	return trace_row_emit(trace, record, values, false);
+}
+
+int trace_object(struct trace *trace, const struct view_record *record, const struct view_value *values)
+{
+	return trace_row_emit(trace, record, values, true);
+}
+
+/* Reading: recordings may come from anywhere ----------------------------------------------------------------- */
+
+static bool get_stack(struct payload_reader *reader, struct row_memory *row, size_t column)
+{
+	uint64_t count = payload_read_u64(reader);
+	struct view_frame *frames;
+
+	if (count > MAX_FRAMES)
+		return false;
+	row->stacks[column].count = count;
+	row->stacks[column].is_truncated = payload_read_u64(reader);
+	row->blocks[column] = frames = calloc(count + 1, sizeof(*frames));
+	if (!frames)
+		return false;
+	row->stacks[column].frames = frames;
+	for (uint64_t i = 0; i < count && !reader->has_failed; i++) {
+		frames[i].address = payload_read_u64(reader);
+		frames[i].offset = payload_read_u64(reader);
+		frames[i].line = payload_read_u64(reader);
+		frames[i].is_inlined = payload_read_u64(reader);
+		frames[i].symbol = payload_read_text(reader);
+		frames[i].object = payload_read_text(reader);
+		frames[i].file = payload_read_text(reader);
+	}
+	row->values[column] = view_frames(&row->stacks[column]);
+	return true;
+}
+
+static bool get_histogram(struct payload_reader *reader, struct row_memory *row, size_t column)
+{
+	uint64_t unit = payload_read_u64(reader), count = payload_read_u64(reader);
+	uint64_t *slots;
+
+	if (unit > HISTOGRAM_DURATION_NS || count > HISTOGRAM_SLOTS_MAX)
+		return false;
+	row->blocks[column] = slots = calloc(count + 1, sizeof(*slots));
+	if (!slots)
+		return false;
+	for (uint64_t i = 0; i < count; i++)
+		slots[i] = payload_read_u64(reader);
+	row->histograms[column] = (struct view_histogram){ slots, count, (enum histogram_unit)unit };
+	row->values[column] = view_slots(&row->histograms[column]);
+	return true;
+}
+
+static bool get_counters(struct payload_reader *reader, struct row_memory *row, size_t column)
+{
+	uint64_t count = payload_read_u64(reader);
+	struct view_counter *counters;
+
+	if (count > MAX_COUNTERS)
+		return false;
+	row->blocks[column] = counters = calloc(count + 1, sizeof(*counters));
+	if (!counters)
+		return false;
+	for (uint64_t i = 0; i < count; i++) {
+		counters[i].name = payload_read_text(reader);
+		counters[i].value = payload_read_u64(reader);
+		if (!counters[i].name)
+			return false;
+	}
+	row->values[column] = view_counters(counters, count);
+	return true;
+}
+
+static bool get_value(struct payload_reader *reader, struct row_memory *row, size_t column)
+{
+	uint64_t kind = payload_read_u64(reader), level;
+	struct view_value *value = &row->values[column];
+
+	switch (kind) {
+	case VIEW_KIND_ABSENT:
+		return true;
+	case VIEW_KIND_TEXT:
+		level = payload_read_u64(reader);
+		*value = view_text_at(payload_read_text(reader), level > VIEW_LEVELS_MAX ? VIEW_LEVELS_MAX : level);
+		return true;
+	case VIEW_KIND_STACK:
+		return get_stack(reader, row, column);
+	case VIEW_KIND_HISTOGRAM:
+		return get_histogram(reader, row, column);
+	case VIEW_KIND_COUNTERS:
+		return get_counters(reader, row, column);
+	case VIEW_KIND_BOOL:
+		*value = view_bool(payload_read_u64(reader));
+		return true;
+	case VIEW_KIND_U64:
+	case VIEW_KIND_I64:
+	case VIEW_KIND_DOUBLE:
+		value->kind = (enum view_kind)kind;
+		value->u64 = payload_read_u64(reader);
+		return true;
+	}
+	return false;
+}
+
+int trace_on_record(struct run *run, void *data, uint32_t type, struct payload_reader *reader)
+{
+	const struct view_record *const *records = run->invocation->command->records;
+	CLEANUP(row_memory) struct row_memory *row = calloc(1, sizeof(*row));
+	const struct view_record *record;
+	uint32_t count = 0;
+
+	(void)data;
+	while (records[count])
+		count++;
+	if (type / 2 >= count)
+		return -EBADMSG;
+	if (!row)
+		return -ENOMEM;
+	record = records[type / 2];
+	for (size_t i = 0; i < record->column_count; i++) {
+		if (!get_value(reader, row, i) || reader->has_failed)
+			return -EBADMSG;
+		/* What does not fit its column is our own defect in a live run, and damage in a recording. */
+		if (run->is_replay && !view_value_fits(&record->columns[i], &row->values[i]))
+			return -EBADMSG;
+	}
+	return type % 2 ? view_object(run->view, record, row->values) : view_row(run->view, record, row->values);
+}
