@@ -175,7 +175,7 @@ static bool is_trap_shared(const struct heap_trace *trace, const struct heap_cal
 	return false;
 }
 
-static int remove_call(struct heap_trace *trace, struct stub_target *target, size_t index, struct error *err)
+static int remove_call(struct heap_trace *trace, size_t index, struct error *err)
 {
 	struct heap_call_begun *call = &trace->calls[index];
 	struct stub_trap trap = call->trap;
@@ -183,16 +183,16 @@ static int remove_call(struct heap_trace *trace, struct stub_target *target, siz
 
 	/* Order is age: the oldest is given up when there are too many. */
 	memmove(call, call + 1, (--trace->call_count - index) * sizeof(*call));
-	return is_shared ? 0 : stub_traps_change(target, &trap, 1, NULL, 0, err);
+	return is_shared ? 0 : heap_traps_remove(trace, &trap, 1, err);
 }
 
-int heap_calls_forget(struct heap_trace *trace, struct stub_target *target, struct error *err)
+int heap_calls_forget(struct heap_trace *trace, struct error *err)
 {
 	int status = 0;
 
 	while (trace->call_count && !status) {
 		trace->counts.lost++;
-		status = remove_call(trace, target, trace->call_count - 1, err);
+		status = remove_call(trace, trace->call_count - 1, err);
 	}
 	return status;
 }
@@ -208,10 +208,10 @@ static int add_call(struct heap_trace *trace, struct stub_target *target, struct
 			     : (struct stub_trap){ .kind = STUB_BREAK, .address = call->return_address, .size = 1 };
 	if (trace->call_count == HEAP_CALLS_MAX) {
 		trace->counts.lost++;
-		status = remove_call(trace, target, 0, err);
+		status = remove_call(trace, 0, err);
 	}
 	if (!status && !is_trap_shared(trace, call))
-		status = stub_traps_change(target, NULL, 0, &call->trap, 1, err);
+		status = heap_traps_add(trace, target, &call->trap, 1, err);
 	if (status)
 		return status;
 	if (call->trap.result)
@@ -283,7 +283,7 @@ static int begin_alloc(struct heap_trace *trace, struct heap_stop *stop, struct 
 	}
 	if (older < trace->call_count) { /* it never returned: its stack is another's now */
 		trace->counts.lost++;
-		status = remove_call(trace, stop->target, older, err);
+		status = remove_call(trace, older, err);
 	}
 	/* What the filter can tell by the cache alone need not be followed. */
 	if (!status && call->is_wanted && call->values.cache) {
@@ -365,7 +365,7 @@ int heap_call_end(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is
 		return 0;
 	*ret_is_ours = true;
 	call = trace->calls[index];
-	status = remove_call(trace, stop->target, index, err);
+	status = remove_call(trace, index, err);
 	if (status)
 		return status;
 	if (trace->sites->functions[call.function].call == HEAP_CALL_ALLOC_BULK)

@@ -69,7 +69,9 @@ int heap_follow_init(struct heap_trace *trace, struct stub_target *target, struc
 	free(trace->cpus);
 	trace->cpu_count = stub_cpu_count(target);
 	trace->cpus = calloc(trace->cpu_count, sizeof(*trace->cpus));
-	if (!trace->cpus)
+	free(trace->reads);
+	trace->reads = calloc(2 * trace->cpu_count, sizeof(*trace->reads));
+	if (!trace->cpus || !trace->reads)
 		return error_set(err, -ENOMEM, "out of memory");
 	for (unsigned i = 0; i < trace->cpu_count; i++) {
 		struct heap_cpu *cpu = &trace->cpus[i];
@@ -161,14 +163,11 @@ static int check_traps(const struct stub_trap *traps, size_t count, struct error
 
 static int arm(struct heap_trace *trace, struct stub_target *target, struct error *err)
 {
-	bool is_wanted = must_be_armed(trace);
 	int status;
 
-	if (is_wanted == trace->is_armed)
+	if (trace->is_armed || !must_be_armed(trace))
 		return 0;
-	if (!is_wanted)
-		return heap_follow_disarm(trace, target, err);
-	status = stub_traps_change(target, NULL, 0, trace->traps, trace->trap_count, err);
+	status = heap_traps_add(trace, target, trace->traps, trace->trap_count, err);
 	if (status)
 		return status;
 	heap_follow_skip_time(trace);
@@ -190,13 +189,20 @@ void heap_follow_count_time(struct heap_trace *trace)
 	trace->armed_at_ns = now;
 }
 
-int heap_follow_disarm(struct heap_trace *trace, struct stub_target *target, struct error *err)
+int heap_follow_disarm(struct heap_trace *trace, struct error *err)
 {
 	if (!trace->is_armed)
 		return 0;
 	heap_follow_count_time(trace);
 	trace->is_armed = false;
-	return stub_traps_change(target, trace->traps, trace->trap_count, NULL, 0, err);
+	return heap_traps_remove(trace, trace->traps, trace->trap_count, err);
+}
+
+int heap_follow_settle(struct heap_trace *trace, struct stub_target *target, struct error *err)
+{
+	int status = must_be_armed(trace) ? 0 : heap_follow_disarm(trace, err);
+
+	return status ? status : heap_traps_settle(trace, target, err);
 }
 
 static bool follows_names(const struct heap_trace *trace)
@@ -207,12 +213,16 @@ static bool follows_names(const struct heap_trace *trace)
 	return false;
 }
 
-static int unwatch_name(struct heap_trace *trace, struct stub_target *target, unsigned cpu, struct error *err)
+/* The name of the task that @cpu ran is nobody's to watch, unless another CPU runs it by now. */
+static int unwatch_name(struct heap_trace *trace, unsigned cpu, struct error *err)
 {
 	struct stub_trap old = trace->cpus[cpu].comm;
+	bool is_anothers = false;
 
 	trace->cpus[cpu].comm = (struct stub_trap){ 0 };
-	return old.size ? stub_traps_change(target, &old, 1, NULL, 0, err) : 0;
+	for (size_t i = 0; i < trace->cpu_count; i++)
+		is_anothers |= trace->cpus[i].comm.size && trace->cpus[i].comm.address == old.address;
+	return old.size && !is_anothers ? heap_traps_remove(trace, &old, 1, err) : 0;
 }
 
 /* Watch the name of the task that @cpu runs now, and no other's on its behalf. */
@@ -222,17 +232,19 @@ static int watch_name(struct heap_trace *trace, struct stub_target *target, unsi
 	const struct field *comm = &trace->task_layout.comm;
 	bool is_needed = trace->is_following && at->task.address && !at->task.is_kernel_thread &&
 			 follows_names(trace);
-	struct stub_trap wanted = {
-		.kind = STUB_WATCH_WRITE,
-		.address = is_needed ? at->task.address + comm->offset : 0,
-		.size = is_needed ? comm->size : 0,
-	};
-	struct stub_trap old = at->comm;
+	uint64_t address = is_needed ? at->task.address + comm->offset : 0;
+	bool is_watched = false;
+	int status;
 
-	if (old.size == wanted.size && old.address == wanted.address)
+	if ((at->comm.size != 0) == is_needed && at->comm.address == address)
 		return 0;
-	at->comm = wanted;
-	return stub_traps_change(target, &old, old.size != 0, &at->comm, is_needed, err);
+	status = unwatch_name(trace, cpu, err);
+	if (status || !is_needed)
+		return status;
+	for (size_t i = 0; i < trace->cpu_count; i++)
+		is_watched |= trace->cpus[i].comm.size && trace->cpus[i].comm.address == address;
+	at->comm = (struct stub_trap){ .kind = STUB_WATCH_WRITE, .address = address, .size = comm->size };
+	return is_watched ? 0 : heap_traps_add(trace, target, &at->comm, 1, err);
 }
 
 static int watch_switches(struct heap_trace *trace, struct stub_target *target, bool is_wanted, struct error *err)
@@ -246,7 +258,8 @@ static int watch_switches(struct heap_trace *trace, struct stub_target *target, 
 
 		if (!trap.address)
 			continue;
-		status = stub_traps_change(target, &trap, !is_wanted, &trap, is_wanted, err);
+		status = is_wanted ? heap_traps_add(trace, target, &trap, 1, err) :
+				     heap_traps_remove(trace, &trap, 1, err);
 		if (!status && is_wanted)
 			status = check_traps(&trap, 1, err);
 		if (status)
@@ -261,15 +274,14 @@ int heap_follow_renew(struct heap_trace *trace, struct stub_target *target, stru
 	bool is_following = trace->has_watchpoints && !heap_filter_wants_any_task(trace->filter);
 	int status = watch_switches(trace, target, is_following, err);
 
-	/* All at first: a task may have gone from one CPU to another. */
-	for (unsigned cpu = 0; cpu < trace->cpu_count && !status; cpu++)
-		status = unwatch_name(trace, target, cpu, err);
 	for (unsigned cpu = 0; cpu < trace->cpu_count && !status; cpu++) {
 		status = read_current(trace, target, cpu, err);
 		if (!status)
 			status = watch_name(trace, target, cpu, err);
 	}
-	return status ? status : arm(trace, target, err);
+	if (!status)
+		status = arm(trace, target, err);
+	return status ? status : heap_follow_settle(trace, target, err);
 }
 
 /* What changed on @cpu: the task, or (@is_renamed) its name. */
@@ -278,30 +290,46 @@ static int note_change(struct heap_trace *trace, struct heap_stop *stop, unsigne
 {
 	struct heap_cpu *at = &trace->cpus[cpu];
 	bool was_wanted = at->is_wanted;
-	int status;
+	int status = read_task(trace, stop->target, cpu, task, err);
 
-	if (task == at->task.address && !is_renamed)
-		return 0;
-	status = read_task(trace, stop->target, cpu, task, err);
+	at->has_changed = true;
 	if (!is_renamed && (was_wanted || at->is_wanted))
 		trace->counts.switches++;
 	return status ? status : watch_name(trace, stop->target, cpu, err);
 }
 
-int heap_follow_note(struct heap_trace *trace, struct heap_stop *stop, uint64_t written, struct error *err)
+/* Which task each CPU runs, and what its name is, by one request: two reads a CPU. */
+static int read_all(struct heap_trace *trace, struct heap_stop *stop, struct error *err)
 {
-	struct heap_cpu *at = &trace->cpus[stop->cpu];
-	uint64_t task = 0;
-	struct memory_read read = heap_read(at->current_address, &task, sizeof(task));
-	int status = 0;
+	bool wants_names = follows_names(trace);
 
-	if (!trace->is_following || !at->current_address)
-		return 0;
-	status = stub_memory_read(stop->target, stop->cpu, &read, 1, err);
-	if (!status)
-		status = note_change(trace, stop, stop->cpu, read.result ? 0 : task, false, err);
-	for (unsigned cpu = 0; cpu < trace->cpu_count && written && !status; cpu++)
-		if (trace->cpus[cpu].comm.size && trace->cpus[cpu].comm.address == written)
-			status = note_change(trace, stop, cpu, trace->cpus[cpu].task.address, true, err);
+	for (size_t i = 0; i < trace->cpu_count; i++) {
+		struct heap_cpu *cpu = &trace->cpus[i];
+		uint64_t task = wants_names ? cpu->task.address : 0;
+
+		trace->reads[2 * i] = heap_read(cpu->current_address, &cpu->current,
+						cpu->current_address ? sizeof(cpu->current) : 0);
+		trace->reads[2 * i + 1] = heap_read(task + trace->task_layout.comm.offset, cpu->name,
+						    task ? HEAP_COMM_MAX : 0);
+	}
+	return stub_memory_read(stop->target, stop->cpu, trace->reads, 2 * trace->cpu_count, err);
+}
+
+int heap_follow_note(struct heap_trace *trace, struct heap_stop *stop, struct error *err)
+{
+	int status = trace->is_following ? read_all(trace, stop, err) : 0;
+
+	for (unsigned i = 0; i < trace->cpu_count && !status; i++) {
+		const struct memory_read *reads = &trace->reads[2 * i];
+		struct heap_cpu *cpu = &trace->cpus[i];
+
+		cpu->has_changed = false;
+		if (!trace->is_following || !reads[0].size || reads[0].result)
+			continue;
+		if (cpu->current != cpu->task.address)
+			status = note_change(trace, stop, i, cpu->current, false, err);
+		else if (reads[1].size && !reads[1].result && strncmp(cpu->name, cpu->task.comm, HEAP_COMM_MAX) != 0)
+			status = note_change(trace, stop, i, cpu->current, true, err);
+	}
 	return status ? status : arm(trace, stop->target, err);
 }

@@ -43,7 +43,8 @@ int heap_trace_create_with(struct kernel *kernel, const struct heap_filter *filt
 	trace->symbols = calloc(HEAP_SYMBOLS_MAX, sizeof(*trace->symbols));
 	trace->names = calloc(HEAP_NAMES_MAX, sizeof(*trace->names));
 	trace->traps = calloc(sites->global_count + sites->function_count + 1, sizeof(*trace->traps));
-	if (!trace->symbols || !trace->names || !trace->traps)
+	trace->codes = calloc(HEAP_CODES_MAX, sizeof(*trace->codes));
+	if (!trace->symbols || !trace->names || !trace->traps || !trace->codes)
 		return error_set(err, -ENOMEM, "out of memory");
 	status = fields_load(kernel->types, task_specs, sizeof(task_specs) / sizeof(*task_specs),
 			     &trace->task_layout, err);
@@ -75,6 +76,9 @@ void heap_trace_destroy(struct heap_trace *trace)
 	heap_sites_free(trace->sites);
 	free(trace->traps);
 	free(trace->cpus);
+	free(trace->leaving);
+	free(trace->reads);
+	free(trace->codes);
 	free(trace->symbols);
 	free(trace->names);
 	free(trace);
@@ -140,6 +144,7 @@ int heap_trace_start(struct heap_trace *trace, struct stub_target *target, struc
 	if (status) {
 		stub_traps_clear(target, NULL);
 		trace->is_armed = false;
+		trace->leaving_count = 0;
 		return status;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -157,9 +162,10 @@ int heap_trace_stop(struct heap_trace *trace, struct stub_target *target, struct
 		return 0;
 	trace->is_running = false;
 	trace->is_following = false;
-	status = heap_calls_forget(trace, target, err);
+	status = heap_calls_forget(trace, err);
 	if (!status)
-		status = heap_follow_disarm(trace, target, err);
+		status = heap_follow_disarm(trace, err);
+	trace->leaving_count = 0;
 	return status ? status : stub_traps_clear(target, err);
 }
 
@@ -200,14 +206,6 @@ int heap_trace_unwatch(struct heap_trace *trace, uint64_t object)
 
 /* Stops ---------------------------------------------------------------------------------------------------- */
 
-static bool is_global(const struct heap_trace *trace, uint64_t address)
-{
-	for (size_t i = 0; i < trace->sites->global_count; i++)
-		if (trace->sites->globals[i].address == address)
-			return true;
-	return false;
-}
-
 /* A word of the stack, for heap_site_find(). */
 struct word_reader {
 	struct heap_stop *stop;
@@ -240,125 +238,40 @@ static int on_site(struct heap_trace *trace, struct heap_stop *stop, bool *ret_i
 	return heap_call_begin(trace, stop, site->function, &site->arguments, slot, site->may_be_repeated, err);
 }
 
-/* Where CPUs stood when a watchpoint was told that meant nothing to us. */
-static void note_reader(struct heap_trace *trace, uint64_t rip)
-{
-	trace->readers[rip % HEAP_READERS_MAX] = rip;
-}
-
-static bool is_reader(const struct heap_trace *trace, uint64_t rip)
-{
-	return trace->readers[rip % HEAP_READERS_MAX] == rip;
-}
-
-/*
- * Whether the instruction behind which @stop's CPU stands names a watched global: its 32-bit displacement, from
- * there or from 0, is its last part, or stands before an immediate operand of 1 or 4 bytes.
- */
-static int names_global(struct heap_trace *trace, struct heap_stop *stop, bool *ret_does, struct error *err)
-{
-	static const size_t ends[] = { 8, 7, 4 };
-	uint64_t rip = stop->registers.rip;
-	uint8_t code[8];
-	struct memory_read read = heap_read(rip - sizeof(code), code, sizeof(code));
-	int status = stub_memory_read(stop->target, stop->cpu, &read, 1, err);
-
-	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends) && !status && !read.result; i++) {
-		int32_t displacement;
-
-		memcpy(&displacement, code + ends[i] - sizeof(displacement), sizeof(displacement));
-		*ret_does |= is_global(trace, rip + (uint64_t)(int64_t)displacement) ||
-			     is_global(trace, (uint64_t)(int64_t)displacement);
-	}
-	return status;
-}
-
-static void note_seen(struct heap_trace *trace, const struct heap_stop *stop)
-{
-	trace->cpus[stop->cpu].seen = stop->registers;
-	trace->cpus[stop->cpu].seen_at = trace->counts.stops;
-}
-
-/* The CPU has not moved since it was looked at, at the stop before. */
-static bool was_seen(struct heap_trace *trace, const struct heap_stop *stop)
-{
-	struct heap_cpu *cpu = &trace->cpus[stop->cpu];
-	bool is_same = cpu->seen_at && cpu->seen_at + 1 >= trace->counts.stops &&
-		       !memcmp(&cpu->seen, &stop->registers, sizeof(cpu->seen));
-
-	if (is_same)
-		cpu->seen_at = trace->counts.stops;
-	return is_same;
-}
-
-/* What @stop's registers say, whatever the stub says that was met. */
-static int on_place(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is_ours, struct error *err)
+int heap_trace_at_place(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is_ours, struct error *err)
 {
 	int status = heap_call_end(trace, stop, ret_is_ours, err);
 
-	if (!status && !*ret_is_ours)
-		status = on_site(trace, stop, ret_is_ours, err);
-	note_seen(trace, stop);
-	return status;
-}
-
-/* Something was read: one of the globals, a return address, or what QEMU says in its mistake (see below). */
-static int on_read(struct heap_trace *trace, struct heap_stop *stop, uint64_t address, struct error *err)
-{
-	bool is_ours = false;
-	int status = 0;
-
-	if (!is_global(trace, address) || trace->object_count || heap_follow_wants(trace, stop->cpu)) {
-		status = stub_registers_read(stop->target, stop->cpu, &stop->registers, err);
-		/* QEMU may stop a second time for what two CPUs met, before anybody has run. */
-		if (!status && !was_seen(trace, stop))
-			status = on_place(trace, stop, &is_ours, err);
-		if (!is_ours)
-			note_reader(trace, stop->registers.rip);
-	}
-	trace->counts.strangers += !is_ours;
-	return status;
-}
-
-/*
- * One CPU of those that were not told of. Did it meet a watchpoint, it is stepped on by one instruction: so QEMU
- * tells of it now (the proxy comes with that as a stop of its own), and keeps it for no later access.
- */
-static int look_at(struct heap_trace *trace, struct heap_stop *stop, struct error *err)
-{
-	bool has_met, is_ours = false;
-	int status = stub_registers_read(stop->target, stop->cpu, &stop->registers, err);
-
-	if (status || stop->registers.cs & 3 || was_seen(trace, stop))
+	if (status || *ret_is_ours || !heap_site_exists(trace->sites, stop->registers.rip))
 		return status;
-	status = on_place(trace, stop, &is_ours, err);
-	has_met = is_ours || is_reader(trace, stop->registers.rip);
-	if (!status && !has_met)
-		status = names_global(trace, stop, &has_met, err);
-	if (!status && has_met)
-		status = stub_step(stop->target, stop->cpu, err);
-	return status;
+	if (trace->object_count || heap_follow_wants(trace, stop->cpu))
+		return on_site(trace, stop, ret_is_ours, err);
+	*ret_is_ours = true;
+	return 0;
 }
 
 /*
- * Two CPUs can meet a watchpoint before QEMU stands still. It tells of one, and of the other at its next access
- * to a page with any watchpoint in it, wherever that is: what that access met is never told then. So whoever
- * matters is looked at right away, where it still stands. (QEMU 7.2, softmmu/physmem.c cpu_check_watchpoint(),
- * gdbstub.c gdb_vm_state_change(); the late report may name a watchpoint that is gone.)
+ * QEMU tells that a CPU met a watchpoint. Where it stands tells which. Stands it where it can't have met any, what
+ * is told is old, and whatever it met there can't be known.
  */
-static int look_at_others(struct heap_trace *trace, struct heap_stop *first, struct error *err)
+static int on_watch(struct heap_trace *trace, struct heap_stop *stop, struct error *err)
 {
+	struct heap_cpu *cpu = &trace->cpus[stop->cpu];
+	bool is_wanted = trace->object_count || heap_follow_wants(trace, stop->cpu);
+	bool is_ours = false, may_have = true;
 	int status = 0;
 
-	for (unsigned cpu = 0; cpu < trace->cpu_count && trace->is_armed && !status; cpu++) {
-		struct heap_stop stop = { .target = first->target, .cpu = cpu, .is_gdbs = true };
-
-		if (cpu == first->cpu || !(trace->object_count || heap_follow_wants(trace, cpu)))
-			continue;
-		status = look_at(trace, &stop, err);
-		if (stop.verdict == HEAP_EVENT_STOP)
-			first->verdict = HEAP_EVENT_STOP;
+	/* QEMU may stop a second time for what two CPUs met, before anybody has run. */
+	if (cpu->has_moved && !(stop->registers.cs & 3)) {
+		status = heap_trace_at_place(trace, stop, &is_ours, err);
+		/* It has been handled where it was met. */
+		if (cpu->stepped_at && trace->counts.stops - cpu->stepped_at <= trace->cpu_count)
+			cpu->stepped_at = 0;
+		else if (!status && !is_ours && is_wanted && !cpu->has_changed)
+			status = heap_met_may_have(trace, stop, &may_have, err);
 	}
+	trace->counts.lost += !may_have;
+	trace->counts.strangers += !cpu->has_changed && (!is_ours || !is_wanted);
 	return status;
 }
 
@@ -402,21 +315,25 @@ int heap_trace_on_trap(struct heap_trace *trace, struct stub_target *target, con
 		       enum stub_verdict *ret_verdict, struct error *err)
 {
 	struct heap_stop at = { .target = target, .cpu = stop->cpu, .is_gdbs = stop->is_gdbs };
-	/* Address 0: QEMU doesn't say what was met. */
-	bool is_write = stop->kind == STUB_STOP_WATCH && stop->trap == STUB_WATCH_WRITE && stop->address;
-	int status;
+	bool is_unheard = stop->kind == STUB_STOP_OTHER;
+	int status = 0;
 
 	*ret_verdict = STUB_GO_ON;
 	if (!trace->is_running || stop->cpu >= trace->cpu_count)
 		return 0;
-	trace->counts.stops++;
-	status = heap_follow_note(trace, &at, is_write ? stop->address : 0, err);
+	trace->counts.stops += !is_unheard;
+	if (trace->has_watchpoints)
+		status = heap_met_look(trace, &at, err);
+	if (!status)
+		status = heap_follow_note(trace, &at, err);
 	if (!status && stop->kind == STUB_STOP_BREAK)
 		status = on_break(trace, &at, err);
-	else if (!status && stop->kind == STUB_STOP_WATCH && !is_write)
-		status = on_read(trace, &at, stop->address, err);
+	else if (!status && stop->kind == STUB_STOP_WATCH)
+		status = on_watch(trace, &at, err);
 	if (!status && trace->has_watchpoints)
-		status = look_at_others(trace, &at, err);
+		status = heap_met_others(trace, &at, is_unheard && !stop->is_gdbs, err);
+	if (!status)
+		status = heap_follow_settle(trace, target, err);
 	if (at.verdict == HEAP_EVENT_STOP)
 		*ret_verdict = STUB_TELL_GDB;
 	heap_follow_count_time(trace);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * What the parts of the heap trace share: heap_trace.c decides what a stop is, heap_follow.c knows which task
- * is on which CPU and sets the traps for it, heap_calls.c follows a call from its beginning to its return,
- * heap_facts.c finds out names. Nobody else includes this but their test.
+ * What the parts of the heap trace share: heap_trace.c decides what a stop is, heap_met.c which other CPUs have
+ * met a watchpoint as well, heap_follow.c knows which task is on which CPU and sets the traps for it, heap_traps.c
+ * takes them away when that is safe, heap_calls.c follows a call from its beginning to its return, heap_facts.c
+ * finds out names. Nobody else includes this but their test.
  */
 #ifndef DILL_HEAP_TRACE_PRIVATE_H
 #define DILL_HEAP_TRACE_PRIVATE_H
 
 #include "heap_trace.h"
+#include "insn_x86.h"
 #include "kernel_types.h"
 #include "slab_layout.h"
 
@@ -16,7 +18,7 @@ enum {
 	HEAP_OBJECTS_MAX = 64,   /* watched */
 	HEAP_BULK_MAX = 65536,   /* objects of one bulk call */
 	HEAP_SYMBOLS_MAX = 4096, /* callers whose names are kept; a power of two */
-	HEAP_READERS_MAX = 251, /* places */
+	HEAP_CODES_MAX = 1024,   /* places whose code is kept; a power of two */
 	HEAP_NAMES_MAX = 1024,   /* caches whose names are kept; a power of two */
 };
 
@@ -35,12 +37,15 @@ struct heap_cpu {
 	struct heap_task task;
 	bool is_wanted;           /* the filter may want events of the task */
 	struct stub_trap comm;    /* watches the task's name; size 0: not set */
+	bool has_changed;         /* at this stop: another task, or another name */
 	/* The latest release, to tell one that a jump carried on into another function. */
 	uint64_t freed_slot, freed_object;
 	uint32_t freed_function;
-	/* As it stood when its place was looked at last. */
-	struct stub_registers seen;
-	uint64_t seen_at; /* counts.stops then */
+	struct stub_registers now;  /* as it stands at this stop */
+	bool is_seen, has_moved;    /* since the stop before */
+	uint64_t stepped_at;        /* counts.stops when it was stepped from what it had met; 0: never */
+	uint64_t current;           /* for heap_follow_note() */
+	char name[HEAP_COMM_MAX + 1];
 };
 
 /* The values that matter of a call's arguments. 0: not known, or none. */
@@ -68,6 +73,12 @@ struct heap_name {
 	uint64_t cache;
 	uint64_t text_address; /* kmem_cache.name */
 	char text[HEAP_CACHE_MAX + 1];
+};
+
+/* The bytes before @address, and those at it. */
+struct heap_code {
+	uint64_t address;
+	uint8_t before[INSN_X86_MAX_BYTES], at[3];
 };
 
 struct heap_task_layout {
@@ -102,7 +113,10 @@ struct heap_trace {
 	size_t call_count;
 	uint64_t objects[HEAP_OBJECTS_MAX];
 	size_t object_count;
-	uint64_t readers[HEAP_READERS_MAX]; /* where watchpoints are met that mean nothing; by remainder */
+	struct stub_trap *leaving; /* owned; to be taken away at the end of this stop */
+	size_t leaving_count, leaving_capacity;
+	struct memory_read *reads; /* owned; two for each CPU */
+	struct heap_code *codes;     /* owned; by hash of the address */
 	struct heap_symbol *symbols; /* owned; by hash of the address */
 	struct heap_name *names;     /* owned; by hash of the cache's address */
 };
@@ -135,10 +149,12 @@ int heap_follow_init(struct heap_trace *trace, struct stub_target *target, struc
 /* Look at all CPUs anew, and set the traps that are needed now. */
 int heap_follow_renew(struct heap_trace *trace, struct stub_target *target, struct error *err);
 /*
- * At any stop: take note of the task that its CPU runs now, and of names that changed (@written: what was
- * written to, or 0).
+ * At any stop: take note of the tasks that the CPUs run now, and of names that changed; set the traps that are
+ * needed for them.
  */
-int heap_follow_note(struct heap_trace *trace, struct heap_stop *stop, uint64_t written, struct error *err);
+int heap_follow_note(struct heap_trace *trace, struct heap_stop *stop, struct error *err);
+/* At the end of a stop: take away what isn't needed any more. */
+int heap_follow_settle(struct heap_trace *trace, struct stub_target *target, struct error *err);
 /* Whether anything that happens on @cpu may be wanted. */
 bool heap_follow_wants(const struct heap_trace *trace, unsigned cpu);
 /* Read the current task of the CPU that stands at @stop, if it isn't known by switches. */
@@ -149,7 +165,32 @@ int heap_follow_look(struct heap_trace *trace, struct heap_stop *stop, struct er
  */
 void heap_follow_count_time(struct heap_trace *trace);
 void heap_follow_skip_time(struct heap_trace *trace);
-int heap_follow_disarm(struct heap_trace *trace, struct stub_target *target, struct error *err);
+int heap_follow_disarm(struct heap_trace *trace, struct error *err);
+
+/* ---- heap_traps.c: traps that leave ---- */
+
+/* As stub_traps_change(), but for those that are to be taken away, which stay until heap_traps_settle(). */
+int heap_traps_add(struct heap_trace *trace, struct stub_target *target, struct stub_trap *traps, size_t count,
+		   struct error *err);
+int heap_traps_remove(struct heap_trace *trace, const struct stub_trap *traps, size_t count, struct error *err);
+int heap_traps_settle(struct heap_trace *trace, struct stub_target *target, struct error *err);
+
+/* ---- heap_met.c: watchpoints that CPUs met, told or not ---- */
+
+/* The registers of all CPUs as they stand now, and who has moved. */
+int heap_met_look(struct heap_trace *trace, struct heap_stop *stop, struct error *err);
+/*
+ * Whether the instruction behind which a CPU stands may have met a watchpoint that is set. What is told of one
+ * that stands elsewhere is old.
+ */
+int heap_met_may_have(struct heap_trace *trace, struct heap_stop *stop, bool *ret_may, struct error *err);
+/* Handle what CPUs have met unheard: all but that of @first; that one too if @is_first_unheard. */
+int heap_met_others(struct heap_trace *trace, struct heap_stop *first, bool is_first_unheard, struct error *err);
+
+/* ---- heap_trace.c ---- */
+
+/* What @stop's registers say, whatever the stub says that was met. *ret_is_ours is left alone if nothing. */
+int heap_trace_at_place(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is_ours, struct error *err);
 
 /* ---- heap_calls.c: calls, from their first sight to their return ---- */
 
@@ -162,7 +203,7 @@ int heap_call_begin(struct heap_trace *trace, struct heap_stop *stop, uint32_t f
 /* If a call has just returned to where the CPU stands: its end. Else nothing; *ret_is_ours is left alone. */
 int heap_call_end(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is_ours, struct error *err);
 /* Give up all calls under way; they count as lost. */
-int heap_calls_forget(struct heap_trace *trace, struct stub_target *target, struct error *err);
+int heap_calls_forget(struct heap_trace *trace, struct error *err);
 
 /* ---- heap_facts.c: what an event tells beyond its numbers ---- */
 

@@ -42,6 +42,8 @@ struct stub_handlers {
 	 * (stub_registers_jump(), stub_step()), unless stop->is_gdbs; where it doesn't, the proxy steps past it.
 	 * Negative: the tracer can't go on; the proxy clears all traps and passes packets only, from then on; @err
 	 * is said to gdb's user.
+	 * STUB_STOP_OTHER: none was met, but the target stands still for another reason while there are traps of
+	 * ours. CPUs may have met some in the same moment, of which the stub doesn't tell.
 	 */
 	int (*on_trap)(void *context, struct stub_target *target, const struct stub_stop *stop,
 		       enum stub_verdict *ret_verdict, struct error *err);

@@ -46,7 +46,7 @@ static int forward(struct stub_proxy *proxy, const struct stub_frame *frame, enu
 
 	if (stub_stream_put(&target->stream, frame->bytes, frame->size))
 		return stub_fail(target, err, -ENOMEM, "out of memory");
-	target->is_cached = false;
+	stub_registers_forget(target);
 	target->repeats = 0;
 	target->last_size = frame->size <= sizeof(target->last_request) ? frame->size : 0;
 	memcpy(target->last_request, frame->bytes, target->last_size);

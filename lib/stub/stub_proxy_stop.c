@@ -100,7 +100,7 @@ static int handle(struct stub_proxy *proxy, const struct stub_stop *what, enum s
 	int status;
 
 	*ret_verdict = STUB_GO_ON;
-	proxy->counts.traps++;
+	proxy->counts.traps += what->kind != STUB_STOP_OTHER;
 	proxy->target->moved_cpu = -1;
 	if (!proxy->handlers.on_trap)
 		return 0;
@@ -136,10 +136,11 @@ static int handle_stop(struct stub_proxy *proxy, const struct stub_stop_reply *r
 /* What a step of ours met, as if the target had stopped for it. */
 static int handle_pending(struct stub_proxy *proxy, bool *ret_goes_on, struct error *err)
 {
-	struct stub_stop_reply reply = proxy->target->pending;
+	struct stub_cpu *met = stub_pending_cpu(proxy->target);
+	struct stub_stop_reply reply = met->pending;
 	struct stub_trap watch = { .kind = reply.trap, .address = reply.address };
 
-	proxy->target->has_pending = false;
+	met->has_pending = false;
 	say_stop(proxy->stop_text, sizeof(proxy->stop_text), reply.signal, reply.thread,
 		 reply.has_watch ? &watch : NULL);
 	return handle_stop(proxy, &reply, ret_goes_on, err);
@@ -170,7 +171,7 @@ static int leave_breakpoint(struct stub_proxy *proxy, unsigned cpu, bool *ret_go
 	if (status || !is_step(action))
 		return status;
 	*ret_goes_on = false;
-	if (proxy->target->has_pending)
+	if (stub_pending_cpu(proxy->target))
 		return handle_pending(proxy, ret_goes_on, err);
 	say_stop(text, sizeof(text), SIGNAL_TRAP, proxy->target->cpus[cpu].text, NULL);
 	return tell(proxy, text, proxy->target->cpus[cpu].text);
@@ -197,12 +198,12 @@ static int go_on(struct stub_proxy *proxy, const char *packet, size_t size, stru
 	bool goes_on = true;
 	int status;
 
-	while (target->has_pending) {
+	while (stub_pending_cpu(target)) {
 		status = handle_pending(proxy, &goes_on, err);
 		if (status || !goes_on)
 			return status;
 	}
-	target->is_cached = false;
+	stub_registers_forget(target);
 	return stub_stream_put(&target->stream, packet, size) ? stub_fail(target, err, -ENOMEM, "out of memory") : 0;
 }
 
@@ -225,7 +226,7 @@ int stub_resume(struct stub_proxy *proxy, const struct stub_frame *frame, struct
 		return error_set(err, -EMSGSIZE, "gdb's request to run is too long");
 	proxy->state = STUB_RUNNING;
 	proxy->is_interrupted = false;
-	proxy->target->is_cached = false;
+	stub_registers_forget(proxy->target);
 	if (!proxy->is_deaf && proxy->handlers.on_resume)
 		status = proxy->handlers.on_resume(proxy->handlers.context, proxy->target, &failure);
 	status = status < 0 ? stub_become_deaf(proxy, &failure, err) : 0;
@@ -287,6 +288,21 @@ static int handle_ours(struct stub_proxy *proxy, struct stop *stop, bool *ret_te
 	return 0;
 }
 
+/* A stop that isn't ours: CPUs that have met traps of ours unheard are looked at before anybody else does. */
+static int handle_unheard(struct stub_proxy *proxy, const struct stop *stop, bool *ret_tells, struct error *err)
+{
+	struct stub_stop what = { .kind = STUB_STOP_OTHER, .cpu = stop->what.cpu,
+				  .is_gdbs = stop->what.kind != STUB_STOP_OTHER };
+	enum stub_verdict verdict = STUB_GO_ON;
+	int status;
+
+	if (proxy->is_deaf || !stub_trap_count(proxy->target))
+		return 0;
+	status = handle(proxy, &what, &verdict, err);
+	*ret_tells |= verdict == STUB_TELL_GDB;
+	return status;
+}
+
 /*
  * A watchpoint that nobody set. QEMU keeps a pointer to the one that a CPU has met (CPUState.watchpoint_hit)
  * until that CPU's stop is told; is it taken away meanwhile, because another CPU's stop came first, the pointer
@@ -308,7 +324,7 @@ static int handle_stop(struct stub_proxy *proxy, const struct stub_stop_reply *r
 		       struct error *err)
 {
 	struct stop stop = { .reply = *reply };
-	bool is_ours, tells;
+	bool is_ours, tells, is_as_said;
 	int status;
 
 	*ret_goes_on = false;
@@ -332,10 +348,13 @@ static int handle_stop(struct stub_proxy *proxy, const struct stub_stop_reply *r
 		proxy->owes_interrupt = !proxy->target->is_qemu;
 	}
 	proxy->counts.gdb_stops += tells;
+	is_as_said = tells && (!is_ours || stop.owners & STUB_GDBS);
 	if (is_ours)
 		status = handle_ours(proxy, &stop, &tells, err);
+	else
+		status = handle_unheard(proxy, &stop, &tells, err);
 	if (!status && tells)
-		status = tell_stop(proxy, &stop, !is_ours || stop.owners & STUB_GDBS);
+		status = tell_stop(proxy, &stop, is_as_said);
 	else if (!status && proxy->is_interrupted)
 		status = tell_interrupt(proxy, &stop);
 	proxy->counts.told += is_ours && proxy->state == STUB_IDLE;

@@ -37,30 +37,86 @@ const struct gdb_register_name stub_register_names[] = {
 };
 const size_t stub_register_name_count = sizeof(stub_register_names) / sizeof(stub_register_names[0]);
 
-int stub_registers_read(struct stub_target *target, unsigned cpu, struct stub_registers *ret_registers,
-			struct error *err)
+void stub_registers_forget(struct stub_target *target)
 {
+	for (unsigned cpu = 0; cpu < target->cpu_count; cpu++)
+		target->cpus[cpu].is_cached = false;
+}
+
+static int take_registers(struct stub_target *target, unsigned cpu, struct error *err)
+{
+	struct stub_cpu *at = &target->cpus[cpu];
 	const char *text;
 	size_t size;
-	int status;
+	int status = stub_await_text(target, &text, &size, err);
 
-	if (target->is_cached && target->cached_cpu == cpu) {
-		*ret_registers = target->cached;
-		return 0;
-	}
-	status = stub_select(target, cpu, err);
-	if (!status)
-		status = stub_ask(target, "g", &text, &size, err);
 	if (status)
 		return status;
 	if (gdb_is_error(text, size))
 		return stub_fail(target, err, -EBADMSG, "it doesn't say a CPU's registers");
-	memset(&target->cached, 0, sizeof(target->cached));
-	gdb_registers_decode(&target->map, text, size, &target->cached);
-	target->is_cached = true;
-	target->cached_cpu = cpu;
-	*ret_registers = target->cached;
+	memset(&at->cached, 0, sizeof(at->cached));
+	gdb_registers_decode(&target->map, text, size, &at->cached);
+	at->is_cached = true;
 	return 0;
+}
+
+static int ask_registers(struct stub_target *target, unsigned cpu, struct error *err)
+{
+	int status = stub_select(target, cpu, err);
+
+	if (!status)
+		status = stub_send(target, "g", err);
+	return status ? status : take_registers(target, cpu, err);
+}
+
+/* A round of those that are not known: the selection's answer, then the registers. */
+static int ask_some(struct stub_target *target, unsigned first, unsigned end, struct error *err)
+{
+	char request[STUB_THREAD_TEXT + 2];
+	const char *text;
+	size_t size;
+	int status = 0;
+
+	for (unsigned cpu = first; cpu < end && !status; cpu++) {
+		snprintf(request, sizeof(request), "Hg%s", target->cpus[cpu].text);
+		status = stub_send(target, request, err);
+		if (!status)
+			status = stub_send(target, "g", err);
+	}
+	for (unsigned cpu = first; cpu < end && !status; cpu++) {
+		status = stub_await_text(target, &text, &size, err);
+		if (!status)
+			status = take_registers(target, cpu, err);
+	}
+	target->selected.is_known = false;
+	return status;
+}
+
+int stub_registers_read_all(struct stub_target *target, struct error *err)
+{
+	enum { ROUND = STUB_WINDOW / 2 };
+	bool is_pipelined = target->is_pipelined && target->cpu_count > 1;
+	int status = 0;
+
+	for (unsigned cpu = 0; cpu < target->cpu_count && !status && is_pipelined; cpu += ROUND)
+		status = ask_some(target, cpu, cpu + ROUND < target->cpu_count ? cpu + ROUND : target->cpu_count, err);
+	for (unsigned cpu = 0; cpu < target->cpu_count && !status && !is_pipelined; cpu++)
+		status = target->cpus[cpu].is_cached ? 0 : ask_registers(target, cpu, err);
+	return status;
+}
+
+int stub_registers_read(struct stub_target *target, unsigned cpu, struct stub_registers *ret_registers,
+			struct error *err)
+{
+	int status = 0;
+
+	if (cpu >= target->cpu_count)
+		return error_set(err, -EINVAL, "there is no CPU %u", cpu);
+	if (!target->cpus[cpu].is_cached)
+		status = ask_registers(target, cpu, err);
+	if (!status)
+		*ret_registers = target->cpus[cpu].cached;
+	return status;
 }
 
 static void value_text(uint64_t value, char *text)
@@ -136,10 +192,8 @@ int stub_registers_jump(struct stub_target *target, unsigned cpu, uint64_t rip, 
 	if (status)
 		return status;
 	target->moved_cpu = (int)cpu;
-	if (target->is_cached && target->cached_cpu == cpu) {
-		target->cached.rip = rip;
-		target->cached.general[INSN_RSP] = rsp;
-	}
+	target->cpus[cpu].cached.rip = rip;
+	target->cpus[cpu].cached.general[INSN_RSP] = rsp;
 	return 0;
 }
 

@@ -231,7 +231,7 @@ void stub_target_stopped(struct stub_target *target, const struct stub_stop_repl
 	struct stub_selection *selected = &target->selected;
 
 	/* QEMU and gdbserver select the thread that they report; gdb counts on it. */
-	target->is_cached = false;
+	stub_registers_forget(target);
 	selected->is_known = target->is_qemu && reply->thread[0] &&
 			     stub_thread_parse(reply->thread, strlen(reply->thread), &selected->thread);
 	if (selected->is_known)

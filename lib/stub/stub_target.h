@@ -54,12 +54,12 @@ struct stub_stop {
 	enum stub_stop_kind kind;
 	enum stub_trap_kind trap; /* of STUB_STOP_WATCH */
 	/*
-	 * Watched, as it was set. After watchpoints were taken away a QEMU with several CPUs may name a wrong one,
-	 * once for each CPU, or one that isn't there (0 then, and STUB_WATCH_ACCESS): only rip is sure.
+	 * Watched, as it was set. 0, and STUB_WATCH_ACCESS: QEMU names one that isn't there. It may as well name
+	 * a wrong one (heap_met.c says when): only rip is sure.
 	 */
 	uint64_t address;
 	unsigned cpu;             /* 0-based; QEMU's threads p1.1, p1.2 … are CPUs 0, 1 … */
-	/* gdb is told of this stop in any case (it has a trap there, or steps): the CPU must stay where it is. */
+	/* gdb is told where this CPU is (it has a trap there, or steps): the CPU must stay there. */
 	bool is_gdbs;
 };
 
@@ -70,6 +70,8 @@ bool stub_is_translated(const struct stub_target *target);
 
 int stub_registers_read(struct stub_target *target, unsigned cpu, struct stub_registers *ret_registers,
 			struct error *err);
+/* Ask for those of all CPUs at once, where the stub can be asked so: stub_registers_read() has them then. */
+int stub_registers_read_all(struct stub_target *target, struct error *err);
 /* rip and rsp; the others stay. */
 int stub_registers_jump(struct stub_target *target, unsigned cpu, uint64_t rip, uint64_t rsp, struct error *err);
 
@@ -95,7 +97,7 @@ size_t stub_trap_count(const struct stub_target *target);
 
 /*
  * Let @cpu run one instruction, the others none, with no breakpoint there. Waits for it. A watchpoint that it
- * meets is handled as a stop of its own, after the one in hand.
+ * meets is handled as a stop of its own, after the one in hand; of each CPU one is.
  */
 int stub_step(struct stub_target *target, unsigned cpu, struct error *err);
 

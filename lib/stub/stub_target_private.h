@@ -24,6 +24,11 @@ struct stub_deferred {
 struct stub_cpu {
 	char text[STUB_THREAD_TEXT]; /* as the stub writes the thread */
 	struct stub_thread thread;
+	bool is_cached; /* @cached is how it stands */
+	struct stub_registers cached;
+	/* A stop that a step of ours met: still to be handled. */
+	bool has_pending;
+	struct stub_stop_reply pending;
 };
 
 /* The thread that Hg selected. */
@@ -61,14 +66,6 @@ struct stub_target {
 	size_t last_size;
 	unsigned repeats;
 
-	/* Of the CPU @cached_cpu as it stands. */
-	bool is_cached;
-	unsigned cached_cpu;
-	struct stub_registers cached;
-
-	/* A stop that a step of ours met: still to be handled. */
-	bool has_pending;
-	struct stub_stop_reply pending;
 	/* The CPU that a handler moved since the proxy last set this to -1. */
 	int moved_cpu;
 };
@@ -100,6 +97,11 @@ int stub_fail(struct stub_target *target, struct error *err, int code, const cha
 /* Select the thread of @cpu for reads, if it isn't. */
 int stub_select(struct stub_target *target, unsigned cpu, struct error *err);
 int stub_select_thread(struct stub_target *target, const struct stub_selection *wanted, struct error *err);
+/* What was known of the CPUs' registers is void. */
+void stub_registers_forget(struct stub_target *target);
+/* A CPU with has_pending, or NULL. */
+struct stub_cpu *stub_pending_cpu(struct stub_target *target);
+
 /* The CPU of a thread in a stop reply. */
 unsigned stub_cpu_of(struct stub_target *target, const char *thread);
 /* A stop reply in the terms of handlers. */

@@ -155,6 +155,14 @@ static int send_step(struct stub_target *target, unsigned cpu, struct error *err
 	return status ? status : stub_send(target, "s", err);
 }
 
+struct stub_cpu *stub_pending_cpu(struct stub_target *target)
+{
+	for (unsigned cpu = 0; cpu < target->cpu_count; cpu++)
+		if (target->cpus[cpu].has_pending)
+			return &target->cpus[cpu];
+	return NULL;
+}
+
 int stub_step(struct stub_target *target, unsigned cpu, struct error *err)
 {
 	struct stub_registers registers = { 0 };
@@ -175,8 +183,10 @@ int stub_step(struct stub_target *target, unsigned cpu, struct error *err)
 		return status;
 	target->moved_cpu = (int)cpu;
 	if (reply.has_watch || reply.signal != 5) {
-		target->has_pending = true;
-		target->pending = reply;
+		struct stub_cpu *met = &target->cpus[stub_cpu_of(target, reply.thread)];
+
+		met->has_pending = true;
+		met->pending = reply;
 	}
 	return has_breaks ? toggle_breaks(target, registers.rip, true, err) : 0;
 }

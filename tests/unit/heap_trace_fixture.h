@@ -45,7 +45,7 @@ enum { T_FLAGS = 0, T_PID = 8, T_TGID = 12, T_COMM = 16, TRAPS_MAX = 600 };
 static uint8_t memory_bytes[0x10000];
 static struct stub_registers registers[2];
 static struct stub_trap traps[TRAPS_MAX];
-static size_t trap_count, step_count;
+static size_t trap_count, step_count, traps_at_step;
 static unsigned stepped_cpu;
 static bool is_translated;
 
@@ -69,6 +69,13 @@ int stub_registers_read(struct stub_target *target, unsigned cpu, struct stub_re
 	(void)target;
 	(void)err;
 	*ret_registers = registers[cpu];
+	return 0;
+}
+
+int stub_registers_read_all(struct stub_target *target, struct error *err)
+{
+	(void)target;
+	(void)err;
 	return 0;
 }
 
@@ -144,6 +151,7 @@ int stub_step(struct stub_target *target, unsigned cpu, struct error *err)
 	(void)target;
 	(void)err;
 	step_count++;
+	traps_at_step = trap_count;
 	stepped_cpu = cpu;
 	registers[cpu].rip += 3;
 	return 0;
@@ -229,7 +237,7 @@ static inline int set_up(void **state)
 	memset(memory_bytes, 0, sizeof(memory_bytes));
 	memset(registers, 0, sizeof(registers));
 	memset(&filter, 0, sizeof(filter));
-	trap_count = step_count = event_count = 0;
+	trap_count = step_count = traps_at_step = event_count = 0;
 	is_translated = true;
 	verdict = HEAP_EVENT_GO_ON;
 	kernel = memory_kernel(memory_create(0, PAGE), 0, 0);
@@ -244,6 +252,7 @@ static inline int set_up(void **state)
 	trace->symbols = calloc(HEAP_SYMBOLS_MAX, sizeof(*trace->symbols));
 	trace->names = calloc(HEAP_NAMES_MAX, sizeof(*trace->names));
 	trace->traps = calloc(8, sizeof(*trace->traps));
+	trace->codes = calloc(HEAP_CODES_MAX, sizeof(*trace->codes));
 	trace->task_layout = (struct heap_task_layout){ member(T_PID, 4), member(T_TGID, 4), member(T_COMM, 16),
 							member(T_FLAGS, 4) };
 	trace->slab_layout.cache.name = member(0, 8);

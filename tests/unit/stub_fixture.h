@@ -31,6 +31,7 @@ struct stand {
 	/* Handlers: what they are to do, and what happened. */
 	struct stub_stop stops[STUB_STOPS];
 	unsigned stop_count, resume_count, control_count;
+	unsigned unheard_count; /* STUB_STOP_OTHER */
 	enum stub_verdict verdict;
 	int fails;
 	void (*during_trap)(struct stand *stand, struct stub_target *target);
@@ -42,6 +43,11 @@ static inline int stand_on_trap(void *context, struct stub_target *target, const
 {
 	struct stand *stand = context;
 
+	if (stop->kind == STUB_STOP_OTHER) {
+		stand->unheard_count++;
+		*ret_verdict = STUB_GO_ON;
+		return 0;
+	}
 	if (stand->stop_count < STUB_STOPS)
 		stand->stops[stand->stop_count] = *stop;
 	stand->stop_count++;

@@ -129,8 +129,7 @@ static void a_cpu_that_met_a_watchpoint_unheard_is_looked_at_once(void **state)
 	assert_int_equal(events[0].cpu, 0);
 	assert_int_equal(step_count, 1);
 	assert_int_equal(stepped_cpu, 0);
-	/* Without having moved it stands there at the next stops too. */
-	registers[0].rip = AT_FREE;
+	/* It stays where the step took it. */
 	meet(1, STUB_WATCH_WRITE, CURRENT(1));
 	meet(1, STUB_WATCH_WRITE, CURRENT(1));
 	meet(0, STUB_WATCH_READ, MASK);
