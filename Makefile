@@ -155,7 +155,8 @@ check-cli: $(O)/dill
 	tests/run $(wildcard tests/cli/*.test)
 check-live: $(O)/dill programs
 	tests/run -j 1 $(wildcard tests/live/*.test)
-check-vm: all static programs $(vm_tools)
+vm-tools: $(vm_tools)
+check-vm: all static programs vm-tools
 	tests/vm/run
 
 fuzz: $(lib_skeletons)
@@ -168,14 +169,15 @@ deps-check:
 	scripts/install-deps build check
 deps-lab:
 	scripts/install-deps build lab
-# KERNEL=6.12 SMP=1 KASLR=on DEBUG=0 BACKGROUND=0
+# KERNEL=6.12 SMP=1 KASLR=on DEBUG=0 BACKGROUND=0 LAB=build/lab
 LAB_PROGRAMS := crowd kernel_allocs churn
 lab: deps-lab
 	@$(MAKE) --no-print-directory -s all $(LAB_PROGRAMS:%=$(O)/tests/programs-static/%)
 	@O=$(O) scripts/lab $(or $(KERNEL),6.12) $(if $(SMP),--smp $(SMP)) $(if $(filter off,$(KASLR)),--no-kaslr) \
-		$(if $(filter 1 on yes,$(DEBUG)),--debug) $(if $(filter 1 on yes,$(BACKGROUND)),--background)
+		$(if $(filter 1 on yes,$(DEBUG)),--debug) $(if $(filter 1 on yes,$(BACKGROUND)),--background) \
+		$(LAB:%=--folder %)
 lab-end:
-	@O=$(O) scripts/lab --end
+	@O=$(O) scripts/lab --end $(LAB:%=--folder %)
 demo: deps
 	@$(MAKE) --no-print-directory -s all
 	scripts/demo
@@ -195,6 +197,6 @@ install: all
 clean:
 	rm -rf $(O)
 
-.PHONY: all help static check unit-tests check-unit check-cli check-live check-vm fuzz deps deps-check deps-lab lab lab-end demo bench install clean FORCE
+.PHONY: all help static check unit-tests check-unit check-cli check-live vm-tools check-vm fuzz deps deps-check deps-lab lab lab-end demo bench install clean FORCE
 
 -include $(shell find $(O)/lib $(O)/view $(O)/cmd $(O)/gdb $(O)/tests -name '*.d' 2>/dev/null)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-"""A real gdb under a test's control: batch() runs commands to their end, Gdb is one with a terminal.
+"""A real gdb under a test's control: batch() runs commands to their end, Gdb is one with a terminal; and Terminal, for
+any other program that wants one.
 
 Knows gdb alone: no guest, and of dill only where its plugin is. Every wait has a limit, and a gdb never
 outlives its test.
@@ -21,7 +22,7 @@ BOUND_TO_PARENT = ["setpriv", "--pdeathsig", "KILL"]
 
 
 class GdbLost(Exception):
-    """gdb ended, or did not answer in time; the text has what it said last."""
+    """gdb, or what else is at the terminal, ended or did not answer in time; the text has what it said last."""
 
 
 def plugin_path(dill_path):
@@ -47,7 +48,63 @@ def batch(commands, plugin=None, limit_s=60, options=(), cwd=None):
     return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
 
-class Gdb:
+class Terminal:
+    """A program on a terminal of its own, in a session of its own."""
+
+    def __init__(self, command, cwd=None, env=None):
+        self.master, slave = pty.openpty()
+        settings = termios.tcgetattr(slave)
+        settings[1] &= ~termios.OPOST  # output as it is
+        settings[3] &= ~termios.ECHO
+        termios.tcsetattr(slave, termios.TCSANOW, settings)
+        self.pending, self.transcript = "", ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        # The terminal must be the controlling one of a session: Ctrl-C goes to its foreground process group.
+        self.process = subprocess.Popen(["setsid", "--ctty", *BOUND_TO_PARENT, *command], stdin=slave, stdout=slave,
+                                        stderr=slave, cwd=cwd, env=env)
+        os.close(slave)
+
+    def send(self, line):
+        """Type a line; its answer is wait()'s."""
+        os.write(self.master, line.encode() + b"\n")
+
+    def interrupt(self):
+        """Press Ctrl-C."""
+        os.write(self.master, b"\x03")
+
+    def wait_for(self, pattern, limit_s=60):
+        """(text before the first match of a pattern, the match), both taken away. GdbLost after limit_s."""
+        deadline = time.monotonic() + limit_s
+        while not (match := re.search(pattern, self.pending)):
+            self.receive(deadline, pattern)
+        text, self.pending = self.pending[:match.start()], self.pending[match.end():]
+        return text, match
+
+    def receive(self, deadline, what="anything"):
+        ready, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
+        if not ready:
+            raise GdbLost(f"no {what!r} in time: {self.transcript[-2000:]!r}")
+        try:
+            data = os.read(self.master, 1 << 16)
+        except OSError:  # EIO: nobody has the terminal open any more
+            data = b""
+        if not data:
+            raise GdbLost(f"the program ended before {what!r}: {self.transcript[-2000:]!r}")
+        text = self.decoder.decode(data)
+        self.pending += text
+        self.transcript += text
+
+    def is_alive(self):
+        return self.process.poll() is None
+
+    def kill(self):
+        """End it as a crash would."""
+        if self.is_alive():
+            os.kill(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+class Gdb(Terminal):
     """gdb on a terminal of its own.
 
         with Gdb(plugin, target="gdb.sock") as gdb:
@@ -58,19 +115,9 @@ class Gdb:
     """
 
     def __init__(self, plugin=None, target=None, options=(), cwd=None, terminal="dumb", limit_s=60):
-        self.master, slave = pty.openpty()
-        settings = termios.tcgetattr(slave)
-        settings[1] &= ~termios.OPOST  # output as it is
-        settings[3] &= ~termios.ECHO
-        termios.tcsetattr(slave, termios.TCSANOW, settings)
-        self.pending, self.transcript, self.settled = "", "", 0
-        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        # The terminal must be the controlling one of a session: Ctrl-C goes to its foreground process group.
-        self.process = subprocess.Popen(
-            ["setsid", "--ctty", *BOUND_TO_PARENT,
-             *command_line(["set editing off", f"set prompt {PROMPT}"], plugin, options)],
-            stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=dict(environment(), TERM=terminal))
-        os.close(slave)
+        super().__init__(command_line(["set editing off", f"set prompt {PROMPT}"], plugin, options), cwd,
+                         dict(environment(), TERM=terminal))
+        self.settled = 0
         self.greeting = self.wait(limit_s)
         if target:
             self.greeting += self.run(f"target remote {target}", limit_s)
@@ -80,14 +127,6 @@ class Gdb:
 
     def __exit__(self, *_):
         self.close()
-
-    def send(self, line):
-        """Type a line; its answer is wait()'s."""
-        os.write(self.master, line.encode() + b"\n")
-
-    def interrupt(self):
-        """Press Ctrl-C."""
-        os.write(self.master, b"\x03")
 
     def run(self, line, limit_s=60):
         """What gdb says to a line, until its next prompt."""
@@ -122,31 +161,6 @@ class Gdb:
                 quiet_since = time.monotonic()
             time.sleep(0.01)
 
-    def wait_for(self, pattern, limit_s=60):
-        """(text before the first match of a pattern, the match), both taken away. GdbLost after limit_s."""
-        deadline = time.monotonic() + limit_s
-        while not (match := re.search(pattern, self.pending)):
-            self.receive(deadline, pattern)
-        text, self.pending = self.pending[:match.start()], self.pending[match.end():]
-        return text, match
-
-    def receive(self, deadline, what="anything"):
-        ready, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
-        if not ready:
-            raise GdbLost(f"no {what!r} in time: {self.transcript[-2000:]!r}")
-        try:
-            data = os.read(self.master, 1 << 16)
-        except OSError:  # EIO: nobody has the terminal open any more
-            data = b""
-        if not data:
-            raise GdbLost(f"gdb ended before {what!r}: {self.transcript[-2000:]!r}")
-        text = self.decoder.decode(data)
-        self.pending += text
-        self.transcript += text
-
-    def is_alive(self):
-        return self.process.poll() is None
-
     def complete(self, text):
         """What Tab would offer, whole lines as `complete` prints them."""
         return self.run(f"complete {text}").splitlines()
@@ -171,9 +185,3 @@ class Gdb:
         os.close(self.master)
         if stuck:
             raise GdbLost(f"gdb did not quit: {self.transcript[-2000:]!r}")
-
-    def kill(self):
-        """End gdb as a crash would."""
-        if self.is_alive():
-            os.kill(self.process.pid, signal.SIGKILL)
-            self.process.wait()

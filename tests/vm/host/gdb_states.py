@@ -19,15 +19,16 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import damage  # noqa: E402
+import user_mode  # noqa: E402
 from gdb_session import Gdb, plugin_path  # noqa: E402
 from target import Guest, Skip, case, main  # noqa: E402
 
 MONITOR = "qmp:" + os.path.abspath("qmp.sock")
-USER_RING = 3
 guest = Guest()
 PLUGIN = plugin_path(guest.dill_path)
 guest.start_crowd()
 symbols = guest.symbols("_text", "_stext", "init_task", "do_exit")
+clock = guest.symbols("jiffies_64")["jiffies_64"]
 random.seed(4)
 
 
@@ -72,26 +73,10 @@ virtual_again()
 # ---- where the target stands ----
 
 @case
-def user_mode():
-    """with a CPU in user mode, kernel memory is found and said to be the same"""
-    line = "for i in 1 2; do setsid sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $!; done"
-    spinners = guest.text(line, 120).split()
-    with attached() as gdb:
-        for _ in range(40):
-            if gdb.evaluate("$cs") & USER_RING == USER_RING:
-                break
-            gdb.send("continue")
-            time.sleep(0.05)
-            gdb.interrupt()
-            gdb.settle()
-        else:
-            raise Skip("the CPU was never met in user mode")
-        for way in "off", "auto":
-            gdb.run(f"set dill direct {way}")
-            assert base(gdb) == symbols["_text"], way
-            assert "init" in gdb.run("ktask 1") and "findings" in gdb.run("kcache --check"), way
-        assert "user" in gdb.run("kwhat $pc"), gdb.run("kwhat $pc")
-    guest.text(f"kill {' '.join(spinners)}")
+def user_mode_stop():
+    """with a CPU in user mode, kernel memory is found, traced and has symbols (with isolation: gdb_pti)"""
+    if not user_mode.check(guest, PLUGIN, symbols, user_mode.has_isolation(guest)):
+        raise Skip("the CPU was never met in user mode")
 
 
 @case
@@ -150,9 +135,10 @@ def running_target():
     with attached() as gdb:
         gdb.run("continue &")
         assert_refused(gdb.run("kcache"), "running")
-        gdb.run("interrupt")
-        time.sleep(0.5)
-        gdb.run("print 1")
+        gdb.send("interrupt")
+        gdb.wait_for("SIGINT")
+        gdb.wait_for(r"0x\w+ in .*\n")  # after which gdb shows no prompt
+        gdb.settle()
         assert base(gdb) == symbols["_text"]
 
 
@@ -202,6 +188,9 @@ def symbols_at_the_wrong_address():
         gdb.run("set dill check-symbols on")
         assert_refused(gdb.run("ktask 1"), "kbase --load-symbols")
         gdb.run("symbol-file")
+        assert "init" in gdb.run("ktask 1")
+        write_vmlinux("vmlinux-right", symbols)
+        gdb.run(f"symbol-file {os.path.abspath('vmlinux-right')}")
         assert "init" in gdb.run("ktask 1")
 
 
@@ -336,39 +325,86 @@ def interrupted():
 
 
 @case
-def cyclic_freelist():
-    """a freelist that leads back to itself is found and told, and is no endless loop"""
+def quit_takes_breakpoints_away():
+    """after quit the guest runs through what had breakpoints, watchpoints and a heap trace"""
     with attached() as gdb:
-        def python(expression):
-            return gdb.run(f"python print({expression})")
+        gdb.run(f"break *{symbols['do_exit']:#x}")
+        gdb.run("dill run")
+        name = guest.agent.start("run", "true", 60)
+        assert "Breakpoint 1, " in gdb.run("continue")
+        assert "atchpoint 2: " in gdb.run(f"watch *(long *){clock:#x}")
+    guest.agent.result(name, 60)
+    assert guest.text("for i in 1 2 3; do (true); done; echo alive") == "alive\n"
+    assert guest.monitor("query-status")["status"] == "running"
 
-        def read(address, size):
-            return bytes.fromhex(python(f"gdb.selected_inferior().read_memory({address}, {size}).tobytes().hex()"))
 
-        def write(address, data):
-            python(f"gdb.selected_inferior().write_memory({address}, bytes.fromhex('{data.hex()}'))")
+# ---- a damaged heap ----
 
-        def in_gdb(*arguments, statuses=(0,)):
-            text = gdb.run(" ".join([*map(str, arguments), "--json"]))
-            assert "Traceback" not in text, text
-            return records(text)
+class HeapInGdb:
+    """What damage.py needs, by way of gdb."""
 
-        caches = [item for item in records(gdb.run("kcache --json")) if item["type"] == "cache" and
+    def __init__(self, gdb):
+        self.gdb = gdb
+
+    def python(self, expression):
+        return self.gdb.run(f"python print({expression})")
+
+    def read(self, address, size):
+        return bytes.fromhex(
+            self.python(f"gdb.selected_inferior().read_memory({address}, {size}).tobytes().hex()"))
+
+    def write(self, address, data):
+        self.python(f"gdb.selected_inferior().write_memory({address}, bytes.fromhex('{data.hex()}'))")
+
+    def records(self, *arguments, statuses=(0,)):
+        text = self.gdb.run(" ".join([*map(str, arguments), "--json"]))
+        assert "Traceback" not in text, text
+        return records(text)
+
+    def partial_caches(self):
+        """Names of caches that have partial slabs on a node, those with most room first."""
+        caches = [item for item in self.records("kcache") if item["type"] == "cache" and
                   item["slabs_node_partial"] and item["num_objs"] - item["active_objs"] >= 2]
         caches.sort(key=lambda item: item["active_objs"] - item["num_objs"])
-        for cache in [item["name"] for item in caches][:8]:
+        return [item["name"] for item in caches][:8]
+
+
+def found_in_a_cache(way):
+    """Inflict a damage on the first cache that it fits, find it, and find nothing when it is undone."""
+    with attached() as gdb:
+        heap = HeapInGdb(gdb)
+        for cache in heap.partial_caches():
             try:
-                assert damage.inflict(damage.Heap(read, write, in_gdb, cache), damage.freelist_loop)
+                assert damage.inflict(damage.Heap(heap.read, heap.write, heap.records, cache), way)
                 break
             except damage.NotHere:
                 continue
         else:
             raise Skip("no cache has a partial slab with two free objects")
-        assert records(gdb.run(f"kcache --check {cache} --json"))[-1]["findings"] == 0
+        assert heap.records("kcache", "--check", cache)[-1]["findings"] == 0
+        assert_usable(gdb)
 
 
 @case
-def unreadable():
+def cyclic_freelist():
+    """a freelist that leads back to itself is found and told, and is no endless loop"""
+    found_in_a_cache(damage.freelist_loop)
+
+
+@case
+def cyclic_list():
+    """so is a list of slabs that does"""
+    found_in_a_cache(damage.list_loop)
+
+
+@case
+def unreadable_page():
+    """a list of slabs that leads to a page that isn't there is found and told"""
+    found_in_a_cache(damage.list_unreadable)
+
+
+@case
+def unreadable_address():
     """addresses that can't be read are told in a line"""
     with attached() as gdb:
         for line in ("kstruct task_struct 0xfffff00000000000", "kstruct task_struct.pid 0x10", "ktask 0xfffff00000000000",
