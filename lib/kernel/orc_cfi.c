@@ -371,6 +371,8 @@ static void end_fde(struct cfi *cfi)
  */
 static bool is_signal(const struct cfi *cfi, const struct orc_row *row)
 {
+	if (cfi->role == CFI_OTHER_STACK && row->sp_register == ORC_BP)
+		return true;
 	return row->is_signal || (shape_of(row) == SHAPE_SWITCH && cfi->role != CFI_INTERRUPT);
 }
 
@@ -406,7 +408,7 @@ static bool is_same(const struct orc_row *one, const struct orc_row *other)
 /* From @start on @row holds. */
 static void add_piece(struct cfi *cfi, uint64_t start, const struct orc_row *row)
 {
-	if (cfi->fde && (cfi->shape != shape_of(row) || cfi->row.is_signal != row->is_signal ||
+	if (cfi->fde && (cfi->shape != shape_of(row) || is_signal(cfi, &cfi->row) != is_signal(cfi, row) ||
 			 start - cfi->at > UINT32_MAX))
 		end_fde(cfi);
 	if (!cfi->fde) {
@@ -473,6 +475,9 @@ enum cfi_role cfi_role_of(const char *name)
 	/* asm/idtentry.h */
 	static const char *const handlers[] = { "sysvec_", "common_interrupt", "spurious_interrupt" };
 
+	/* Linux 5.8 to 5.11: entry_64.S, asm_call_on_stack and its other names */
+	if (!strncmp(name, "asm_call_", strlen("asm_call_")))
+		return CFI_OTHER_STACK;
 	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++)
 		if (!strncmp(name, entries[i], strlen(entries[i])))
 			return CFI_SYSTEM_CALL;

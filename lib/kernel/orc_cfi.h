@@ -25,6 +25,7 @@ enum cfi_role {
 	CFI_FUNCTION,
 	CFI_INTERRUPT,   /* called by nothing but an interrupt's entry, whose frame is a signal frame */
 	CFI_SYSTEM_CALL, /* an entry from user mode: the outermost frame */
+	CFI_OTHER_STACK, /* calls on another stack, with rbp left on the caller's */
 };
 
 struct cfi_function {

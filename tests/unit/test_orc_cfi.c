@@ -446,6 +446,26 @@ static void a_function_on_two_stacks_is_marked_unless_an_interrupt_calls_it(void
 	assert_switched(true);
 }
 
+static void a_frame_whose_callee_is_on_another_stack_is_marked(void **state)
+{
+	uint64_t registers[REGISTERS] = { [DW_RSP] = OTHER_STACK, [DW_RBP] = STACK }, frame;
+
+	(void)state;
+	put_row(TEXT, CALL, SP, 8, UNDEFINED, 0);
+	put_row(TEXT + 4, CALL, BP, 16, PREV_SP, -16);
+	put_row(TEXT + 0x10, CALL, SP, 8, UNDEFINED, 0);
+	make_one("asm_call_sysvec_on_stack");
+	image_u64(image, STACK, 77);
+	image_u64(image, STACK + 8, 0x1234);
+	assert_true(step(TEXT + 8, registers, &frame));
+	assert_true(frame_is_signal);
+	assert_int_equal(frame, STACK + 16);
+	assert_int_equal(registers[DW_RIP], 0x1234);
+	assert_int_equal(registers[DW_RBP], 77);
+	assert_true(step(TEXT + 0x10, registers, &frame));
+	assert_false(frame_is_signal);
+}
+
 static void rows_out_of_order_and_beyond_the_text_are_left_out(void **state)
 {
 	uint64_t registers[REGISTERS] = { [DW_RSP] = STACK }, frame;
@@ -483,6 +503,7 @@ int main(void)
 		TEST(each_function_has_its_own_though_a_row_goes_on),
 		TEST(another_stack_leads_back_and_is_the_frames_own),
 		TEST(a_function_on_two_stacks_is_marked_unless_an_interrupt_calls_it),
+		TEST(a_frame_whose_callee_is_on_another_stack_is_marked),
 		TEST(rows_out_of_order_and_beyond_the_text_are_left_out),
 	};
 

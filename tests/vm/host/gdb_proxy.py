@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """gdb with dill-tracer between it and QEMU's stub: works as without, and whoever dies leaves a healthy guest."""
-# timeout: 900
+# timeout: 300
 # named: yes
 # once: yes
 import contextlib
@@ -85,11 +85,11 @@ def is_healthy():
 
 
 @contextlib.contextmanager
-def load(seconds=20):
-    """ls, over and over, for so long by the guest's clock."""
-    name = guest.agent.start("run", f"timeout {seconds} sh -c 'while :; do ls /bin >/dev/null; done'", 300)
+def load():
+    """ls, over and over, in the guest, which must run again at the end."""
+    pid = guest.text("setsid sh -c 'while :; do ls /bin >/dev/null; done' >/dev/null 2>&1 </dev/null & echo $!")
     yield
-    guest.agent.result(name, 300)
+    guest.text(f"kill {pid.strip()}")
 
 
 def traced(gdb):
@@ -142,10 +142,12 @@ def gdbs_own_stops():
         answer = gdb.run("continue")
         assert re.search(r"Old value = (\d+)\s+New value = (\d+)", answer), answer
         gdb.run("delete")
+        places = []
         for _ in range(20):
-            before = gdb.evaluate("$pc")
             assert "SIG" not in gdb.run("stepi")
-            assert gdb.evaluate("$pc") != before
+            places.append(gdb.evaluate("$pc"))
+        # A string instruction takes many steps.
+        assert len(set(places)) > 3, places
         gdb.run("detach")
     is_healthy()
 
@@ -153,7 +155,7 @@ def gdbs_own_stops():
 @case
 def ctrl_c_twenty_times():
     """Ctrl-C stops the target whatever is under way, twenty times"""
-    with load(60), Gdb(PLUGIN, target="gdb.sock") as gdb:
+    with load(), Gdb(PLUGIN, target="gdb.sock") as gdb:
         traced(gdb)
         for turn in range(20):
             gdb.send("continue")
@@ -192,7 +194,7 @@ def words_while_it_runs():
 def leaving():
     """detach, quit, disconnect and a killed gdb leave no trap behind"""
     for way in "detach", "quit":
-        with load(5), Gdb(PLUGIN, target="gdb.sock") as gdb:
+        with load(), Gdb(PLUGIN, target="gdb.sock") as gdb:
             traced(gdb)
             gdb.send("continue")
             gdb.wait_for("Continuing")
@@ -215,7 +217,7 @@ def leaving():
 def killed_gdb():
     """a gdb that is killed sets a running guest free, and leaves a stopped one stopped, without traps"""
     for pause_s in 0.02, 0.3:
-        with load(5), Gdb(PLUGIN, target="gdb.sock") as gdb:
+        with load(), Gdb(PLUGIN, target="gdb.sock") as gdb:
             traced(gdb)
             gdb.send("continue")
             gdb.wait_for("Continuing")
@@ -236,7 +238,7 @@ def killed_gdb():
 def killed_tracer():
     """a tracer that is killed sets a running guest free; gdb lives, is told, and may connect anew"""
     for is_running in True, False:
-        with load(5), Gdb(PLUGIN, target="gdb.sock") as gdb:
+        with load(), Gdb(PLUGIN, target="gdb.sock") as gdb:
             pid = traced(gdb)
             gdb.send("continue")
             gdb.wait_for("Continuing")
