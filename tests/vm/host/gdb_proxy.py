@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """gdb with dill-tracer between it and QEMU's stub: works as without, and whoever dies leaves a healthy guest."""
-# timeout: 300
+# timeout: 600
 # named: yes
 # once: yes
 import contextlib
@@ -19,7 +19,7 @@ from target import Guest, case, main  # noqa: E402
 guest = Guest()
 PLUGIN = plugin_path(guest.dill_path)
 TRACER = os.path.join(os.path.dirname(PLUGIN), "dill-tracer")
-SYMBOLS = guest.symbols("gfp_allowed_mask", "jiffies_64", "__x64_sys_getpid", "getname")
+SYMBOLS = guest.symbols("gfp_allowed_mask", "jiffies_64", "__x64_sys_openat")
 INTERRUPTED = r"SIGINT"
 LOST = "Remote connection closed|Target disconnected"
 # What interpose.c does, for a target that the plugin can't know: it is no kernel.
@@ -124,13 +124,13 @@ def gdbs_own_stops():
     with load(), Gdb(PLUGIN, target="gdb.sock") as gdb:
         traced(gdb)
         for kind in "break", "hbreak":
-            gdb.run(f"{kind} *{SYMBOLS['getname']:#x}")
+            gdb.run(f"{kind} *{SYMBOLS['__x64_sys_openat']:#x}")
             for _ in range(3):
                 answer = gdb.run("continue")
                 assert "reakpoint" in answer and "SIG" not in answer, answer
-                assert gdb.evaluate("$pc") == SYMBOLS["getname"]
+                assert gdb.evaluate("$pc") == SYMBOLS["__x64_sys_openat"]
                 gdb.run("stepi")
-                assert gdb.evaluate("$pc") != SYMBOLS["getname"]
+                assert gdb.evaluate("$pc") != SYMBOLS["__x64_sys_openat"]
             gdb.run("delete")
         # A trap that is ours as well.
         gdb.run(f"rwatch *(int *){SYMBOLS['gfp_allowed_mask']:#x}")

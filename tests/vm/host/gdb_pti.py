@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """dill inside gdb that stopped in user mode, with page-table isolation: the CPU's tables have no kernel in them.
 
-Without it: gdb_states. QEMU's CPUs are none that need it, so a kernel has it only when it is told to.
+Without it: gdb_states. QEMU's CPUs are none that need it, so a kernel has it only when it is told to. On the oldest
+and the newest kernel, for this is a boot of its own and the page tables of all between look the same.
 """
-# timeout: 200
+# timeout: 300
 # cmdline: pti=on
-# once: yes
+# kernels: 5.10 7.3
 import os
 import sys
 
