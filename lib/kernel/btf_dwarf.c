@@ -3,8 +3,6 @@
  * Writes BTF as DWARF: an entry (DIE) for each type, in the order of their ids. A reference is where the
  * other entry lies, which is known when all have been written once; so all is written twice, with the
  * same sizes.
- *
- * BTF's strings are .debug_str as they are.
  */
 #include "btf_dwarf.h"
 
@@ -26,16 +24,6 @@ struct dwarf_writing {
 	uint32_t *places; /* of entries, by type id: offsets in the section. 0: none */
 	uint8_t *is_cut;
 };
-
-void dwarf_sections_deinit(struct dwarf_sections *sections)
-{
-	byte_writer_deinit(&sections->info);
-	byte_writer_deinit(&sections->abbreviations);
-	byte_writer_deinit(&sections->strings);
-	byte_writer_deinit(&sections->locations);
-	byte_writer_deinit(&sections->ranges);
-	byte_writer_deinit(&sections->addresses);
-}
 
 /* References ------------------------------------------------------------------------------------------- */
 
@@ -450,55 +438,6 @@ static void put_unit(struct dwarf_writing *writing)
 	patch_number(info, 0, info->size - 4, 4);
 }
 
-/* BTF's own section of strings, which kernel_types_open() has seen end with NUL. */
-static void put_strings(struct dwarf_writing *writing, struct byte_writer *strings)
-{
-	uint32_t size;
-	const uint8_t *bytes = btf__raw_data(writing->types->btf, &size);
-	struct btf_header header;
-
-	if (!bytes || size < sizeof(header))
-		return;
-	memcpy(&header, bytes, sizeof(header));
-	if (header.hdr_len > size || header.str_off > size - header.hdr_len ||
-	    header.str_len > size - header.hdr_len - header.str_off)
-		return;
-	put_bytes(strings, bytes + header.hdr_len + header.str_off, header.str_len);
-	/* Names go to terminals as they are. */
-	for (size_t i = 0; i < strings->size; i++)
-		if ((strings->bytes[i] && strings->bytes[i] < ' ') || strings->bytes[i] == 0x7f)
-			strings->bytes[i] = '?';
-	writing->string_bytes = header.str_len;
-}
-
-static void put_ranges(const struct dwarf_contents *contents, struct byte_writer *ranges)
-{
-	for (size_t i = 0; i < contents->code_count; i++) {
-		put_number(ranges, contents->code[i].start, 8);
-		put_number(ranges, contents->code[i].end, 8);
-	}
-	put_number(ranges, 0, 8);
-	put_number(ranges, 0, 8);
-}
-
-/* The same again: without it, gdb takes the addresses of variables, per-CPU ones too, for the unit's own. */
-static void put_addresses(const struct dwarf_contents *contents, struct byte_writer *addresses)
-{
-	put_number(addresses, 0, 4); /* unit_length */
-	put_number(addresses, 2, 2); /* version */
-	put_number(addresses, 0, 4); /* debug_info_offset */
-	put_number(addresses, 8, 1); /* address_size */
-	put_number(addresses, 0, 1); /* segment_size */
-	put_padding(addresses, 16, 0);
-	for (size_t i = 0; i < contents->code_count; i++) {
-		put_number(addresses, contents->code[i].start, 8);
-		put_number(addresses, contents->code[i].end - contents->code[i].start, 8);
-	}
-	put_number(addresses, 0, 8);
-	put_number(addresses, 0, 8);
-	patch_number(addresses, 0, addresses->size - 4, 4);
-}
-
 void btf_dwarf_put(const struct dwarf_contents *contents, struct dwarf_sections *sections, size_t *ret_count)
 {
 	CLEANUP(free) uint32_t *places = NULL;
@@ -510,14 +449,14 @@ void btf_dwarf_put(const struct dwarf_contents *contents, struct dwarf_sections 
 					 .count = 1 };
 
 	dwarf_shapes_put(&sections->abbreviations);
-	put_ranges(contents, &sections->ranges);
-	put_addresses(contents, &sections->addresses);
+	dwarf_put_ranges(contents->code, contents->code_count, &sections->ranges);
+	dwarf_put_addresses(contents->code, contents->code_count, &sections->addresses);
 	if (writing.types && !type_cycles_find(writing.types, &is_cut)) {
 		places = calloc(btf__type_cnt(writing.types->btf), sizeof(*places));
 		writing.is_cut = is_cut;
 		writing.places = places;
 		if (places)
-			put_strings(&writing, &sections->strings);
+			writing.string_bytes = dwarf_put_strings(writing.types, &sections->strings);
 		if (writing.string_bytes)
 			writing.count = btf__type_cnt(writing.types->btf);
 	}

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "byte_writer.h"
+#include "dwarf_sections.h"
 
 struct kernel_types;
 
@@ -26,18 +26,6 @@ struct dwarf_symbol {
 	bool is_global, is_function;
 };
 
-/*
- * Where the sections' contents go: .debug_info, .debug_abbrev, .debug_str, .debug_loc, .debug_ranges,
- * .debug_aranges.
- */
-struct dwarf_sections {
-	struct byte_writer info, abbreviations, strings, locations, ranges, addresses;
-};
-
-struct dwarf_range {
-	uint64_t start, end;
-};
-
 /* What there is to write about. */
 struct dwarf_contents {
 	const char *producer;
@@ -47,8 +35,6 @@ struct dwarf_contents {
 	const struct dwarf_range *code; /* all of the kernel's */
 	size_t code_count;
 };
-
-void dwarf_sections_deinit(struct dwarf_sections *sections);
 
 /*
  * Fill @sections, which are empty; failures stick in them. @ret_count: types.

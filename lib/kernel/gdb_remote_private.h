@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
-/* What gdb_remote.c (requests by meaning) and gdb_rounds.c (requests and answers as such) share. */
+/* What gdb_remote.c and gdb_memory.c (requests by meaning) share with gdb_rounds.c (requests and answers as such). */
 #ifndef DILL_GDB_REMOTE_PRIVATE_H
 #define DILL_GDB_REMOTE_PRIVATE_H
+
+#include <stddef.h>
 
 #include "gdb_packet.h"
 #include "gdb_remote.h"
@@ -45,6 +47,9 @@ struct gdb_round {
 	enum gdb_taken (*take)(struct gdb_round *round, size_t index, char *packet, size_t size);
 	void (*start)(struct gdb_round *round);
 };
+
+/* What a series is part of. */
+#define CONTAINER(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
 
 #define GDB_IN_BYTES 65536
 /* Payloads of requests, apart from memory to be written. */
