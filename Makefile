@@ -53,7 +53,7 @@ lib_skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard lib/kernel/*.bpf.c)
 unit_tests := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 fuzz_replays := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-all: $(O)/dill $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(O)/gdb/dill.py
+all: $(O)/dill $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(O)/gdb/dill.py $(O)/gdb/dill_session.py
 
 help:
 	@echo 'make           build/dill, the one executable'
@@ -118,7 +118,7 @@ $(O)/gdb/libdill-gdb.so: $(gdb_library_objects) $(O)/libview.a $(O)/libdill.a gd
 $(O)/gdb/dill-tracer: $(O)/gdb/tracer.o $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 # Beside its library, where it looks for it.
-$(O)/gdb/dill.py: gdb/dill.py
+$(O)/gdb/%.py: gdb/%.py
 	@mkdir -p $(@D)
 	cp $< $@
 
@@ -190,7 +190,7 @@ install: all
 	install -D -m 755 $(O)/dill $(DESTDIR)$(PREFIX)/bin/dill
 	install -d $(DESTDIR)$(PREFIX)/lib/dill
 	install -m 755 $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(DESTDIR)$(PREFIX)/lib/dill
-	install -m 644 gdb/dill.py gdb/autoload.py $(DESTDIR)$(PREFIX)/lib/dill
+	install -m 644 gdb/dill.py gdb/dill_session.py gdb/autoload.py $(DESTDIR)$(PREFIX)/lib/dill
 	@scripts/install-gdb-start gdb/autoload.py '$(PREFIX)/lib/dill' '$(DESTDIR)' '$(GDB_START)'
 	for page in docs/*.[18]; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 

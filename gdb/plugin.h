@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * libdill-gdb.so as gdb/dill.py sees it, over ctypes: plain C types only. All decoding and formatting is
+ * libdill-gdb.so as gdb/dill_session.py sees it, over ctypes: plain C types only. All decoding and formatting is
  * behind these functions; Python registers commands and completes words.
  *
  * All functions are called by gdb's main thread, while the target stands still, unless it says otherwise.
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DILL_GDB_INTERFACE 1 /* dill.py refuses a library with another number */
+#define DILL_GDB_INTERFACE 1 /* dill_session.py refuses a library with another number */
 
 /* What gdb can do for us. Members may be NULL where gdb can't (a core file has no packets). */
 struct dill_gdb_host {

@@ -250,10 +250,13 @@ def loaded_once_more():
 
 @case
 def no_library():
-    """without its library, or with one of another build, the script says so in a line"""
+    """without its other half or its library, or with one of another build, the script says so in a line"""
     folder = os.path.abspath("plugin")
     os.makedirs(folder, exist_ok=True)
     shutil.copy(PLUGIN, folder)
+    _, text, errors = batch(["kbase"], f"{folder}/dill.py")
+    assert "dill_session.py" in errors.splitlines()[0] and "Undefined command" in errors and not text, (text, errors)
+    shutil.copy(os.path.join(os.path.dirname(PLUGIN), "dill_session.py"), folder)
     _, text, errors = batch(["kbase"], f"{folder}/dill.py")
     assert "libdill-gdb.so" in errors.splitlines()[0] and "Undefined command" in errors and not text, (text, errors)
     if shutil.which("cc"):
