@@ -11,8 +11,6 @@
 #define AT(member) offsetof(struct kcache_settings, member)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-DEFINE_CLEANUP(slab_heap, struct slab_heap *, slab_heap_close(v));
-
 static const char *const kcache_object_choices[] = { "none", "allocated", "free", "all", NULL };
 
 static const struct option_spec kcache_options[] = {

@@ -11,8 +11,6 @@
 #include "slab_totals.h"
 #include "view.h"
 
-DEFINE_CLEANUP(slab_heap, struct slab_heap *, slab_heap_close(v));
-
 const char *const kcache_sorts[] = { "bytes", "name",  "slabs", "objects", "allocated",
 				     "free",  "waste", "size",  "list",    NULL };
 

@@ -15,8 +15,6 @@
 #define AT(member) offsetof(struct ksnap_settings, member)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-DEFINE_CLEANUP(slab_heap, struct slab_heap *, slab_heap_close(v));
-
 static const char *const ksnap_sorts[] = { "bytes", "objects", "churn", "name", NULL };
 
 static const struct option_spec ksnap_options[] = {

@@ -280,23 +280,6 @@ int kstruct_show_step(struct inspection *inspection, const struct kstruct_query 
 
 /* Head --------------------------------------------------------------------------------------------------- */
 
-static const char *kind_of(const struct btf_type *type)
-{
-	switch (btf_kind(type)) {
-	case BTF_KIND_STRUCT:
-		return "struct";
-	case BTF_KIND_UNION:
-		return "union";
-	case BTF_KIND_ENUM:
-	case BTF_KIND_ENUM64:
-		return "enum";
-	case BTF_KIND_TYPEDEF:
-		return "typedef";
-	default:
-		return "base";
-	}
-}
-
 /* "struct page", and for a typedef its whole declaration. */
 static int head_text(const struct kstruct_query *query, const struct btf_type *type, char **ret_text)
 {
@@ -364,7 +347,7 @@ int kstruct_show_head(struct inspection *inspection, const struct kstruct_query 
 
 	const struct view_value values[HEAD_COLUMNS] = {
 		[HEAD_NAME] = view_text(query->name),
-		[HEAD_KIND] = view_text(kind_of(type)),
+		[HEAD_KIND] = view_text(type_kind_word(type) ?: "base"),
 		[HEAD_TEXT] = view_text(text),
 		[HEAD_ADDR] = address ? view_u64(address) : view_absent(),
 		[HEAD_SIZE] = view_u64(summary.size),

@@ -13,8 +13,6 @@
 #include "task.h"
 #include "view.h"
 
-DEFINE_CLEANUP(slab_heap, struct slab_heap *, slab_heap_close(v));
-
 enum {
 	INFO_ADDR,
 	INFO_REGION,

@@ -21,8 +21,6 @@
 #define NESTING_MAX 8
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
-DEFINE_CLEANUP(heap, struct slab_heap *, slab_heap_close(v));
-
 struct completion {
 	struct dill_gdb *session;
 	const char *of, *prefix;
@@ -68,7 +66,7 @@ static int open_kernel(struct completion *completion, struct kernel **ret_kernel
 
 static int complete_cache(struct completion *completion)
 {
-	CLEANUP(heap) struct slab_heap *heap = NULL;
+	CLEANUP(slab_heap) struct slab_heap *heap = NULL;
 	struct kernel *kernel;
 	int status = open_kernel(completion, &kernel);
 

@@ -11,8 +11,6 @@
 #include "slab_heap.h"
 #include "task.h"
 
-DEFINE_CLEANUP(heap, struct slab_heap *, slab_heap_close(v));
-
 int dill_gdb_base(struct dill_gdb *session, uint64_t *ret_address)
 {
 	struct kernel *kernel;
@@ -75,7 +73,7 @@ static int open_heap(struct dill_gdb *session, struct slab_heap **ret_heap)
 
 int dill_gdb_cache(struct dill_gdb *session, const char *name, uint64_t *ret_address)
 {
-	CLEANUP(heap) struct slab_heap *heap = NULL;
+	CLEANUP(slab_heap) struct slab_heap *heap = NULL;
 	uint32_t cache;
 	int status = open_heap(session, &heap);
 
@@ -93,7 +91,7 @@ int dill_gdb_cache(struct dill_gdb *session, const char *name, uint64_t *ret_add
 
 int dill_gdb_object(struct dill_gdb *session, uint64_t address, uint64_t *ret_object)
 {
-	CLEANUP(heap) struct slab_heap *heap = NULL;
+	CLEANUP(slab_heap) struct slab_heap *heap = NULL;
 	struct slab slab;
 	uint32_t index = 0;
 	int status = open_heap(session, &heap);

@@ -17,6 +17,7 @@
 #include "elf_object_internal.h"
 #include "elf_symbols.h"
 #include "error.h"
+#include "file_read.h"
 #include "root_directory.h"
 
 #define PAGE 4096ULL
@@ -350,21 +351,5 @@ bool elf_object_is_code(const struct elf_object *object, uint64_t vaddr)
 
 int elf_object_read(const struct elf_object *object, uint64_t file_offset, void *buffer, size_t size)
 {
-	char *to = buffer;
-
-	while (size) {
-		ssize_t n;
-
-		if (file_offset > INT64_MAX)
-			return -EFAULT;
-		n = pread(object->fd, to, size, (off_t)file_offset);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -EFAULT;
-		to += n;
-		file_offset += (uint64_t)n;
-		size -= (size_t)n;
-	}
-	return 0;
+	return file_read_at(object->fd, file_offset, buffer, size) == size ? 0 : -EFAULT;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "file_read.h"
 
 #define KERNEL_HALF (1ULL << 63)
 #define KERNEL_IMAGE_START 0xffffffff80000000ULL /* __START_KERNEL_map: below it lies the direct map */
@@ -34,22 +35,6 @@ struct reading {
 	bool has_kernel;   /* … a virtual address in the kernel's half */
 	bool has_user;     /* … one in user space, other than its physical address */
 };
-
-static size_t read_at(int fd, uint64_t offset, void *buffer, size_t size)
-{
-	size_t done = 0;
-
-	while (done < size && offset + done <= INT64_MAX) {
-		ssize_t got = pread(fd, (char *)buffer + done, size - done, (off_t)(offset + done));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		done += (size_t)got;
-	}
-	return done;
-}
 
 static int check_identity(const Elf64_Ehdr *header, struct error *err)
 {
@@ -77,7 +62,7 @@ static uint64_t header_count(const struct reading *reading, const Elf64_Ehdr *he
 	Elf64_Shdr section;
 
 	if (count == PN_XNUM && header->e_shoff &&
-	    read_at(reading->fd, header->e_shoff, &section, sizeof(section)) == sizeof(section))
+	    file_read_at(reading->fd, header->e_shoff, &section, sizeof(section)) == sizeof(section))
 		count = section.sh_info;
 	return count < HEADERS_AT_MOST ? count : HEADERS_AT_MOST;
 }
@@ -154,7 +139,7 @@ static int add_notes(struct reading *reading, const Elf64_Phdr *header)
 	bytes = malloc(size ? size : 1);
 	if (!bytes)
 		return -ENOMEM;
-	return core_notes_parse(bytes, read_at(reading->fd, header->p_offset, bytes, size), &reading->core.notes);
+	return core_notes_parse(bytes, file_read_at(reading->fd, header->p_offset, bytes, size), &reading->core.notes);
 }
 
 static int read_headers(struct reading *reading, uint64_t offset, uint64_t count)
@@ -164,7 +149,7 @@ static int read_headers(struct reading *reading, uint64_t offset, uint64_t count
 
 	while (count && !status) {
 		size_t wanted = count < HEADERS_AT_ONCE ? count : HEADERS_AT_ONCE;
-		size_t bytes = read_at(reading->fd, offset, headers, wanted * sizeof(headers[0]));
+		size_t bytes = file_read_at(reading->fd, offset, headers, wanted * sizeof(headers[0]));
 		size_t got = bytes / sizeof(headers[0]);
 
 		for (size_t i = 0; i < got && !status; i++) {
@@ -232,7 +217,7 @@ int elf_core_read(int fd, enum elf_core_kind kind, struct elf_core *ret_core, st
 	struct stat stat;
 	int status;
 
-	if (read_at(fd, 0, &header, sizeof(header)) != sizeof(header))
+	if (file_read_at(fd, 0, &header, sizeof(header)) != sizeof(header))
 		return error_set(err, -EBADMSG, "is cut off within its ELF header");
 	status = check_identity(&header, err);
 	if (status)

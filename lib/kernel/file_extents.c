@@ -12,6 +12,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "file_read.h"
+
 #define BATCH_READS 64 /* at most IOV_MAX */
 
 int file_extents_add(struct file_extents *extents, struct file_extent extent)
@@ -116,22 +118,6 @@ static const struct file_extent *find_extent(const struct file_extents *extents,
 	return NULL;
 }
 
-static int read_fully(int fd, uint64_t offset, char *buffer, size_t size)
-{
-	while (size) {
-		ssize_t got = pread(fd, buffer, size, (off_t)offset);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return -EFAULT;
-		buffer += got;
-		offset += (uint64_t)got;
-		size -= (size_t)got;
-	}
-	return 0;
-}
-
 /* A read that may begin in one extent and end in another. */
 static int read_pieces(const struct file_extents *extents, int fd, const struct memory_read *read)
 {
@@ -149,7 +135,7 @@ static int read_pieces(const struct file_extents *extents, int fd, const struct 
 			return -EFAULT;
 		skip = address - extent->address;
 		piece = extent->size - skip < left ? extent->size - skip : left;
-		if (read_fully(fd, extent->offset + skip, buffer, piece))
+		if (file_read_at(fd, extent->offset + skip, buffer, piece) != piece)
 			return -EFAULT;
 		address += piece;
 		buffer += piece;

@@ -19,6 +19,7 @@
 #endif
 
 #include "cleanup.h"
+#include "file_read.h"
 
 #define FLAT_SIGNATURE "makedumpfile\0\0\0"    /* 16 bytes with the literal's own NUL */
 #define FLAT_HEADER_BYTES 4096                 /* MAX_SIZE_MDF_HEADER */
@@ -47,22 +48,6 @@ bool kdump_file_is_flattened(const char *head)
 	return memcmp(head, FLAT_SIGNATURE, 16) == 0;
 }
 
-static size_t read_at(int fd, uint64_t offset, void *buffer, size_t size)
-{
-	size_t done = 0;
-
-	while (done < size && offset <= INT64_MAX - size) {
-		ssize_t got = pread(fd, (char *)buffer + done, size - done, (off_t)(offset + done));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		done += (size_t)got;
-	}
-	return done;
-}
-
 /* The flattened form ------------------------------------------------------------------------------------------*/
 
 struct flat_record {
@@ -74,7 +59,7 @@ static bool flat_next(int fd, uint64_t *at, struct flat_record *record)
 {
 	uint64_t words[2];
 
-	if (read_at(fd, *at, words, sizeof(words)) != sizeof(words))
+	if (file_read_at(fd, *at, words, sizeof(words)) != sizeof(words))
 		return false;
 	*record = (struct flat_record){ be64toh(words[0]), be64toh(words[1]) };
 	*at += sizeof(words);
@@ -110,7 +95,7 @@ static int copy_record(int from, uint64_t at, int to, const struct flat_record *
 {
 	for (uint64_t done = 0; done < record->size;) {
 		size_t wanted = record->size - done < COPY_BYTES ? record->size - done : COPY_BYTES;
-		size_t got = read_at(from, at + done, buffer, wanted);
+		size_t got = file_read_at(from, at + done, buffer, wanted);
 		ssize_t put = got ? pwrite(to, buffer, got, (off_t)(record->offset + done)) : 0;
 
 		if (put < 0)
@@ -161,7 +146,7 @@ static int read_piece(int fd, const uint8_t *sub_header, size_t field, char **re
 	if (!bytes)
 		return -ENOMEM;
 	*ret_bytes = bytes;
-	*ret_size = read_at(fd, offset, bytes, size);
+	*ret_size = file_read_at(fd, offset, bytes, size);
 	return 0;
 }
 
@@ -175,11 +160,11 @@ int kdump_file_notes(int fd, struct core_notes *ret_notes)
 	size_t size;
 
 	*ret_notes = notes;
-	if (read_at(fd, 0, header, sizeof(header)) != sizeof(header))
+	if (file_read_at(fd, 0, header, sizeof(header)) != sizeof(header))
 		return 0;
 	memcpy(&version, header + HEADER_VERSION, 4);
 	memcpy(&block_size, header + HEADER_BLOCK_SIZE, 4);
-	if (block_size <= 0 || read_at(fd, (uint64_t)block_size, sub_header, SUB_BYTES) != SUB_BYTES)
+	if (block_size <= 0 || file_read_at(fd, (uint64_t)block_size, sub_header, SUB_BYTES) != SUB_BYTES)
 		return 0;
 	if (version >= 4) {
 		status = read_piece(fd, sub_header, SUB_OFFSET_NOTE, &bytes, &size);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "file_read.h"
 #include "qmp.h"
 
 #define WINDOW_BYTES (1ULL << 20)
@@ -68,18 +69,11 @@ void qmp_windows_forget(struct qmp_windows *windows)
 
 static int load(int fd, struct window *window, struct error *err)
 {
-	size_t at = 0;
+	size_t got = file_read_at(fd, 0, window->bytes, window->size);
 
-	while (at < window->size) {
-		ssize_t got = pread(fd, window->bytes + at, window->size - at, (off_t)at);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return error_set(err, -EBADMSG, "QEMU saved %zu bytes instead of %llu", at,
-					 (unsigned long long)window->size);
-		at += (size_t)got;
-	}
+	if (got < window->size)
+		return error_set(err, -EBADMSG, "QEMU saved %zu bytes instead of %llu", got,
+				 (unsigned long long)window->size);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #ifndef DILL_SLAB_HEAP_H
 #define DILL_SLAB_HEAP_H
 
+#include "cleanup.h"
 #include "kernel_list.h"
 #include "memory_source.h"
 #include "slab_cache.h"
@@ -219,6 +220,7 @@ struct slab_heap {
  */
 int slab_heap_open(struct kernel *kernel, struct slab_heap **ret_heap, struct error *err);
 void slab_heap_close(struct slab_heap *heap);
+DEFINE_CLEANUP(slab_heap, struct slab_heap *, slab_heap_close(v));
 
 /*
  * Read what @count caches hold, all together in few rounds, unless it was read before: fills heap->contents.

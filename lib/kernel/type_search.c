@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "kernel_types_private.h"
+#include "type_text.h"
 #include "type_walk.h"
 
 #define STARS_MAX 4
@@ -47,23 +48,6 @@ void type_matches_deinit(struct type_matches *matches)
 	*matches = (struct type_matches){ 0 };
 }
 
-static const char *kind_word(const struct btf_type *type)
-{
-	switch (btf_kind(type)) {
-	case BTF_KIND_STRUCT:
-		return "struct";
-	case BTF_KIND_UNION:
-		return "union";
-	case BTF_KIND_ENUM:
-	case BTF_KIND_ENUM64:
-		return "enum";
-	case BTF_KIND_TYPEDEF:
-		return "typedef";
-	default:
-		return NULL;
-	}
-}
-
 static int parse_wanted(struct kernel_types *types, const char *text, struct wanted_member *wanted,
 			struct error *err)
 {
@@ -100,7 +84,7 @@ static bool is_wanted(const struct search *search, uint32_t id)
 
 		if (!type)
 			return false;
-		word = kind_word(type);
+		word = type_kind_word(type);
 		if (btf_is_array(type) && !stars) {
 			id = btf_array(type)->type;
 			continue;
@@ -161,7 +145,7 @@ static int match_member(const struct type_step *step, void *context)
 static int look_at(struct search *search, uint32_t id)
 {
 	const struct btf_type *type = type_at(search->types, id), *inner = type;
-	struct type_match match = { .id = id, .kind = kind_word(type) };
+	struct type_match match = { .id = id, .kind = type_kind_word(type) };
 	const struct type_filter *filter = search->filter;
 	struct type_summary summary;
 
@@ -183,7 +167,7 @@ static int look_at(struct search *search, uint32_t id)
 		    (filter->has_size || filter->containing))
 			return 0;
 	}
-	if (inner && kind_word(inner))
+	if (inner && type_kind_word(inner))
 		match.members = type_summarize(search->types, id, &summary) || !summary.members ?
 					btf_vlen(inner) : summary.members;
 	if (!filter->containing)
@@ -322,7 +306,7 @@ size_t type_names_near(struct kernel_types *types, const char *name, const char 
 	for (uint32_t id = 1; id < btf__type_cnt(types->btf); id++) {
 		const struct btf_type *type = type_at(types, id);
 
-		if (kind_word(type))
+		if (type_kind_word(type))
 			consider(&near, name_at(types, type->name_off));
 	}
 	return near_count(&near);

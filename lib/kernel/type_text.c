@@ -25,6 +25,23 @@ struct declarator {
 
 static char *declare(struct declarator *declarator, uint32_t id, const char *name);
 
+const char *type_kind_word(const struct btf_type *type)
+{
+	switch (btf_kind(type)) {
+	case BTF_KIND_STRUCT:
+		return "struct";
+	case BTF_KIND_UNION:
+		return "union";
+	case BTF_KIND_ENUM:
+	case BTF_KIND_ENUM64:
+		return "enum";
+	case BTF_KIND_TYPEDEF:
+		return "typedef";
+	default:
+		return NULL;
+	}
+}
+
 /* Put @before and @after around *text. NULL for want of memory, kept from then on. */
 static void wrap(char **text, const char *before, const char *after)
 {

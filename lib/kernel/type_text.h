@@ -6,7 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct btf_type;
 struct kernel_types;
+
+/* "struct", "union", "enum" or "typedef"; NULL: @type is of no kind that has a name of its own. */
+const char *type_kind_word(const struct btf_type *type);
 
 /*
  * "int (*run)(struct thing *, void *)", "char comm[16]", "struct {...} x"; with "" as @name the type alone:

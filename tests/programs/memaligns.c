@@ -15,17 +15,6 @@ TRUTH_SITE(by_pvalloc);
 
 static volatile size_t huge = (size_t)PTRDIFF_MAX - 65536;
 
-static void count(struct truth_site *site, void *block, size_t size, bool is_kept)
-{
-	truth_require(block);
-	KEEP(block);
-	truth_alloc(site, size);
-	if (is_kept)
-		return;
-	free(block);
-	truth_free(site, size);
-}
-
 SITE static void by_posix_memalign(void)
 {
 	void *block;
@@ -34,7 +23,7 @@ SITE static void by_posix_memalign(void)
 		for (size_t i = 0; i < 6; i++) {
 			truth_require(posix_memalign(&block, align, 100 + i) == 0);
 			truth_require((uintptr_t)block % align == 0);
-			count(&site_by_posix_memalign, block, 100 + i, i < 2);
+			truth_block(&site_by_posix_memalign, block, 100 + i, i < 2);
 		}
 	}
 	truth_require(posix_memalign(&block, 3, 100) == EINVAL);
@@ -46,7 +35,7 @@ SITE static void by_aligned_alloc(void)
 {
 	for (size_t align = 16; align <= 4096; align *= 2) {
 		for (size_t i = 1; i <= 5; i++)
-			count(&site_by_aligned_alloc, aligned_alloc(align, align * i), align * i, i == 3);
+			truth_block(&site_by_aligned_alloc, aligned_alloc(align, align * i), align * i, i == 3);
 	}
 	truth_require(!aligned_alloc(64, huge));
 }
@@ -55,16 +44,16 @@ SITE static void by_memalign(void)
 {
 	for (size_t align = 16; align <= 4096; align *= 2) {
 		for (size_t i = 0; i < 5; i++)
-			count(&site_by_memalign, memalign(align, 1000 + i), 1000 + i, i < 1);
+			truth_block(&site_by_memalign, memalign(align, 1000 + i), 1000 + i, i < 1);
 	}
-	count(&site_by_memalign, memalign(1 << 20, 3 << 20), 3 << 20, true);
+	truth_block(&site_by_memalign, memalign(1 << 20, 3 << 20), 3 << 20, true);
 	truth_require(!memalign(4096, huge));
 }
 
 SITE static void by_valloc(void)
 {
 	for (size_t i = 0; i < 5; i++)
-		count(&site_by_valloc, valloc(300 + i), 300 + i, i < 3);
+		truth_block(&site_by_valloc, valloc(300 + i), 300 + i, i < 3);
 	truth_require(!valloc(huge));
 }
 
@@ -72,7 +61,7 @@ SITE static void by_valloc(void)
 SITE static void by_pvalloc(void)
 {
 	for (size_t i = 0; i < 5; i++)
-		count(&site_by_pvalloc, pvalloc(5000 + i), 5000 + i, i < 2);
+		truth_block(&site_by_pvalloc, pvalloc(5000 + i), 5000 + i, i < 2);
 	truth_require(!pvalloc(huge));
 }
 

@@ -16,27 +16,16 @@ TRUTH_SITE(by_getline);
 static const char text[] = "a string that is long enough to be cut short in a hundred different places, one "
 			   "after the other";
 
-static void count(struct truth_site *site, void *block, size_t size, bool is_kept)
-{
-	truth_require(block);
-	KEEP(block);
-	truth_alloc(site, size);
-	if (is_kept)
-		return;
-	free(block);
-	truth_free(site, size);
-}
-
 SITE static void by_strdup(void)
 {
 	for (size_t i = 0; i < 90; i++)
-		count(&site_by_strdup, strdup(text + i), sizeof(text) - i, i % 3 == 0);
+		truth_block(&site_by_strdup, strdup(text + i), sizeof(text) - i, i % 3 == 0);
 }
 
 SITE static void by_strndup(void)
 {
 	for (size_t i = 0; i < 80; i++)
-		count(&site_by_strndup, strndup(text, i), i + 1, i % 2 == 0);
+		truth_block(&site_by_strndup, strndup(text, i), i + 1, i % 2 == 0);
 }
 
 SITE static void by_asprintf(void)
@@ -46,7 +35,7 @@ SITE static void by_asprintf(void)
 		int length = asprintf(&line, "%0*d", i, i);
 
 		truth_require(length >= 0);
-		count(&site_by_asprintf, line, (size_t)length + 1, i % 4 == 0);
+		truth_block(&site_by_asprintf, line, (size_t)length + 1, i % 4 == 0);
 	}
 }
 
@@ -58,7 +47,7 @@ SITE static void by_getline(FILE *lines)
 
 	while (getline(&line, &capacity, lines) > 0)
 		STAY();
-	count(&site_by_getline, line, capacity, true);
+	truth_block(&site_by_getline, line, capacity, true);
 }
 
 /* A stream over a pipe with 40 lines in it, opened before the start mark: stdio allocates for a stream. */

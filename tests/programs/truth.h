@@ -108,6 +108,18 @@ __attribute__((format(printf, 1, 2))) static inline void truth_say(const char *f
 		}                                                                   \
 	} while (0)
 
+/* Count @block, which an allocation at @site has just given, and release it unless it is kept. */
+static inline void truth_block(struct truth_site *site, void *block, size_t size, bool is_kept)
+{
+	truth_require(block);
+	KEEP(block);
+	truth_alloc(site, size);
+	if (is_kept)
+		return;
+	free(block);
+	truth_free(site, size);
+}
+
 /*
  * The site lines, then the truth line. @more is appended to the truth line ("" or "key=value …").
  * Sites that were never used are left out.

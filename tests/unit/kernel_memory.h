@@ -7,8 +7,11 @@
 #define DILL_TESTS_KERNEL_MEMORY_H
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "kernel.h"
 #include "kernel_open.h"
@@ -153,6 +156,19 @@ static inline struct kernel *memory_kernel(struct memory *memory, uint64_t root,
 		kernel->is_translating = true;
 	}
 	return kernel;
+}
+
+/* Symbols from @text, as System.map has them. */
+static inline void kernel_name_symbols(struct kernel *kernel, const char *text)
+{
+	char path[64];
+	int fd = memfd_create("symbols", MFD_CLOEXEC);
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
+	    kernel_symbols_add_text(kernel->symbols, path, 0, NULL))
+		abort();
+	close(fd);
 }
 
 #endif

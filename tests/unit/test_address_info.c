@@ -5,8 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "address_info.h"
@@ -41,17 +39,6 @@ static const char symbols[] = "0000000000000000 A __per_cpu_start\n"
 			      "ffffffffc0000010 t xfs_open [xfs]\n"
 			      "ffffffffc0000090 t xfs_read [xfs]\n";
 
-static void name_symbols(void)
-{
-	char path[64];
-	int fd = memfd_create("symbols", MFD_CLOEXEC);
-
-	assert_true(fd >= 0 && write(fd, symbols, sizeof(symbols) - 1) == sizeof(symbols) - 1);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	assert_int_equal(kernel_symbols_add_text(image->kernel->symbols, path, 0, NULL), 0);
-	close(fd);
-}
-
 static int set_up(void **state)
 {
 	struct kernel_layout *layout;
@@ -67,7 +54,7 @@ static int set_up(void **state)
 	layout->max_pfn = (struct kernel_fact){ MAX_PFN, "test" };
 	image->kernel->cpu_count = 3;
 	image->kernel->percpu_offsets = memcpy(malloc(sizeof(offsets)), offsets, sizeof(offsets));
-	name_symbols();
+	kernel_name_symbols(image->kernel, symbols);
 	places_symbol(image, "pcpu_unit_size", MEMORY_VIRTUAL + 0x80);
 	places_put(image, MEMORY_VIRTUAL + 0x80, UNIT);
 	places_add_module(image, 0, "xfs");

@@ -5,8 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "slab_guess.h"
@@ -89,17 +87,6 @@ static struct kernel_types *guess_types(void)
 	return types;
 }
 
-static void name_symbols(void)
-{
-	char path[64];
-	int fd = memfd_create("symbols", MFD_CLOEXEC);
-
-	assert_true(fd >= 0 && write(fd, symbols, sizeof(symbols) - 1) == sizeof(symbols) - 1);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	assert_int_equal(kernel_symbols_add_text(image->kernel->symbols, path, 0, NULL), 0);
-	close(fd);
-}
-
 static int set_up(void **state)
 {
 	static const struct {
@@ -115,7 +102,7 @@ static int set_up(void **state)
 		image_add_slab(image, i, 64 + 2 * i, FREE());
 	}
 	put32(image, image->caches[FILP] + C_REFCOUNT, 2);
-	name_symbols();
+	kernel_name_symbols(image->kernel, symbols);
 	image->kernel->layout.base = (struct kernel_fact){ KERNEL_TEXT, "test" };
 	assert_int_equal(slab_heap_open(image->kernel, &image->heap, NULL), 0);
 	own_types = image->kernel->types;

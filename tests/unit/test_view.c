@@ -16,32 +16,9 @@
 
 #include <cmocka.h>
 
-#include "view.h"
+#include "view_memory.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-static char *text;
-static size_t text_size;
-static FILE *file;
-
-static struct view *open_memory(struct view_options options)
-{
-	struct view *view;
-
-	setenv("LC_ALL", "C.UTF-8", 1);
-	file = open_memstream(&text, &text_size);
-	options.out = file;
-	assert_int_equal(view_open(&options, &view), 0);
-	return view;
-}
-
-static void assert_closes_with(struct view *view, const char *expected)
-{
-	assert_int_equal(view_close(view), 0);
-	assert_string_equal(text, expected);
-	fclose(file);
-	free(text);
-}
 
 static const char *const names[] = { "a", NULL };
 

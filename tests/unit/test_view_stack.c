@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "view.h"
+#include "view_memory.h"
 
 static const struct view_frame leak_frames[] = {
 	{ .symbol = "fibonacci",
@@ -31,30 +31,6 @@ static const struct view_frame leak_frames[] = {
 };
 
 static const struct view_stack leak_stack = { .frames = leak_frames, .count = 3 };
-
-static char *text;
-static size_t text_size;
-static FILE *file;
-
-static struct view *open_memory(struct view_options options)
-{
-	struct view *view;
-
-	setenv("LC_ALL", "C.UTF-8", 1);
-	setenv("TZ", "UTC", 1);
-	file = open_memstream(&text, &text_size);
-	options.out = file;
-	assert_int_equal(view_open(&options, &view), 0);
-	return view;
-}
-
-static void assert_closes_with(struct view *view, const char *expected)
-{
-	assert_int_equal(view_close(view), 0);
-	assert_string_equal(text, expected);
-	fclose(file);
-	free(text);
-}
 
 static void assert_frame(const struct view_frame *frame, const char *expected_text, const char *expected_json)
 {
