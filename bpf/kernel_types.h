@@ -85,6 +85,8 @@ struct css_set { /* include/linux/cgroup-defs.h */
 	struct cgroup *dfl_cgrp;
 };
 
+struct mm_struct;
+
 struct task_struct { /* include/linux/sched.h */
 	int pid;
 	int tgid;
@@ -92,6 +94,8 @@ struct task_struct { /* include/linux/sched.h */
 	struct pid *thread_pid;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+	void *stack;
+	struct mm_struct *mm;
 };
 
 #pragma clang attribute pop

@@ -355,6 +355,14 @@ static __always_inline void walk_start(struct walk *walk, u32 space, u64 sp, u64
 	walk->slot_offset[0] = 0;
 }
 
+/* Start with registers: frame 0 is where the thread is, at @pc, and nothing of it lies on the stack. */
+static __always_inline void walk_start_at(struct walk *walk, u32 space, u64 pc, u64 sp, u64 bp)
+{
+	walk_start(walk, space, sp, bp, pc);
+	walk->sp = sp;
+	walk->is_after_signal = 1; /* @pc is no return address */
+}
+
 /*
  * Record one frame and leave it. Returns 0 to go on. A global function of a scalar: the verifier looks at
  * it once, not once a frame,
@@ -450,8 +458,11 @@ static __always_inline int walk_word_is(struct walk *walk, u64 sp, u32 offset, u
 	return REREAD(walk->copy[offset & (WALK_COPY_BYTES / 8 - 1)]) == value;
 }
 
-/* Returns the key of the remembered stack when every word it depended on is unchanged, else 0. */
-static __always_inline u64 walk_recall(struct walk *walk, u64 identity, u64 sp, u64 bp)
+/*
+ * Returns the key of the remembered stack when every word it depended on is unchanged, else 0. @first: the first of the
+ * return addresses that lies on the stack: 1 where the walk started with registers (walk_start_at()).
+ */
+static __always_inline u64 walk_recall(struct walk *walk, u64 identity, u64 sp, u64 bp, u32 first)
 {
 	u32 index = identity & walk_cache_mask, i;
 	struct walk_cache_entry *entry = bpf_map_lookup_elem(&walk_cache, &index);
@@ -480,7 +491,7 @@ static __always_inline u64 walk_recall(struct walk *walk, u64 identity, u64 sp, 
 	for (i = 0; i < WALK_CACHE_SLOTS; i++) {
 		if (i >= REREAD(walk->slots))
 			break;
-		if (!walk_word_is(walk, sp, entry->offset[i], entry->value[i] ^ key))
+		if (i >= first && !walk_word_is(walk, sp, entry->offset[i], entry->value[i] ^ key))
 			return 0;
 	}
 	for (i = 0; i < WALK_MAX_SAVED; i++) {

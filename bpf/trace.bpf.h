@@ -18,6 +18,12 @@ struct {
 	__uint(max_entries, 1 << 20);
 } trace_ring SEC(".maps");
 
+/* What user space has to do at once, of processes: read before any event, and not crowded out by them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 16);
+} trace_requests SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -219,7 +225,7 @@ static __always_inline void trace_stack_get(void *context, struct trace_stack *s
 
 static __always_inline void trace_tell_process(u32 type, u64 ids)
 {
-	struct trace_head *head = bpf_ringbuf_reserve(&trace_ring, sizeof(*head), 0);
+	struct trace_head *head = bpf_ringbuf_reserve(&trace_requests, sizeof(*head), 0);
 
 	if (!head) {
 		TRACE_COUNT(processes_lost);

@@ -12,7 +12,7 @@
 #define TRACE_STACK_FRAMES 64
 
 /* Types of events that all commands have. A command numbers its own from 0. */
-enum { TRACE_PROCESS_FORKED = 0xfffffffe, TRACE_PROCESS_ENDED = 0xffffffff };
+enum { TRACE_SPACE_WANTED = 0xfffffffd, TRACE_PROCESS_FORKED = 0xfffffffe, TRACE_PROCESS_ENDED = 0xffffffff };
 
 /* Who it was that did it, and when. Ids are as dill's PID namespace has them. */
 struct trace_head {
@@ -24,7 +24,14 @@ struct trace_head {
 	char comm[TRACE_COMM_BYTES];
 };
 
-/* A stack in an event: addresses from the innermost, or how it could not be had. */
+/* A process's unwind tables are wanted (trace_stack.bpf.h). */
+struct trace_space_event {
+	struct trace_head head;
+	__u32 space; /* its number for the walker: the process's id in the machine's first PID namespace */
+	__u32 reserved;
+};
+
+/* A stack of the kernel in an event: addresses from the innermost, or how it could not be had. */
 struct trace_stack {
 	__s32 count; /* below 0: -errno of bpf_get_stack() */
 	__u32 reserved;
@@ -37,6 +44,7 @@ struct trace_counters {
 	__u64 ring_full; /* lost: user space did not keep up */
 	__u64 map_full;  /* lost: a table of the kernel's side was full */
 	__u64 unpaired;  /* ends whose beginning was before the trace, or was lost; not among seen */
+	__u64 stacks_lost; /* events whose user stack could not be kept; they are shown without */
 	__u64 processes_lost; /* of --follow: a child that no room was left to follow, an end that was not told */
 };
 

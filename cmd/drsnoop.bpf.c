@@ -3,7 +3,7 @@
  * Direct reclaim: the time that a task spends in the reclaimer because it wants memory. Begin and end are tracepoints
  * of one thread; which argument of the begin is the order and which the flags differs (swapped in 7.1).
  */
-#include "trace.bpf.h"
+#include "trace_stack.bpf.h"
 
 #include "drsnoop.h"
 
@@ -50,7 +50,7 @@ static __always_inline int end(struct bpf_raw_tracepoint_args *ctx, u64 reclaime
 	u32 thread = (u32)bpf_get_current_pid_tgid();
 	struct reclaim *reclaim = bpf_map_lookup_elem(&reclaims, &thread);
 	struct reclaim_event *event;
-	u64 ids, latency_ns;
+	u64 ids, latency_ns, user_stack;
 
 	if (!reclaim) {
 		if (trace_wants(&ids))
@@ -59,6 +59,7 @@ static __always_inline int end(struct bpf_raw_tracepoint_args *ctx, u64 reclaime
 	}
 	latency_ns = bpf_ktime_get_ns() - reclaim->started_ns;
 	trace_current_ids(&ids);
+	user_stack = wants_stacks && latency_ns >= min_latency_ns ? trace_user_stack() : 0;
 	if (latency_ns >= min_latency_ns && (event = trace_reserve(sizeof(*event)))) {
 		trace_fill(&event->head, 0, ids);
 		event->started_ns = reclaim->started_ns;
@@ -69,6 +70,7 @@ static __always_inline int end(struct bpf_raw_tracepoint_args *ctx, u64 reclaime
 		event->order = reclaim->order;
 		event->kind = reclaim->kind;
 		event->memcg_cgroup_id = 0;
+		event->user_stack = user_stack;
 		event->stack.count = 0;
 		if (wants_stacks)
 			trace_stack_get(ctx, &event->stack, 0);

@@ -23,7 +23,7 @@ struct drsnoop_state {
 static const struct option_spec drsnoop_option_specs[] = {
 	{ 'm', "min-latency", "TIME", OPTION_DURATION, OFFSET(min_latency_ns), NULL,
 	  "only reclaims that took this long (default 0: all)" },
-	{ 'K', "stacks", NULL, OPTION_FLAG, OFFSET(wants_stacks), NULL, "the kernel's stack of each: which allocation it was" },
+	{ 'K', "stacks", NULL, OPTION_FLAG, OFFSET(wants_stacks), NULL, "the stack of each, the kernel's and the program's: which allocation it was" },
 };
 
 /* Views ----------------------------------------------------------------------------------------------------- */
@@ -31,7 +31,7 @@ static const struct option_spec drsnoop_option_specs[] = {
 static const char *const kind_names[] = { "direct", "memcg", "node", "throttled", NULL };
 
 enum { RECLAIM_KIND = TRACE_HEAD_COUNT, RECLAIM_LATENCY, RECLAIM_PAGES, RECLAIM_ORDER, RECLAIM_GFP, RECLAIM_GFP_FLAGS,
-       RECLAIM_STACK, RECLAIM_COLUMNS };
+       RECLAIM_STACK, RECLAIM_USER_STACK, RECLAIM_COLUMNS };
 static const struct view_column reclaim_columns[RECLAIM_COLUMNS] = {
 	TRACE_HEAD_COLUMNS,
 	[RECLAIM_KIND] = { .name = "kind", .type = VIEW_ENUM, .names = kind_names, .width = 9 },
@@ -41,6 +41,7 @@ static const struct view_column reclaim_columns[RECLAIM_COLUMNS] = {
 	[RECLAIM_GFP] = { .name = "gfp", .type = VIEW_TEXT },
 	[RECLAIM_GFP_FLAGS] = { .name = "gfp_flags", .type = VIEW_HEX, .is_json_only = true },
 	[RECLAIM_STACK] = { .name = "stack", .type = VIEW_STACK, .is_optional = true },
+	[RECLAIM_USER_STACK] = { .name = "user_stack", .type = VIEW_STACK, .is_optional = true },
 };
 static const struct view_record reclaim_record = { .type = "reclaim", .columns = reclaim_columns,
 						   .column_count = RECLAIM_COLUMNS };
@@ -76,6 +77,8 @@ static int drsnoop_prepare(struct trace *trace, struct error *err)
 	for (size_t i = 0; i < sizeof(arguments) / sizeof(*arguments) && !status; i++)
 		status = trace_set_argument(trace, arguments[i].variable, arguments[i].tracepoint, arguments[i].argument, err);
 	if (!status)
+		status = trace_user_stacks(trace, options->wants_stacks, err);
+	if (!status)
 		status = trace_set(trace, "min_latency_ns", options->min_latency_ns, err);
 	return status ? status : trace_set(trace, "wants_stacks", options->wants_stacks, err);
 }
@@ -99,6 +102,7 @@ static int drsnoop_on_event(struct trace *trace, const struct trace_head *head, 
 	values[RECLAIM_GFP] = view_text(gfp);
 	values[RECLAIM_GFP_FLAGS] = view_u64(event->gfp_flags);
 	values[RECLAIM_STACK] = view_frames(trace_frames(trace, 0, &event->stack, false));
+	values[RECLAIM_USER_STACK] = view_frames(trace_user_frames(trace, head->pid, event->user_stack, true));
 	return trace_row(trace, &reclaim_record, values);
 }
 

@@ -16,6 +16,7 @@ struct reclaim_event {
 	__u32 order;
 	__u32 kind;            /* enum reclaim_kind */
 	__u64 memcg_cgroup_id; /* of the memory cgroup that is reclaimed; 0: not known */
+	__u64 user_stack;      /* key of the walker; 0: none */
 	struct trace_stack stack;
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* Sizes, configures and loads memleak's BPF programs. Attaches nothing. */
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <math.h>
@@ -10,6 +9,7 @@
 
 #include "bpf_syscall.h"
 #include "leak_source_private.h"
+#include "map_memory.h"
 #include "memleak.skel.h"
 #include "memleak_options.h"
 
@@ -28,21 +28,6 @@ uint64_t leak_source_default_memory(void)
 		return DEFAULT_MEMORY;
 	eighth = (uint64_t)info.totalram * info.mem_unit / 8;
 	return eighth < DEFAULT_MEMORY ? eighth : DEFAULT_MEMORY;
-}
-
-/*
- * Elements of hash maps can be allocated one by one, which makes small traces small. Before 7c8199e24fa0
- * ("bpf: Introduce any context
- * BPF specific memory allocator", 6.1) the kernel warned about that in tracing programs, with a stack trace in
- * its log, so there the maps are filled beforehand.
- */
-static bool kernel_allocates_elements(void)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	bool has_it = btf && btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) > 0;
-
-	btf__free(btf);
-	return has_it;
 }
 
 /* Half of the budget for single allocations, a sixth each for stacks, threads and unwind tables. */

@@ -171,7 +171,7 @@ static __always_inline void call_find_stack(struct thread_state *thread, struct 
 	}
 	if (walk_is_cached)
 		key = walk_recall(&thread->walk, walk_identity(thread->space, regs->sp, call->return_address),
-				  regs->sp, regs->bp);
+				  regs->sp, regs->bp, 0);
 	call->stack_key = key ? key : STACK_KEY_ABSENT(thread->space, STACK_NOT_READ);
 	call->needs_walk = !key;
 }

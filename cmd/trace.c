@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "cgroup_names.h"
 #include "cleanup.h"
+#include "stack_tables.h"
 #include "trace_private.h"
 #include "view.h"
 
@@ -31,13 +33,20 @@ int trace_configure(struct run *run, void *data, struct error *err)
 	return trace->events->configure ? trace->events->configure(trace, err) : 0;
 }
 
-static void process_told(struct trace *trace, const struct trace_head *head)
+static int take_request(void *context, void *bytes, size_t size)
 {
-	if (head->type == TRACE_PROCESS_FORKED) {
+	const struct trace_head *head = bytes;
+	struct trace *trace = context;
+
+	if (size < sizeof(*head))
+		return 0;
+	if (head->type == TRACE_PROCESS_FORKED)
 		trace->private->process_count++;
-	} else if (trace->private->process_count && --trace->private->process_count == 0) {
+	else if (head->type == TRACE_PROCESS_ENDED && trace->private->process_count && --trace->private->process_count == 0)
 		run_stop(trace->run);
-	}
+	else if (head->type == TRACE_SPACE_WANTED && size >= sizeof(struct trace_space_event))
+		trace_tables_wanted(trace, bytes);
+	return 0;
 }
 
 /* The ring's callback: failures are kept, and end the run after this look. */
@@ -49,10 +58,6 @@ static int take_event(void *context, void *bytes, size_t size)
 
 	if (size < sizeof(*head))
 		return 0;
-	if (head->type == TRACE_PROCESS_FORKED || head->type == TRACE_PROCESS_ENDED) {
-		process_told(trace, head);
-		return 0;
-	}
 	trace->shown++;
 	status = trace->events->on_event ? trace->events->on_event(trace, head, size) : 0;
 	if (status && !trace->private->status)
@@ -91,8 +96,10 @@ static int open_ring(struct trace *trace, struct error *err)
 	struct itimerspec often = { { 0, LOOK_NS }, { 0, LOOK_NS } };
 	int status;
 
-	trace->private->ring = ring_buffer__new(trace_map_fd(trace, "trace_ring"), take_event, trace, NULL);
-	if (!trace->private->ring)
+	/* Looked at in this order. */
+	trace->private->ring = ring_buffer__new(trace_map_fd(trace, "trace_requests"), take_request, trace, NULL);
+	if (!trace->private->ring ||
+	    ring_buffer__add(trace->private->ring, trace_map_fd(trace, "trace_ring"), take_event, trace))
 		return error_set(err, -errno, "cannot read the ring of events: %s", strerror(errno));
 	trace->private->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (trace->private->timer_fd < 0 || timerfd_settime(trace->private->timer_fd, 0, &often, NULL))
@@ -108,13 +115,14 @@ int trace_start(struct run *run, void *data, struct error *err)
 	struct trace *trace = data;
 	int status;
 
-	(void)run;
 	cgroup_names_create(&trace->private->cgroups); /* without, cgroups have no names */
 	status = trace_load(trace, err);
 	if (!status)
 		status = open_ring(trace, err);
 	if (!status && trace->events->begin)
 		status = trace->events->begin(trace, err);
+	if (!status)
+		run_verbose(run, "tracing"); /* for scripts that wait until nothing is missed */
 	return status;
 }
 
@@ -152,10 +160,13 @@ void trace_destroy(void *data)
 		trace->events->destroy(trace);
 	trace_unload(trace);
 	ring_buffer__free(trace->private->ring);
+	if (trace->private->variables && trace->private->variables != MAP_FAILED)
+		munmap(trace->private->variables, trace->private->variables_size);
 	bpf_object__close(trace->object);
 	cleanup_close(&trace->private->timer_fd);
 	cgroup_names_destroy(trace->private->cgroups);
 	trace_stacks_destroy(trace->private->stacks);
+	stack_tables_destroy(trace->private->tables);
 	free(trace->private);
 	free(trace->state);
 }
@@ -232,6 +243,7 @@ static int sum_counters(struct trace *trace, struct trace_counters *ret_sum)
 		ret_sum->map_full += each[i].map_full;
 		ret_sum->unpaired += each[i].unpaired;
 		ret_sum->processes_lost += each[i].processes_lost;
+		ret_sum->stacks_lost += each[i].stacks_lost;
 	}
 	return 0;
 }
@@ -254,7 +266,8 @@ int trace_losses(struct trace *trace)
 	const struct view_counter reasons[] = {
 		{ "ring_full", sum.ring_full },   { "map_full", sum.map_full },
 		{ "recursion_misses", misses },   { "unpaired", sum.unpaired },
-		{ "processes_lost", sum.processes_lost }, { "filtered", trace->filtered },
+		{ "processes_lost", sum.processes_lost }, { "stacks_lost", sum.stacks_lost },
+		{ "filtered", trace->filtered },
 	};
 	const struct view_value values[] = {
 		view_u64(sum.seen), view_u64(shown), view_u64(dropped),

@@ -77,6 +77,8 @@ void trace_destroy(void *data);
 
 /* In prepare(): a `volatile const` integer of the programs. A name that they lack is a defect: -ENOENT. */
 int trace_set(struct trace *trace, const char *variable, uint64_t value, struct error *err);
+/* After the load: a variable of the programs that begins as zero, in place; NULL: they lack it. */
+void *trace_variable(struct trace *trace, const char *name);
 struct bpf_map *trace_map(struct trace *trace, const char *name);
 int trace_map_fd(struct trace *trace, const char *name);
 /* Whether program @name is loaded: its target is there. */
@@ -133,5 +135,12 @@ struct kernel_targets *trace_targets(struct trace *trace);
  * call with the same @is_second, so that two can be shown at once. NULL when @stack has none.
  */
 const struct view_stack *trace_frames(struct trace *trace, pid_t pid, const struct trace_stack *stack, bool is_second);
+
+/*
+ * User stacks walked by unwind tables: for programs that include trace_stack.bpf.h. Call trace_user_stacks() in prepare(),
+ * also when none are wanted, so that they take no memory. Frames of a key as above; NULL: there is no stack.
+ */
+int trace_user_stacks(struct trace *trace, bool are_wanted, struct error *err);
+const struct view_stack *trace_user_frames(struct trace *trace, pid_t pid, uint64_t key, bool is_second);
 
 #endif

@@ -22,7 +22,8 @@ static int set_namespace(struct trace *trace, struct error *err)
 
 	if (stat("/proc/self/ns/pid", &info))
 		return error_set(err, -errno, "cannot find out the PID namespace: %s", strerror(errno));
-	return info.st_ino == FIRST_PID_NAMESPACE ? 0 : trace_set(trace, "trace_namespace_inode", info.st_ino, err);
+	trace->private->is_nested = info.st_ino != FIRST_PID_NAMESPACE;
+	return !trace->private->is_nested ? 0 : trace_set(trace, "trace_namespace_inode", info.st_ino, err);
 }
 
 /* Memory is accounted in v1's hierarchy where one is mounted: then tasks' cgroups are read there. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "error.h"
 #include "trace_private.h"
@@ -39,13 +40,15 @@ static bool has_other(struct trace *trace, const struct trace_program *lacking)
 
 static bool is_shared(const char *name)
 {
-	return strcmp(name, "trace_follow_fork") == 0 || strcmp(name, "trace_follow_exit") == 0;
+	return strncmp(name, "trace_follow_", 13) == 0 || strncmp(name, "trace_space_", 12) == 0;
 }
 
 static bool wants_shared(const struct trace *trace, const char *name)
 {
 	const struct trace_settings *settings = trace->run->settings;
 
+	if (strncmp(name, "trace_space_", 12) == 0)
+		return trace->private->wants_user_stacks;
 	if (strcmp(name, "trace_follow_fork") == 0)
 		return trace->run->target_count && (settings->follows_children || trace->run->launch);
 	return trace->run->target_count;
@@ -60,10 +63,8 @@ static int choose_programs(struct trace *trace, struct error *err)
 		const struct trace_program *entry = find_program(trace->events, name);
 		bool is_wanted = entry && (entry->rungs & 1U << trace->run->rung);
 
-		if (is_shared(name)) {
-			bpf_program__set_autoload(program, wants_shared(trace, name));
-			continue;
-		}
+		if (is_shared(name))
+			continue; /* after prepare(), which says whether stacks are wanted */
 		bpf_program__set_autoload(program, is_wanted && is_attachable(trace, program));
 		if (!is_wanted || is_attachable(trace, program) || has_other(trace, entry))
 			continue;
@@ -72,6 +73,15 @@ static int choose_programs(struct trace *trace, struct error *err)
 		run_notice(trace->run, "this kernel has no %s: %s", bpf_program__section_name(program), entry->without);
 	}
 	return 0;
+}
+
+static void choose_shared(struct trace *trace)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, trace->object)
+		if (is_shared(bpf_program__name(program)))
+			bpf_program__set_autoload(program, wants_shared(trace, bpf_program__name(program)));
 }
 
 static int attach_programs(struct trace *trace, struct error *err)
@@ -121,11 +131,14 @@ int trace_load(struct trace *trace, struct error *err)
 		status = trace->events->prepare(trace, err);
 	if (status)
 		return status;
+	choose_shared(trace);
 	status = bpf_object__load(trace->object);
 	if (status)
 		return error_set(err, -EOPNOTSUPP, "cannot load the BPF programs: %s%s%s", strerror(-status),
 				 run_libbpf_complaint()[0] ? ": " : "", run_libbpf_complaint());
 	status = trace_filter_maps(trace, err);
+	if (!status)
+		status = trace_tables_open(trace, err);
 	if (!status)
 		status = attach_programs(trace, err);
 	return status;
@@ -140,11 +153,12 @@ void trace_unload(struct trace *trace)
 	trace->private->links = NULL;
 }
 
-/* A variable in the section .rodata, by the BTF of the object. */
-static void *find_constant(struct bpf_object *object, const char *name, size_t *ret_size)
+/* A variable in a section, by the BTF of the object. */
+static struct bpf_map *find_variable(struct bpf_object *object, const char *section_name, const char *name,
+				     size_t *ret_offset, size_t *ret_size)
 {
 	const struct btf *btf = bpf_object__btf(object);
-	int id = btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC);
+	int id = btf__find_by_name_kind(btf, section_name, BTF_KIND_DATASEC);
 	const struct btf_type *section = id > 0 ? btf__type_by_id(btf, id) : NULL;
 	struct bpf_map *map;
 
@@ -155,13 +169,11 @@ static void *find_constant(struct bpf_object *object, const char *name, size_t *
 		if (strcmp(btf__name_by_offset(btf, variable->name_off), name) != 0)
 			continue;
 		bpf_object__for_each_map(map, object) {
-			size_t size;
-			char *bytes = (char *)bpf_map__initial_value(map, &size); /* not const before the load */
-
-			if (!bytes || !strstr(bpf_map__name(map), ".rodata") || place->offset + place->size > size)
+			if (!strstr(bpf_map__name(map), section_name) || place->offset + place->size > bpf_map__value_size(map))
 				continue;
+			*ret_offset = place->offset;
 			*ret_size = place->size;
-			return bytes + place->offset;
+			return map;
 		}
 	}
 	return NULL;
@@ -169,13 +181,29 @@ static void *find_constant(struct bpf_object *object, const char *name, size_t *
 
 int trace_set(struct trace *trace, const char *variable, uint64_t value, struct error *err)
 {
-	size_t size;
-	void *place = find_constant(trace->object, variable, &size);
+	size_t offset, size, map_size;
+	struct bpf_map *map = find_variable(trace->object, ".rodata", variable, &offset, &size);
+	char *bytes = map ? (char *)bpf_map__initial_value(map, &map_size) : NULL; /* writable until the load */
 
-	if (!place || size > sizeof(value))
+	if (!bytes || size > sizeof(value))
 		return error_set(err, -ENOENT, "this is a defect of dill: its programs have no constant %s", variable);
-	memcpy(place, &value, size); /* little-endian, as BPF here */
+	memcpy(bytes + offset, &value, size); /* little-endian, as BPF here */
 	return 0;
+}
+
+void *trace_variable(struct trace *trace, const char *name)
+{
+	size_t offset, size;
+	struct bpf_map *map = find_variable(trace->object, ".bss", name, &offset, &size);
+	struct trace_private *private = trace->private;
+
+	if (!map)
+		return NULL;
+	if (!private->variables) {
+		private->variables_size = bpf_map__value_size(map);
+		private->variables = mmap(NULL, private->variables_size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	}
+	return private->variables == MAP_FAILED ? NULL : (char *)private->variables + offset;
 }
 
 int trace_set_argument(struct trace *trace, const char *variable, const char *tracepoint, const char *argument,

@@ -8,6 +8,7 @@
 struct bpf_link;
 struct cgroup_names;
 struct ring_buffer;
+struct stack_tables;
 struct trace_stacks;
 
 struct trace_private {
@@ -19,6 +20,13 @@ struct trace_private {
 	uint64_t process_count;  /* of the wanted ones, how many live */
 	struct cgroup_names *cgroups;
 	struct trace_stacks *stacks;
+	bool wants_user_stacks;
+	bool is_nested; /* dill's PID namespace is not the machine's first */
+	struct stack_tables *tables;
+	void *variables; /* the programs' section .bss, mapped; MAP_FAILED */
+	size_t variables_size;
+	uint32_t last_space; /* whose tables were made last, and when that was done: requests from before are served */
+	uint64_t last_space_ns;
 };
 
 /* Open the object for run->rung, choose its programs, filter, load, attach. */
@@ -34,6 +42,16 @@ int trace_row_emit(struct trace *trace, const struct view_record *record, const 
 
 int trace_losses(struct trace *trace);
 
+/* Once loaded: begin to make unwind tables. The walker wants those of @pid, as address space @space (0: names alone). */
+int trace_tables_open(struct trace *trace, struct error *err);
+void trace_tables_add(struct trace *trace, pid_t pid, uint32_t space);
+void trace_tables_wanted(struct trace *trace, const struct trace_space_event *event);
+
+/* Open what @pid maps, so that its addresses keep their names when it is gone. */
+void trace_stacks_open(struct trace *trace);
+void trace_stacks_learn(struct trace *trace, pid_t pid);
+const struct view_stack *trace_stacks_show(struct trace *trace, pid_t pid, const unsigned long long *addresses,
+					   size_t count, bool is_truncated, bool is_second);
 void trace_stacks_destroy(struct trace_stacks *stacks);
 
 #endif

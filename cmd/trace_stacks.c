@@ -11,6 +11,7 @@
 #include "trace_private.h"
 
 #define MAX_FRAMES (8 * TRACE_STACK_FRAMES) /* with what is inlined */
+#define MOST_PROCESSES_AHEAD 256             /* each takes some descriptors */
 
 struct shown_stack {
 	struct view_stack stack;
@@ -22,6 +23,7 @@ struct trace_stacks {
 	bool has_kernel;
 	struct symbolizer *symbolizer;
 	struct shown_stack shown[2];
+	size_t known_count; /* processes opened before one of their stacks was shown */
 };
 
 void trace_stacks_destroy(struct trace_stacks *stacks)
@@ -35,7 +37,7 @@ void trace_stacks_destroy(struct trace_stacks *stacks)
 
 static struct trace_stacks *open_stacks(struct trace *trace)
 {
-	struct symbolizer_options options = { .wants_lines = true, .wants_inlines = true };
+	struct symbolizer_options options = { 0 }; /* lines would take debug files of every program on the machine */
 	struct trace_stacks *stacks = trace->private->stacks;
 	struct error err = { 0 };
 
@@ -105,25 +107,48 @@ static bool is_of_tracing(const struct view_frame *frame)
 	return false;
 }
 
-const struct view_stack *trace_frames(struct trace *trace, pid_t pid, const struct trace_stack *stack, bool is_second)
+void trace_stacks_open(struct trace *trace)
+{
+	open_stacks(trace);
+}
+
+void trace_stacks_learn(struct trace *trace, pid_t pid)
+{
+	struct trace_stacks *stacks = open_stacks(trace);
+
+	if (!stacks || !stacks->symbolizer || stacks->known_count >= MOST_PROCESSES_AHEAD)
+		return;
+	stacks->known_count++;
+	symbolizer_refresh(stacks->symbolizer, pid, NULL);
+}
+
+const struct view_stack *trace_stacks_show(struct trace *trace, pid_t pid, const unsigned long long *addresses,
+					   size_t count, bool is_truncated, bool is_second)
 {
 	struct trace_stacks *stacks = open_stacks(trace);
 	struct shown_stack *shown;
 
-	if (!stacks || stack->count <= 0)
+	if (!stacks || !count)
 		return NULL;
 	shown = &stacks->shown[is_second];
-	shown->stack = (struct view_stack){ .frames = shown->frames, .is_truncated = stack->count == TRACE_STACK_FRAMES };
-	if (pid && stacks->symbolizer && !symbolizer_knows(stacks->symbolizer, pid, stack->addresses[0]))
+	shown->stack = (struct view_stack){ .frames = shown->frames, .is_truncated = is_truncated };
+	if (pid && stacks->symbolizer && !symbolizer_knows(stacks->symbolizer, pid, addresses[0]))
 		symbolizer_refresh(stacks->symbolizer, pid, NULL); /* gone already: addresses alone are shown */
-	for (int i = 0; i < stack->count && i < TRACE_STACK_FRAMES; i++)
+	for (size_t i = 0; i < count; i++)
 		if (pid)
-			add_user_frames(stacks, shown, pid, stack->addresses[i], i > 0);
+			add_user_frames(stacks, shown, pid, addresses[i], i > 0);
 		else
-			add_kernel_frame(stacks, shown, stack->addresses[i]);
+			add_kernel_frame(stacks, shown, addresses[i]);
 	while (!pid && shown->stack.count && is_of_tracing(shown->stack.frames)) {
 		shown->stack.frames++;
 		shown->stack.count--;
 	}
 	return &shown->stack;
+}
+
+const struct view_stack *trace_frames(struct trace *trace, pid_t pid, const struct trace_stack *stack, bool is_second)
+{
+	size_t count = stack->count < 0 ? 0 : stack->count > TRACE_STACK_FRAMES ? TRACE_STACK_FRAMES : stack->count;
+
+	return trace_stacks_show(trace, pid, stack->addresses, count, count == TRACE_STACK_FRAMES, is_second);
 }

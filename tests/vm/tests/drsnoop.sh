@@ -1,21 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # drsnoop shows each reclaim of a memory cgroup that is too small for what its task reads, and who it was.
-# timeout: 60
+# timeout: 120
 # disk: 128
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control || { echo "SKIP: no memory controller"; exit 77; }
 mkdir /sys/fs/cgroup/small && echo 12M >/sys/fs/cgroup/small/memory.max || exit 1
-dill drsnoop --json --cgroup small >events 2>errors &
+dill drsnoop -v -K --json --cgroup small >events 2>errors &
 tracer=$!
-sleep 3
-sh -c 'echo $$ >/sys/fs/cgroup/small/cgroup.procs; exec dd if=/dev/vda of=/dev/null bs=64k count=1024' || exit 1
+until grep -q "drsnoop: tracing" errors; do kill -0 $tracer || { tail -5 errors; exit 1; }; sleep 0.2; done
+sh -c 'echo $$ >/sys/fs/cgroup/small/cgroup.procs; exec read_through /dev/vda 64 2000' || exit 1
 sleep 1
 kill -INT $tracer
-wait $tracer || { cat errors; exit 1; }
-cat errors
+wait $tracer || { tail -5 errors; exit 1; }
 tail -2 events
 wanted=$(sed -n 's/^pgsteal //p' /sys/fs/cgroup/small/memory.stat)
-shown=$(sed -n 's/.*"comm":"dd".*"cgroup":"\/small".*"kind":"memcg".*"reclaimed_pages":\([0-9]*\).*/\1/p' events |
+shown=$(sed -n 's/.*"comm":"read_through".*"cgroup":"\/small".*"kind":"memcg".*"reclaimed_pages":\([0-9]*\).*/\1/p' events |
 	awk '{ sum += $1 } END { print sum + 0 }')
 echo "the cgroup's own count: $wanted pages, in events: $shown"
-[ "$shown" -gt 1000 ] && [ "$shown" -eq "$wanted" ]
+[ "$shown" -gt 1000 ] && [ "$shown" -eq "$wanted" ] || exit 1
+grep -q '"user_stack":.*"read_piece".*"read_all".*"main".*"_start"' events ||
+	{ echo "no user stack reaches _start"; grep -o '"user_stack.*' events | tail -1; grep -v libbpf errors; exit 1; }

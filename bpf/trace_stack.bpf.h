@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * User stacks for event commands, by unwind tables as memleak's (stack_walk.bpf.h): code without frame pointers is walked
+ * too. cmd/trace_tables.c makes the tables of a process when it is told of it, so a process's first stacks are walked
+ * before that, by frame pointers, and say so (STACK_UNKNOWN_CODE). Include it in one program file, and call
+ * trace_user_stack() for the current task; the key that comes back stands for the stack in events and in maps.
+ */
+#ifndef DILL_BPF_TRACE_STACK_BPF_H
+#define DILL_BPF_TRACE_STACK_BPF_H
+
+#include "stack_walk.bpf.h"
+#include "trace.bpf.h"
+
+#define KERNEL_STACK_BYTES 16384  /* THREAD_SIZE of x86-64 without KASAN */
+#define USER_CODE_64 0x33         /* __USER_CS, arch/x86/include/asm/segment.h */
+#define ASK_AGAIN_NS 200000000ULL /* between two requests for the tables of one process */
+#define WALKS_AT_ONCE 256
+
+/* A walk takes 4 KiB, and its thread may be preempted: so it is neither on the stack nor one a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WALKS_AT_ONCE);
+	__type(key, u32);
+	__type(value, struct walk);
+} walks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct walk);
+} walk_template SEC(".maps");
+
+/* Address spaces that user space was asked for, by process (in the machine's first PID namespace): when last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, u64);
+} trace_spaces SEC(".maps");
+
+static __always_inline struct walk *walk_of_thread(u32 tid)
+{
+	return bpf_map_lookup_elem(&walks, &tid);
+}
+
+/* Have the tables made, or made anew: not more often than it takes. */
+static __always_inline void trace_ask_for_space(u32 space)
+{
+	u64 *asked_ns = bpf_map_lookup_elem(&trace_spaces, &space), now_ns = bpf_ktime_get_ns(), ids;
+	struct trace_space_event *event;
+
+	if ((asked_ns && now_ns - *asked_ns < ASK_AGAIN_NS) || !trace_current_ids(&ids))
+		return;
+	bpf_map_update_elem(&trace_spaces, &space, &now_ns, BPF_ANY);
+	event = bpf_ringbuf_reserve(&trace_requests, sizeof(*event), 0);
+	if (!event)
+		return;
+	trace_fill(&event->head, TRACE_SPACE_WANTED, ids);
+	event->space = space;
+	event->reserved = 0;
+	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
+}
+
+/*
+ * The registers that the thread entered the kernel with: at the top of its kernel stack.
+ * bpf_task_pt_regs() came with dd6e10fbd9fb, 5.15, and knows of paddings.
+ */
+static __always_inline int trace_user_registers(struct pt_regs *ret_regs)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	u64 place;
+
+	if (!BPF_CORE_READ(task, mm))
+		return -1;
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		place = (u64)bpf_task_pt_regs((void *)bpf_get_current_task_btf());
+	else
+		place = (u64)BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES - sizeof(struct pt_regs);
+	return bpf_probe_read_kernel(ret_regs, sizeof(*ret_regs), (void *)place) || ret_regs->cs != USER_CODE_64 ? -1 : 0;
+}
+
+/* Keep the finished walk's stack. A function of scalars, verified once. */
+__noinline u64 trace_keep_stack(u32 tid, u64 pc)
+{
+	struct walk *walk = walk_of_thread(tid);
+	u64 key;
+	long status;
+
+	if (!walk)
+		return 0;
+	key = walk->hash | STACK_KEY_IS_HASH;
+	if (walk->trace.flags & STACK_UNKNOWN_CODE)
+		trace_ask_for_space(walk->trace.space);
+	status = bpf_map_update_elem(&stacks, &key, &walk->trace, BPF_NOEXIST);
+	if (status && status != -17 /* EEXIST */) {
+		TRACE_COUNT(stacks_lost);
+		return STACK_KEY_ABSENT(walk->trace.space, STACK_TABLE_FULL);
+	}
+	walk_remember(walk, walk_identity(walk->trace.space, walk->start_sp, pc), key);
+	return key;
+}
+
+/* Walk, or recall. A function of scalars, verified once. */
+__noinline u64 trace_walk(u32 space, u32 tid, u64 pc, u64 sp, u64 bp)
+{
+	struct walk *walk = walk_of_thread(tid);
+	u64 key;
+
+	if (!walk)
+		return 0;
+	key = walk_is_cached ? walk_recall(walk, walk_identity(space, sp, pc), sp, bp, 1) : 0;
+	if (key)
+		return key;
+	walk_start_at(walk, space, pc, sp, bp);
+	walk_frames(tid);
+	return trace_keep_stack(tid, pc);
+}
+
+/*
+ * The stack of the current task in user mode, as a key of `stacks`; STACK_KEY_ABSENT(space, why) when it can't be kept,
+ * 0 for kernel threads and 32-bit programs.
+ */
+static __always_inline u64 trace_user_stack(void)
+{
+	u64 id = bpf_get_current_pid_tgid(), key;
+	u32 zero = 0, tid = id, space = id >> 32;
+	struct walk *template = bpf_map_lookup_elem(&walk_template, &zero);
+	struct pt_regs regs;
+
+	if (!template || trace_user_registers(&regs))
+		return 0;
+	if (!bpf_map_lookup_elem(&trace_spaces, &space))
+		trace_ask_for_space(space);
+	if (bpf_map_update_elem(&walks, &tid, template, BPF_NOEXIST)) {
+		TRACE_COUNT(stacks_lost);
+		return STACK_KEY_ABSENT(space, STACK_TABLE_FULL);
+	}
+	key = trace_walk(space, tid, regs.ip, regs.sp, regs.bp);
+	bpf_map_delete_elem(&walks, &tid);
+	return key;
+}
+
+static __always_inline void trace_forget_space(u32 space)
+{
+	if (!bpf_map_lookup_elem(&trace_spaces, &space))
+		return;
+	bpf_map_delete_elem(&trace_spaces, &space);
+	bpf_map_delete_elem(&layouts, &space);
+	__sync_fetch_and_add(&walk_epoch, 1);
+}
+
+/* Another program: nothing of its mappings is known. */
+SEC("raw_tp/sched_process_exec")
+int trace_space_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	trace_forget_space(bpf_get_current_pid_tgid() >> 32);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int trace_space_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx->args[0];
+
+	if (!BPF_CORE_READ(task, signal, live.counter))
+		trace_forget_space(BPF_CORE_READ(task, tgid));
+	return 0;
+}
+
+#endif
