@@ -188,6 +188,9 @@ static __always_inline u64 trace_argument(struct bpf_raw_tracepoint_args *ctx, s
 		TRACE_ARGUMENT_CASE(ctx, 2, value);
 		TRACE_ARGUMENT_CASE(ctx, 3, value);
 		TRACE_ARGUMENT_CASE(ctx, 4, value);
+		TRACE_ARGUMENT_CASE(ctx, 5, value);
+		TRACE_ARGUMENT_CASE(ctx, 6, value);
+		TRACE_ARGUMENT_CASE(ctx, 7, value);
 	}
 	return value;
 }

@@ -226,25 +226,19 @@ static uint64_t recursion_misses(struct trace *trace)
 	return misses;
 }
 
-static int sum_counters(struct trace *trace, struct trace_counters *ret_sum)
+int trace_map_sum(int map_fd, const void *key, uint64_t *ret_sums, size_t count)
 {
 	int cpus = libbpf_num_possible_cpus();
-	CLEANUP(free) struct trace_counters *each = calloc(cpus > 0 ? cpus : 1, sizeof(*each));
-	uint32_t zero = 0;
+	CLEANUP(free) uint64_t *each = cpus > 0 ? calloc(cpus, count * sizeof(*each)) : NULL;
 
-	if (!each || cpus < 0)
+	if (!each)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(trace_map_fd(trace, "trace_counters"), &zero, each))
+	if (bpf_map_lookup_elem(map_fd, key, each))
 		return -errno;
-
-	for (int i = 0; i < cpus; i++) {
-		ret_sum->seen += each[i].seen;
-		ret_sum->ring_full += each[i].ring_full;
-		ret_sum->map_full += each[i].map_full;
-		ret_sum->unpaired += each[i].unpaired;
-		ret_sum->processes_lost += each[i].processes_lost;
-		ret_sum->stacks_lost += each[i].stacks_lost;
-	}
+	memset(ret_sums, 0, count * sizeof(*ret_sums));
+	for (int cpu = 0; cpu < cpus; cpu++)
+		for (size_t i = 0; i < count; i++)
+			ret_sums[i] += each[cpu * count + i];
 	return 0;
 }
 
@@ -252,7 +246,9 @@ int trace_losses(struct trace *trace)
 {
 	struct trace_counters sum = { 0 };
 	uint64_t shown = trace->shown + trace->counted, dropped, misses = recursion_misses(trace);
-	int status = sum_counters(trace, &sum);
+	uint32_t zero = 0;
+	int status = trace_map_sum(trace_map_fd(trace, "trace_counters"), &zero, (uint64_t *)&sum,
+				   sizeof(sum) / sizeof(uint64_t));
 
 	if (status) {
 		run_incomplete(trace->run, "the counters of losses cannot be read: %s", strerror(-status));

@@ -81,6 +81,8 @@ int trace_set(struct trace *trace, const char *variable, uint64_t value, struct 
 void *trace_variable(struct trace *trace, const char *name);
 struct bpf_map *trace_map(struct trace *trace, const char *name);
 int trace_map_fd(struct trace *trace, const char *name);
+/* An element of a per-CPU map whose value is @count u64: their sums over the CPUs. */
+int trace_map_sum(int map_fd, const void *key, uint64_t *ret_sums, size_t count);
 /* Whether program @name is loaded: its target is there. */
 bool trace_has_program(struct trace *trace, const char *name);
 /*
