@@ -85,9 +85,60 @@ struct css_set { /* include/linux/cgroup-defs.h */
 	struct cgroup *dfl_cgrp;
 };
 
-struct mm_struct;
+struct qstr { /* include/linux/dcache.h */
+	const unsigned char *name;
+};
+
+struct hlist_bl_node { /* include/linux/list_bl.h */
+	struct hlist_bl_node **pprev;
+};
+
+struct dentry { /* include/linux/dcache.h */
+	struct hlist_bl_node d_hash;
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+
+struct vfsmount { /* include/linux/mount.h */
+	struct dentry *mnt_root;
+};
+
+struct mount { /* fs/mount.h */
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path { /* include/linux/path.h */
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file { /* include/linux/fs.h */
+	struct path f_path;
+};
+
+struct fdtable { /* include/linux/fdtable.h */
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct { /* include/linux/fdtable.h */
+	struct fdtable *fdt;
+};
+
+struct mm_struct { /* include/linux/mm_types.h */
+	unsigned long total_vm; /* pages: VmSize */
+	unsigned long brk;
+};
+
+struct thread_info { /* arch/x86/include/asm/thread_info.h */
+	u32 status;
+};
 
 struct task_struct { /* include/linux/sched.h */
+	struct thread_info thread_info;
+	struct files_struct *files;
 	int pid;
 	int tgid;
 	struct task_struct *group_leader;
