@@ -365,6 +365,7 @@ int heap_call_end(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is
 		return 0;
 	*ret_is_ours = true;
 	call = trace->calls[index];
+	heap_met_forget_handled(trace, call.slot);
 	status = remove_call(trace, index, err);
 	if (status)
 		return status;

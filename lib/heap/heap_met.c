@@ -12,7 +12,8 @@
  *
  * So at each stop all CPUs are looked at. Did one meet something, which its place tells, it is handled right
  * there, where its registers still say all; and it is stepped by one instruction, after which QEMU tells of the
- * old hit and forgets it. That comes as a stop of its own. Watchpoints are taken away after that only.
+ * old hit and forgets it. That comes as a stop of its own, for which nothing is left to do. Watchpoints are taken
+ * away after that only.
  */
 #include <string.h>
 
@@ -75,35 +76,42 @@ static bool is_changed(const struct insn_x86 *insn, uint8_t number)
 	return number < INSN_REGISTER_COUNT && insn->writes >> number & 1;
 }
 
-/* The address of its memory operand, when it is a constant or made of one register, which is as it was. */
-static bool find_operand(const struct insn_x86 *insn, const struct stub_registers *registers, uint64_t *ret_address)
+/* The memory operand is watched; not if it was made of a register that the instruction changed. */
+static bool is_operand_watched(const struct heap_trace *trace, const struct insn_x86 *insn,
+			       const struct stub_registers *registers, bool is_store)
 {
-	uint64_t address = (uint64_t)(int64_t)insn->displacement;
+	uint64_t size = insn->operand_size ? insn->operand_size : 16, address;
+	bool is_it = false;
 
-	if (insn_x86_fixed_address(insn, registers->rip - insn->length, ret_address))
-		return true;
-	if (insn->base >= INSN_REGISTER_COUNT || insn->index != INSN_NO_REGISTER || is_changed(insn, insn->base))
+	if (insn_x86_fixed_address(insn, registers->rip - insn->length, &address))
+		return is_watched(trace, address, size, is_store);
+	if (is_changed(insn, insn->base) || is_changed(insn, insn->index))
 		return false;
-	address += registers->general[insn->base];
-	*ret_address = address;
-	return true;
+	address = (uint64_t)(int64_t)insn->displacement;
+	if (insn->base < INSN_REGISTER_COUNT)
+		address += registers->general[insn->base];
+	if (insn->index >= INSN_REGISTER_COUNT)
+		return is_watched(trace, address, size, is_store);
+	for (unsigned scale = 1; scale <= 8; scale *= 2)
+		is_it |= is_watched(trace, address + scale * registers->general[insn->index], size, is_store);
+	return is_it;
 }
 
 static bool may_have_met(const struct heap_trace *trace, const struct insn_x86 *insn,
 			 const struct stub_registers *registers)
 {
 	bool is_pop = insn->map == INSN_MAP_ONE_BYTE && (insn->opcode & 0xf8) == 0x58;
-	uint64_t size = insn->operand_size ? insn->operand_size : 16, address;
 
 	if (is_pop)
 		return is_watched(trace, registers->general[INSN_RSP] - SLOT_BYTES, SLOT_BYTES, false);
 	if (!insn->has_memory || insn->is_elsewhere)
 		return false;
-	if (find_operand(insn, registers, &address))
-		return (insn->loads && is_watched(trace, address, size, false)) ||
-		       (insn->stores && is_watched(trace, address, size, true));
+	if ((insn->loads && is_operand_watched(trace, insn, registers, false)) ||
+	    (insn->stores && is_operand_watched(trace, insn, registers, true)))
+		return true;
 	/* It went over the address with what it loaded. */
 	return insn->loads && insn->operand_size == SLOT_BYTES && insn->reg < INSN_REGISTER_COUNT &&
+	       (insn->base == insn->reg || insn->index == insn->reg) &&
 	       is_return_address(trace, registers->general[insn->reg]);
 }
 
@@ -156,6 +164,42 @@ int heap_met_may_have(struct heap_trace *trace, struct heap_stop *stop, bool *re
 	return status;
 }
 
+/* Places that were handled ----------------------------------------------------------------------------------- */
+
+/* THREAD_SIZE with KASAN; others are smaller. */
+#define STACK_BYTES 0x8000
+
+/*
+ * An interrupt may come right behind the read, and a stop of another CPU right behind the interrupt: then a CPU
+ * stands at a place that was handled, and has met nothing there. That ends when the call returns, or its stack is
+ * used by another one, of the same depth or less.
+ */
+void heap_met_forget_handled(struct heap_trace *trace, uint64_t slot)
+{
+	for (size_t i = 0; i < HEAP_HANDLED_MAX; i++)
+		if (slot - trace->handled[i].general[INSN_RSP] < STACK_BYTES)
+			trace->handled[i].rip = 0;
+}
+
+void heap_met_note_handled(struct heap_trace *trace, const struct heap_stop *stop, uint64_t slot)
+{
+	struct heap_handled *place = &trace->handled[trace->handled_count++ % HEAP_HANDLED_MAX];
+
+	heap_met_forget_handled(trace, slot);
+	place->rip = stop->registers.rip;
+	memcpy(place->general, stop->registers.general, sizeof(place->general));
+}
+
+static bool was_handled(const struct heap_trace *trace, const struct stub_registers *registers)
+{
+	bool was = false;
+
+	for (size_t i = 0; i < HEAP_HANDLED_MAX; i++)
+		was |= trace->handled[i].rip == registers->rip &&
+		       !memcmp(trace->handled[i].general, registers->general, sizeof(registers->general));
+	return was;
+}
+
 /* Other CPUs ------------------------------------------------------------------------------------------------- */
 
 static int look_at(struct heap_trace *trace, struct heap_stop *stop, bool *ret_has_met, struct error *err)
@@ -163,7 +207,7 @@ static int look_at(struct heap_trace *trace, struct heap_stop *stop, bool *ret_h
 	struct heap_cpu *cpu = &trace->cpus[stop->cpu];
 	int status = 0;
 
-	if (!cpu->has_moved || stop->registers.cs & 3)
+	if (!cpu->has_moved || stop->registers.cs & 3 || was_handled(trace, &stop->registers))
 		return 0;
 	*ret_has_met = cpu->has_changed;
 	status = heap_trace_at_place(trace, stop, ret_has_met, err);
@@ -172,25 +216,35 @@ static int look_at(struct heap_trace *trace, struct heap_stop *stop, bool *ret_h
 	return status;
 }
 
+/* QEMU tells of the hit, and what the one instruction meets in turn is handled here as well. */
+static int step(struct heap_trace *trace, struct heap_stop *stop, struct error *err)
+{
+	struct heap_cpu *cpu = &trace->cpus[stop->cpu];
+	bool is_ours = false;
+	int status = stub_step(stop->target, stop->cpu, err);
+
+	if (!status)
+		status = stub_registers_read(stop->target, stop->cpu, &cpu->now, err);
+	stop->registers = cpu->now;
+	return status ? status : heap_trace_at_place(trace, stop, &is_ours, err);
+}
+
 int heap_met_others(struct heap_trace *trace, struct heap_stop *first, bool is_first_unheard, struct error *err)
 {
 	int status = 0;
 
 	for (unsigned i = 0; i < trace->cpu_count && !status; i++) {
-		struct heap_cpu *cpu = &trace->cpus[i];
-		struct heap_stop stop = { .target = first->target, .cpu = i, .is_gdbs = true, .registers = cpu->now };
+		struct heap_stop stop = { .target = first->target, .cpu = i, .is_gdbs = true,
+					  .registers = trace->cpus[i].now };
 		bool has_met = false;
 
 		if (i == first->cpu && !is_first_unheard)
 			continue;
 		status = look_at(trace, &stop, &has_met, err);
+		if (!status && has_met)
+			status = step(trace, &stop, err);
 		if (stop.verdict == HEAP_EVENT_STOP)
 			first->verdict = HEAP_EVENT_STOP;
-		if (status || !has_met)
-			continue;
-		status = stub_step(stop.target, i, err);
-		cpu->is_seen = false;
-		cpu->stepped_at = trace->counts.stops;
 	}
 	return status;
 }

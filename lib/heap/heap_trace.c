@@ -235,6 +235,7 @@ static int on_site(struct heap_trace *trace, struct heap_stop *stop, bool *ret_i
 	if (status)
 		return status;
 	*ret_is_ours = true;
+	heap_met_note_handled(trace, stop, slot);
 	return heap_call_begin(trace, stop, site->function, &site->arguments, slot, site->may_be_repeated, err);
 }
 
@@ -261,13 +262,10 @@ static int on_watch(struct heap_trace *trace, struct heap_stop *stop, struct err
 	bool is_ours = false, may_have = true;
 	int status = 0;
 
-	/* QEMU may stop a second time for what two CPUs met, before anybody has run. */
+	/* It was handled where it was met, or QEMU stops a second time before anybody has run. */
 	if (cpu->has_moved && !(stop->registers.cs & 3)) {
 		status = heap_trace_at_place(trace, stop, &is_ours, err);
-		/* It has been handled where it was met. */
-		if (cpu->stepped_at && trace->counts.stops - cpu->stepped_at <= trace->cpu_count)
-			cpu->stepped_at = 0;
-		else if (!status && !is_ours && is_wanted && !cpu->has_changed)
+		if (!status && !is_ours && is_wanted && !cpu->has_changed)
 			status = heap_met_may_have(trace, stop, &may_have, err);
 	}
 	trace->counts.lost += !may_have;

@@ -37,7 +37,7 @@ struct heap_trace_counts {
 	uint64_t strangers;  /* of them, by tasks that aren't wanted, or reads by other functions */
 	uint64_t events;     /* handed on */
 	uint64_t switches;   /* of them, wanted tasks coming to or leaving a CPU */
-	/* Calls that were met, but not their end, or not understood. Those that were never met nobody counts. */
+	/* Calls that were met, but not their end, or not understood; stops that hid what a wanted task met. */
 	uint64_t lost;
 	uint64_t armed_ns, started_ns; /* host time with traps set, and when it began (CLOCK_MONOTONIC) */
 };

@@ -19,6 +19,7 @@ enum {
 	HEAP_BULK_MAX = 65536,   /* objects of one bulk call */
 	HEAP_SYMBOLS_MAX = 4096, /* callers whose names are kept; a power of two */
 	HEAP_CODES_MAX = 1024,   /* places whose code is kept; a power of two */
+	HEAP_HANDLED_MAX = 32,   /* places that a CPU may come back to */
 	HEAP_NAMES_MAX = 1024,   /* caches whose names are kept; a power of two */
 };
 
@@ -43,7 +44,6 @@ struct heap_cpu {
 	uint32_t freed_function;
 	struct stub_registers now;  /* as it stands at this stop */
 	bool is_seen, has_moved;    /* since the stop before */
-	uint64_t stepped_at;        /* counts.stops when it was stepped from what it had met; 0: never */
 	uint64_t current;           /* for heap_follow_note() */
 	char name[HEAP_COMM_MAX + 1];
 };
@@ -79,6 +79,11 @@ struct heap_name {
 struct heap_code {
 	uint64_t address;
 	uint8_t before[INSN_X86_MAX_BYTES], at[3];
+};
+
+/* A CPU stood there, right behind the read of a global, and that was handled. */
+struct heap_handled {
+	uint64_t rip, general[INSN_REGISTER_COUNT];
 };
 
 struct heap_task_layout {
@@ -117,6 +122,8 @@ struct heap_trace {
 	size_t leaving_count, leaving_capacity;
 	struct memory_read *reads; /* owned; two for each CPU */
 	struct heap_code *codes;     /* owned; by hash of the address */
+	struct heap_handled handled[HEAP_HANDLED_MAX]; /* a ring */
+	size_t handled_count;
 	struct heap_symbol *symbols; /* owned; by hash of the address */
 	struct heap_name *names;     /* owned; by hash of the cache's address */
 };
@@ -184,6 +191,10 @@ int heap_met_look(struct heap_trace *trace, struct heap_stop *stop, struct error
  * that stands elsewhere is old.
  */
 int heap_met_may_have(struct heap_trace *trace, struct heap_stop *stop, bool *ret_may, struct error *err);
+/* What @stop's CPU has read is handled: a call whose return address is at @slot. */
+void heap_met_note_handled(struct heap_trace *trace, const struct heap_stop *stop, uint64_t slot);
+/* The call whose return address was at @slot has returned. */
+void heap_met_forget_handled(struct heap_trace *trace, uint64_t slot);
 /* Handle what CPUs have met unheard: all but that of @first; that one too if @is_first_unheard. */
 int heap_met_others(struct heap_trace *trace, struct heap_stop *first, bool is_first_unheard, struct error *err);
 

@@ -211,8 +211,14 @@ static int go_on_again(struct stub_proxy *proxy, struct error *err)
 {
 	char frame[2 * STUB_RESUME_BYTES + 4];
 	size_t size = gdb_encode(proxy->again, proxy->again_size, frame, sizeof(frame));
+	bool steps = false;
+	int status = 0;
 
-	return go_on(proxy, frame, size, err);
+	for (unsigned cpu = 0; cpu < proxy->target->cpu_count; cpu++)
+		steps |= is_step(action_of(proxy, cpu));
+	if (!steps)
+		status = stub_flags_settle(proxy->target, err);
+	return status ? status : go_on(proxy, frame, size, err);
 }
 
 int stub_resume(struct stub_proxy *proxy, const struct stub_frame *frame, struct error *err)

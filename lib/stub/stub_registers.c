@@ -57,6 +57,7 @@ static int take_registers(struct stub_target *target, unsigned cpu, struct error
 	memset(&at->cached, 0, sizeof(at->cached));
 	gdb_registers_decode(&target->map, text, size, &at->cached);
 	at->is_cached = true;
+	at->has_odd_flags = stub_flags_are_odd(&at->cached);
 	return 0;
 }
 
@@ -95,9 +96,13 @@ static int ask_some(struct stub_target *target, unsigned first, unsigned end, st
 int stub_registers_read_all(struct stub_target *target, struct error *err)
 {
 	enum { ROUND = STUB_WINDOW / 2 };
-	bool is_pipelined = target->is_pipelined && target->cpu_count > 1;
+	bool is_pipelined = target->is_pipelined && target->cpu_count > 1, is_known = true;
 	int status = 0;
 
+	for (unsigned cpu = 0; cpu < target->cpu_count; cpu++)
+		is_known &= target->cpus[cpu].is_cached;
+	if (is_known)
+		return 0;
 	for (unsigned cpu = 0; cpu < target->cpu_count && !status && is_pipelined; cpu += ROUND)
 		status = ask_some(target, cpu, cpu + ROUND < target->cpu_count ? cpu + ROUND : target->cpu_count, err);
 	for (unsigned cpu = 0; cpu < target->cpu_count && !status && !is_pipelined; cpu++)

@@ -26,6 +26,7 @@ struct stub_cpu {
 	struct stub_thread thread;
 	bool is_cached; /* @cached is how it stands */
 	struct stub_registers cached;
+	bool has_odd_flags; /* so they were read since it stopped */
 	/* A stop that a step of ours met: still to be handled. */
 	bool has_pending;
 	struct stub_stop_reply pending;
@@ -99,6 +100,10 @@ int stub_select(struct stub_target *target, unsigned cpu, struct error *err);
 int stub_select_thread(struct stub_target *target, const struct stub_selection *wanted, struct error *err);
 /* What was known of the CPUs' registers is void. */
 void stub_registers_forget(struct stub_target *target);
+/* What no x86 has, see stub_flags.c. */
+bool stub_flags_are_odd(const struct stub_registers *registers);
+/* Before the target goes on: take CPUs whose registers were read to where their flags make sense. */
+int stub_flags_settle(struct stub_target *target, struct error *err);
 /* A CPU with has_pending, or NULL. */
 struct stub_cpu *stub_pending_cpu(struct stub_target *target);
 

@@ -3,7 +3,7 @@
  * kernel_allocs: makes the kernel allocate and free objects of many caches by system calls whose frees are seen
  * one by one in a trace (no kfree_rcu(), no bulk frees), then keeps the rest. Prints `pid PID`, waits for a line
  * on stdin, works, prints `held SIZE COUNT` for the messages that it still has (SIZE as requested from kmalloc:
- * text and 48 bytes of struct msg_msg), `done`, and stays.
+ * text and 48 bytes of struct msg_msg), `done`, and stays. --rounds N, a multiple of 4, has it do less.
  *
  * kernel_allocs --batches CPU SIZE: on that CPU, sends BATCH messages, waits BATCH_S seconds, again and again.
  *
@@ -27,6 +27,8 @@ enum { ROUNDS = 160, MESSAGE_HEAD = 48, FDS = 8192, TRACE_MAX = 64 << 20, BATCH 
 static const size_t message_sizes[] = {11, 45, 77, 141, 205, 461, 973, 1997};
 
 enum { SIZES = sizeof(message_sizes) / sizeof(*message_sizes) };
+
+static int rounds = ROUNDS;
 
 static void must(int is_done, const char *what)
 {
@@ -53,7 +55,7 @@ static void work_messages(void)
 	} message = {1, "message"};
 	int queues[SIZES][ROUNDS / 4 + 1], held[SIZES] = {0};
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < rounds; i++) {
 		for (size_t k = 0; k < SIZES; k++) {
 			int *queue = &queues[k][i / 4];
 
@@ -70,7 +72,7 @@ static void work_messages(void)
 		}
 	}
 	for (size_t k = 0; k < SIZES; k++) {
-		for (int i = 0; i < ROUNDS / 4; i++) {
+		for (int i = 0; i < rounds / 4; i++) {
 			receive(queues[k][i]);
 			receive(queues[k][i]);
 			held[k] -= 2;
@@ -83,7 +85,7 @@ static void work_files(void)
 {
 	int fds[2];
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < rounds; i++) {
 		must(!pipe(fds) && write(fds[1], "hello", 5) == 5, "pipe");
 		if (i % 2) {
 			close(fds[0]);
@@ -163,7 +165,9 @@ int main(int argc, char **argv)
 
 	if (argc == 4 && !strcmp(argv[1], "--batches"))
 		send_batches(atoi(argv[2]), strtoul(argv[3], NULL, 10));
-	if (argc > 1)
+	if (argc == 3 && !strcmp(argv[1], "--rounds"))
+		rounds = atoi(argv[2]) > ROUNDS ? ROUNDS : atoi(argv[2]);
+	else if (argc > 1)
 		return strcmp(argv[1], "--trace") ? 2 : send_trace();
 	setrlimit(RLIMIT_NOFILE, &limit);
 	// Tables of descriptors that were outgrown would be freed in bulk.

@@ -41,6 +41,7 @@ struct scripted_stub {
 	unsigned nak_count;   /* requests that it says NAK to first */
 	unsigned damaged_count; /* answers that it damages first */
 	uint64_t registers[2][11];
+	unsigned odd_steps[2]; /* so many until its flags are sane again */
 	unsigned selected;
 	bool is_running, owes_interrupt, is_dead;
 	char traps[64][40];
@@ -53,7 +54,7 @@ struct scripted_stub {
 	pthread_mutex_t lock;
 };
 
-enum { AT_RSP = 7, AT_RIP = 8, AT_COUNT = 11 };
+enum { AT_RSP = 7, AT_RIP = 8, AT_FLAGS = 9, AT_COUNT = 11, SANE_FLAGS = 0x246, ODD_FLAGS = 0x8138a666 };
 
 static inline uint8_t fake_byte(unsigned cpu, uint64_t address)
 {
@@ -193,6 +194,8 @@ static inline void fake_step(struct scripted_stub *stub, unsigned cpu)
 	char text[64];
 
 	stub->registers[cpu][AT_RIP]++;
+	if (stub->odd_steps[cpu] && !--stub->odd_steps[cpu])
+		stub->registers[cpu][AT_FLAGS] = SANE_FLAGS;
 	snprintf(text, sizeof(text), "T05thread:p01.%02u;", cpu + 1);
 	fake_stop(stub, stub->step_stop[0] ? stub->step_stop : text);
 	stub->step_stop[0] = '\0';

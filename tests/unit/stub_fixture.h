@@ -111,7 +111,7 @@ static inline struct stand *stand_open(struct scripted_stub stub)
 	pthread_mutex_init(&stand->stub.lock, NULL);
 	for (unsigned cpu = 0; cpu < 2; cpu++)
 		for (unsigned i = 0; i < AT_COUNT; i++)
-			stand->stub.registers[cpu][i] = 0x1000 * (cpu + 1) + i;
+			stand->stub.registers[cpu][i] = i == AT_FLAGS ? SANE_FLAGS : 0x1000 * (cpu + 1) + i;
 	assert_int_equal(pthread_create(&stand->stub.thread, NULL, fake_main, &stand->stub), 0);
 	stand->gdb = gdb[0];
 	stand->control = control[0];

@@ -131,6 +131,10 @@ static void whoever_reads_a_watched_word_has_met_it(void **state)
 	STAND_BEHIND(0, "\x90\x90\x90\x90\x90\x90\x58"); /* pop %rax */
 	registers[0].general[INSN_RSP] = SLOT + 8;
 	meet(0, STUB_WATCH_READ, SLOT);
+	STAND_BEHIND(0, "\x90\x90\x90\x90\x90\x90\x90\x48\x8b\x04\xd3"); /* mov (%rbx,%rdx,8),%rax */
+	registers[0].general[INSN_RBX] = SLOT - 80;
+	registers[0].general[INSN_RDX] = 10;
+	meet(0, STUB_WATCH_READ, SLOT);
 	assert_int_equal(lost(), 0);
 	STAND_BEHIND(0, "\x90\x90\x90\x48\x8b\x44\x24\x48"); /* mov 0x48(%rsp),%rax: another word */
 	registers[0].general[INSN_RSP] = SLOT - 0x40;
@@ -164,6 +168,57 @@ static void a_store_that_repeats_is_met_where_it_stands(void **state)
 	meet(0, STUB_WATCH_WRITE, CURRENT(0));
 	assert_int_equal(step_count, 1);
 	assert_int_equal(stepped_cpu, 1);
+}
+
+static void a_place_that_an_interrupt_returns_to_is_not_met_again(void **state)
+{
+	(void)state;
+	start_followed_on_cpu_0();
+	stand_at(0, AT_FREE, SLOT);
+	registers[0].general[INSN_RSI] = OBJECT;
+	struct stub_registers before = registers[0];
+	meet(0, STUB_WATCH_READ, MASK);
+	stand_at(0, AT_FREE, SLOT - 0x200); /* in the interrupt */
+	meet(0, STUB_WATCH_READ, MASK);
+	registers[0] = before;
+	meet(1, STUB_WATCH_WRITE, CURRENT(1));
+	assert_int_equal(event_count, 2);
+	assert_int_equal(step_count, 0);
+	stand_at(0, AT_ALLOC, SLOT); /* the next call of the function that it was called by */
+	meet(0, STUB_WATCH_READ, MASK);
+	registers[0] = before;
+	meet(1, STUB_WATCH_WRITE, CURRENT(1));
+	assert_int_equal(event_count, 3);
+	assert_int_equal(step_count, 1);
+}
+
+static void a_call_like_the_one_before_is_another_one(void **state)
+{
+	(void)state;
+	start_followed_on_cpu_0();
+	begin_allocation(SLOT);
+	struct stub_registers before = registers[0];
+	come_back(0, SLOT, OBJECT);
+	registers[0] = before;
+	meet(1, STUB_WATCH_WRITE, CURRENT(1));
+	assert_int_equal(step_count, 1);
+	assert_true(has_trap(STUB_WATCH_READ, SLOT));
+}
+
+static void what_a_step_meets_is_handled_too(void **state)
+{
+	(void)state;
+	start_followed_on_cpu_0();
+	begin_allocation(SLOT);
+	stand_at(0, AT_FREE, SLOT - 0x200);
+	registers[0].general[INSN_RSI] = OBJECT;
+	trace->sites->sites[2].ip_after = AT_FREE + 3; /* where the step leads */
+	meet(1, STUB_WATCH_WRITE, CURRENT(1));
+	assert_int_equal(event_count, 1);
+	assert_true(has_trap(STUB_WATCH_READ, SLOT - 0x200));
+	meet(0, STUB_WATCH_READ, MASK); /* what QEMU tells of the step */
+	assert_int_equal(event_count, 1);
+	assert_int_equal(lost(), 0);
 }
 
 static void a_cpu_in_user_mode_has_met_nothing(void **state)
@@ -208,6 +263,9 @@ int main(void)
 		TEST(whoever_reads_a_watched_word_has_met_it),
 		TEST(an_unheard_reader_is_stepped_whoever_runs_there),
 		TEST(a_store_that_repeats_is_met_where_it_stands),
+		TEST(a_place_that_an_interrupt_returns_to_is_not_met_again),
+		TEST(a_call_like_the_one_before_is_another_one),
+		TEST(what_a_step_meets_is_handled_too),
 		TEST(a_cpu_in_user_mode_has_met_nothing),
 		TEST(what_was_met_when_the_target_was_stopped_is_handled),
 	};

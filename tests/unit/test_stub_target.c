@@ -21,7 +21,7 @@ static void see_registers(struct stand *stand, struct stub_target *target)
 	must(registers.general[3] == 0x2001); /* rbx */
 	must(registers.general[4] == 0x2007); /* rsp */
 	must(registers.rip == 0x2008);
-	must(registers.rflags == 0x2009);
+	must(registers.rflags == SANE_FLAGS);
 	must(registers.cr3 == 0x200a);
 	must(registers.gs_base == 0);
 	must(stub_registers_read(target, 2, &registers, NULL) == -EINVAL);

@@ -17,7 +17,7 @@ SLOW_S = 150
 
 
 class Event:
-    """One event: `kind` is its name, `fields` its numbers; `text` is a marker's."""
+    """One event: `kind` is its name, `fields` its numbers; `text` is a marker's, or the name of an event's cache."""
 
     def __init__(self, when, kind, pid, fields, text=None):
         self.when, self.kind, self.pid, self.fields, self.text = when, kind, pid, fields, text
@@ -33,6 +33,7 @@ class Format:
         for name, offset, size, signed in re.findall(r"field:.*?(\w+)(?:\[\w*\])?;\s*offset:(\d+);\s*size:(\d+);"
                                                      r"\s*signed:(\d);", text):
             self.fields[name] = int(offset), int(size), signed == "1"
+        self.names_cache = bool(re.search(r"field:__data_loc char\[\] name;", text))
 
     def decode(self, data, when):
         values = {name: int.from_bytes(data[offset:offset + size], "little", signed=is_signed)
@@ -40,6 +41,10 @@ class Format:
         text = None
         if self.name == "print":
             text = data[self.fields["buf"][0]:].split(b"\0")[0].decode(errors="replace").strip()
+        elif self.names_cache:
+            # Where it is in the lower half, its length in the upper.
+            start = values["name"] & 0xffff
+            text = data[start:start + (values["name"] >> 16 & 0xffff)].split(b"\0")[0].decode(errors="replace")
         return Event(when, self.name, values["common_pid"], values, text)
 
 

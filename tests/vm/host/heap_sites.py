@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """Slab calls are met where lib/heap/heap_sites.h says, once each, with their arguments where it says.
 
-On one CPU: of hits on several CPUs at once QEMU 7.2 loses some (lib/heap/heap_trace.c).
+On one CPU: of hits on several CPUs at once QEMU 7.2 tells one (lib/heap/heap_met.c).
 """
 # timeout: 120
 # named: yes
