@@ -129,6 +129,7 @@ struct files_struct { /* include/linux/fdtable.h */
 
 struct mm_struct { /* include/linux/mm_types.h */
 	unsigned long total_vm; /* pages: VmSize */
+	unsigned long data_vm;  /* pages: VmData, private and writable */
 	unsigned long brk;
 };
 
