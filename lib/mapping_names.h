@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Arguments of mmap(2), mremap(2), madvise(2) and of the SysV shared memory calls in words. They are the kernel's ABI
- * (include/uapi/asm-generic/mman-common.h, mman.h, linux/mman.h, linux/shm.h, linux/memfd.h), and no part of its types.
+ * Arguments of mmap(2), mremap(2) and madvise(2) in words. They are the kernel's ABI (include/uapi/asm-generic/mman-common.h,
+ * mman.h, linux/mman.h), and no part of its types.
  * Bits without a name come as a number.
  *
  * Each returns @text, which is always terminated.
