@@ -128,10 +128,28 @@ def inspect_base(words):
 
 def trace(words):
     session = current_session(may_run=True)
-    if not is_running():
-        session.check_symbols()
     way = [gdb.parameter("dill trace-by")] if words[1:] == ["run"] else []
-    session.say("trace", words[1:] + way)
+    if is_running():
+        session.say("trace", words[1:] + way)
+        return
+    session.check_symbols()
+    with breakpoints_set_anew():
+        session.say("trace", words[1:] + way)
+
+
+@contextlib.contextmanager
+def breakpoints_set_anew():
+    """The tracer knows gdb's breakpoints when gdb sets them through it, and takes a stop at any other for none. Most
+    are set when the target goes on; but some may be in the stub already when it comes."""
+    is_early = gdb.parameter("breakpoint always-inserted")
+    early = [each for each in gdb.breakpoints() if each.enabled] if is_early else []
+    for each in early:
+        each.enabled = False
+    try:
+        yield
+    finally:
+        for each in early:
+            each.enabled = True
 
 
 def load_symbols(session, path):

@@ -328,11 +328,15 @@ def interrupted():
 def quit_takes_breakpoints_away():
     """after quit the guest runs through what had breakpoints, watchpoints and a heap trace"""
     with attached() as gdb:
+        # So they are in the stub from now on, also before the trace is between it and gdb.
+        gdb.run("set breakpoint always-inserted on")
         gdb.run(f"break *{symbols['do_exit']:#x}")
         gdb.run("dill run")
+        gdb.run("dill nobody")
         name = guest.agent.start("run", "true", 60)
         assert "Breakpoint 1, " in gdb.run("continue")
         assert "atchpoint 2: " in gdb.run(f"watch *(long *){clock:#x}")
+        gdb.run("dill filter clear")
     guest.agent.result(name, 60)
     assert guest.text("for i in 1 2 3; do (true); done; echo alive") == "alive\n"
     assert guest.monitor("query-status")["status"] == "running"
