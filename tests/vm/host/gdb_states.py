@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """dill inside gdb whatever state gdb and its target are in: it works, or says why not, and leaves both usable."""
-# timeout: 400
-# named: yes
+# timeout: 600
 # once: yes
 import contextlib
 import itertools
@@ -325,14 +324,27 @@ def interrupted():
 
 
 @case
-def quit_takes_breakpoints_away():
-    """after quit the guest runs through what had breakpoints, watchpoints and a heap trace"""
+def breakpoints_before_the_trace():
+    """a breakpoint that is in the stub before `dill run` comes stops the target afterwards"""
     with attached() as gdb:
-        # So they are in the stub from now on, also before the trace is between it and gdb.
         gdb.run("set breakpoint always-inserted on")
         gdb.run(f"break *{symbols['do_exit']:#x}")
         gdb.run("dill run")
         gdb.run("dill nobody")
+        name = guest.agent.start("run", "true", 60)
+        assert "Breakpoint 1, " in gdb.run("continue")
+        gdb.run("delete")
+        gdb.run("dill stop")
+    guest.agent.result(name, 60)
+
+
+@case
+def quit_takes_breakpoints_away():
+    """after quit the guest runs through what had breakpoints, watchpoints and a heap trace"""
+    with attached() as gdb:
+        gdb.run("dill run")
+        gdb.run("dill nobody")
+        gdb.run(f"break *{symbols['do_exit']:#x}")
         name = guest.agent.start("run", "true", 60)
         assert "Breakpoint 1, " in gdb.run("continue")
         assert "atchpoint 2: " in gdb.run(f"watch *(long *){clock:#x}")

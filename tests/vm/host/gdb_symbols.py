@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-"""A kernel without a vmlinux in gdb: names, stacks, types and arguments are those that the guest itself knows."""
-# timeout: 300
-# named: yes
+"""A kernel without a vmlinux in gdb: names, stacks, types and arguments are those that the guest itself knows.
+
+On an old kernel, which calls on other stacks in assembler, and on a new one: it is long.
+"""
+# timeout: 600
 # modules: zram
 # once: yes
+# kernels: 5.10 6.18
 import json
 import os
 import random
@@ -240,9 +243,10 @@ def types():
     with guest.stopped():
         guest.monitor("memsave", val=first - (1 << 64), size=end - first, filename=raw)
     dump = subprocess.run([BPFTOOL, "-j", "btf", "dump", "file", raw], stdout=subprocess.PIPE, check=True).stdout
-    everything = [each for each in json.loads(dump)["types"] if each["kind"] in ("STRUCT", "FWD")]
+    tags = ("STRUCT", "UNION", "ENUM", "ENUM64", "FWD")
+    everything = [each for each in json.loads(dump)["types"] if each["kind"] in tags]
     names = [each["name"] for each in everything]
-    # Of two with one name, gdb may take the other.
+    # Of two with one name, gdb may take the other, also where one is no struct.
     structs = {each["name"]: each for each in everything
                if each["kind"] == "STRUCT" and each["name"] != "(anon)" and names.count(each["name"]) == 1}
     always = ["task_struct", "kmem_cache", "page", "mm_struct", "file"]

@@ -4,8 +4,7 @@
 
 On one CPU: of hits on several CPUs at once QEMU 7.2 tells one (lib/heap/heap_met.c).
 """
-# timeout: 120
-# named: yes
+# timeout: 200
 # cpus: 1
 import collections
 import json
