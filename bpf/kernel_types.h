@@ -85,6 +85,15 @@ struct css_set { /* include/linux/cgroup-defs.h */
 	struct cgroup *dfl_cgrp;
 };
 
+struct super_block { /* include/linux/fs.h */
+	u32 s_dev;
+};
+
+struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
+};
+
 struct qstr { /* include/linux/dcache.h */
 	const unsigned char *name;
 };
@@ -116,6 +125,7 @@ struct path { /* include/linux/path.h */
 
 struct file { /* include/linux/fs.h */
 	struct path f_path;
+	struct inode *f_inode;
 };
 
 struct fdtable { /* include/linux/fdtable.h */
@@ -127,10 +137,39 @@ struct files_struct { /* include/linux/fdtable.h */
 	struct fdtable *fdt;
 };
 
+typedef struct {
+	u64 pgd;
+} pgd_t;
+
 struct mm_struct { /* include/linux/mm_types.h */
+	pgd_t *pgd;
 	unsigned long total_vm; /* pages: VmSize */
 	unsigned long data_vm;  /* pages: VmData, private and writable */
-	unsigned long brk;
+	unsigned long start_brk, brk, start_stack;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+	struct mm_struct *vm_mm;
+	unsigned long vm_flags;
+	const void *vm_ops;
+	struct file *vm_file;
+};
+
+struct rb_node { /* include/linux/rbtree_types.h */
+	struct rb_node *rb_left, *rb_right;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
+struct mm_struct___with_tree { /* up to 6.0: 524e00b36e8c ("mm: remove rb tree.") */
+	struct rb_root mm_rb;
+};
+
+struct vm_area_struct___with_tree {
+	struct rb_node vm_rb;
 };
 
 struct thread_info { /* arch/x86/include/asm/thread_info.h */
@@ -142,6 +181,8 @@ struct task_struct { /* include/linux/sched.h */
 	struct files_struct *files;
 	int pid;
 	int tgid;
+	u64 start_time; /* CLOCK_MONOTONIC */
+	unsigned long min_flt, maj_flt;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	struct signal_struct *signal;

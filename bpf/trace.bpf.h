@@ -53,13 +53,14 @@ volatile const __u64 trace_cgroup_id;
 volatile const __u32 trace_namespace_inode; /* of dill's PID namespace; 0: it is the machine's first */
 volatile const __u64 trace_ring_quarter = 1 << 18;
 
-#define TRACE_COUNT(field) \
+#define TRACE_COUNT_ADD(field, count) \
 	do { \
 		u32 zero_ = 0; \
 		struct trace_counters *counters_ = bpf_map_lookup_elem(&trace_counters, &zero_); \
 		if (counters_) \
-			counters_->field++; /* per CPU; an interrupt in between may take one away from diagnosis */ \
+			__sync_fetch_and_add(&counters_->field, count); /* programs can be preempted, by themselves too */ \
 	} while (0)
+#define TRACE_COUNT(field) TRACE_COUNT_ADD(field, 1)
 
 /* The number of @pid in dill's PID namespace, on whatever level that is; 0 when it has none there. */
 static __always_inline u32 trace_pid_number(struct pid *pid)

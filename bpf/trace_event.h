@@ -11,7 +11,11 @@
 #define TRACE_COMM_BYTES 16
 #define TRACE_STACK_FRAMES 64
 
-/* Types of events that all commands have. A command numbers its own from 0. */
+/*
+ * Types of events that all commands have. A command numbers its own from 0; with TRACE_NOTE it is no event, but tells
+ * user space something about some, and counts neither as seen nor as shown.
+ */
+#define TRACE_NOTE 0x80000000U
 enum { TRACE_SPACE_WANTED = 0xfffffffd, TRACE_PROCESS_FORKED = 0xfffffffe, TRACE_PROCESS_ENDED = 0xffffffff };
 
 /* Who it was that did it, and when. Ids are as dill's PID namespace has them. */

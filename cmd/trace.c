@@ -58,7 +58,8 @@ static int take_event(void *context, void *bytes, size_t size)
 
 	if (size < sizeof(*head))
 		return 0;
-	trace->shown++;
+	if (!(head->type & TRACE_NOTE))
+		trace->shown++;
 	status = trace->events->on_event ? trace->events->on_event(trace, head, size) : 0;
 	if (status && !trace->private->status)
 		trace->private->status = status;
@@ -167,6 +168,7 @@ void trace_destroy(void *data)
 	cgroup_names_destroy(trace->private->cgroups);
 	trace_stacks_destroy(trace->private->stacks);
 	stack_tables_destroy(trace->private->tables);
+	trace_mappings_destroy(trace->private->mappings);
 	free(trace->private);
 	free(trace->state);
 }

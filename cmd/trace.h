@@ -32,6 +32,8 @@ struct trace_program {
 	 */
 	const char *without;
 	const char *one_of;  /* programs with the same word do the same on different kernels */
+	/* SEC("perf_event"): 1 << PERF_COUNT_SW_… of each software event: every occurrence, on every CPU. */
+	unsigned int software_events;
 };
 
 struct event_source {
@@ -91,6 +93,10 @@ bool trace_has_program(struct trace *trace, const char *name);
  */
 int trace_set_argument(struct trace *trace, const char *variable, const char *tracepoint, const char *argument,
 		       struct error *err);
+/* In prepare(): leave program @name out. */
+void trace_leave_out(struct trace *trace, const char *name);
+/* In prepare(): fill the constants of bpf/page_walk.bpf.h. They need the direct map's place; without it none is walked. */
+int trace_set_page_tables(struct trace *trace, bool *ret_is_known, struct error *err);
 
 /* Rows ---------------------------------------------------------------------------------------------------- */
 

@@ -4,9 +4,12 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/perf_event.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "trace_private.h"
@@ -84,32 +87,77 @@ static void choose_shared(struct trace *trace)
 			bpf_program__set_autoload(program, wants_shared(trace, bpf_program__name(program)));
 }
 
+#define MAX_SOFTWARE_EVENTS 2 /* of one program */
+
+/* One software event on each CPU that is there: link by link. */
+static int attach_software(struct trace *trace, struct bpf_program *program, unsigned int event)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = event, .sample_period = 1 };
+	int cpus = libbpf_num_possible_cpus(), count = 0;
+
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		int fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+		struct bpf_link *link;
+
+		if (fd < 0 && errno == ENODEV) /* offline */
+			continue;
+		if (fd < 0)
+			return -errno;
+		link = bpf_program__attach_perf_event(program, fd); /* which owns fd then */
+		if (!link) {
+			close(fd);
+			return -errno;
+		}
+		trace->private->links[trace->private->link_count++] = link;
+		count++;
+	}
+	return count ? 0 : -ENODEV;
+}
+
+static int attach_program(struct trace *trace, struct bpf_program *program, const struct trace_program *entry)
+{
+	struct bpf_link *link;
+
+	for (unsigned int event = 0; entry && event < 32; event++) {
+		int status = entry->software_events & 1U << event ? attach_software(trace, program, event) : 0;
+
+		if (status)
+			return status;
+	}
+	if (entry && entry->software_events)
+		return 0;
+	link = bpf_program__attach(program);
+	if (!link)
+		return -errno;
+	trace->private->links[trace->private->link_count++] = link;
+	return 0;
+}
+
 static int attach_programs(struct trace *trace, struct error *err)
 {
+	int cpus = libbpf_num_possible_cpus();
 	struct bpf_program *program;
 	size_t count = 0;
 
 	bpf_object__for_each_program(program, trace->object)
-		count++;
+		count += cpus > 0 ? MAX_SOFTWARE_EVENTS * cpus : 1;
 	trace->private->links = calloc(count, sizeof(*trace->private->links));
 	if (!trace->private->links)
 		return error_set(err, -ENOMEM, "out of memory");
 	bpf_object__for_each_program(program, trace->object) {
 		const struct trace_program *entry = find_program(trace->events, bpf_program__name(program));
-		struct bpf_link *link;
+		int status;
 
 		if (!bpf_program__autoload(program) || !bpf_program__autoattach(program))
 			continue;
-		link = bpf_program__attach(program);
-		if (link) {
-			trace->private->links[trace->private->link_count++] = link;
-		} else if (entry && (entry->without || has_other(trace, entry))) {
-			run_notice(trace->run, "cannot attach to %s: %s%s%s", bpf_program__section_name(program), strerror(errno),
-				   entry->without ? ": " : "", entry->without ? entry->without : "");
-		} else {
+		status = attach_program(trace, program, entry);
+		if (!status)
+			continue;
+		if (!entry || (!entry->without && !has_other(trace, entry)))
 			return error_set(err, -EOPNOTSUPP, "cannot attach to %s: %s", bpf_program__section_name(program),
-					 strerror(errno));
-		}
+					 strerror(-status));
+		run_notice(trace->run, "cannot attach to %s: %s%s%s", bpf_program__section_name(program), strerror(-status),
+			   entry->without ? ": " : "", entry->without ? entry->without : "");
 	}
 	return 0;
 }
@@ -229,6 +277,14 @@ bool trace_has_program(struct trace *trace, const char *name)
 	struct bpf_program *program = bpf_object__find_program_by_name(trace->object, name);
 
 	return program && bpf_program__autoload(program);
+}
+
+void trace_leave_out(struct trace *trace, const char *name)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(trace->object, name);
+
+	if (program)
+		bpf_program__set_autoload(program, false);
 }
 
 struct kernel_targets *trace_targets(struct trace *trace)

@@ -4,6 +4,7 @@
 #define DILL_TRACE_PRIVATE_H
 
 #include "trace.h"
+#include "trace_mappings.h"
 
 struct bpf_link;
 struct cgroup_names;
@@ -20,6 +21,7 @@ struct trace_private {
 	uint64_t process_count;  /* of the wanted ones, how many live */
 	struct cgroup_names *cgroups;
 	struct trace_stacks *stacks;
+	struct trace_mappings *mappings;
 	bool wants_user_stacks;
 	bool is_nested; /* dill's PID namespace is not the machine's first */
 	struct stack_tables *tables;

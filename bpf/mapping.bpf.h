@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/* What an address of a process belongs to. */
+#ifndef DILL_BPF_MAPPING_BPF_H
+#define DILL_BPF_MAPPING_BPF_H
+
+#include "trace.bpf.h"
+
+#include "file_path.bpf.h"
+#include "mapping.h"
+
+/* include/linux/mm.h; the same numbers since before 5.10 (as bits of vma_flags_t since 6.19) */
+#define VM_SHARED 0x8UL
+#define VM_HUGETLB 0x400000UL
+
+#define STACK_REACH 65536 /* from the stack pointer: the frame that is being made, and the one before */
+
+/* Files whose paths user space has been told. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct mapping_id);
+	__type(value, u8);
+} known_files SEC(".maps");
+
+/* A function of scalars, so that the walk is verified once. */
+__noinline int mapping_tell_file(u64 file, u64 inode, u32 device)
+{
+	struct mapping_id id = { .inode = inode, .device = device, .class = MAPPING_FILE };
+	struct trace_file_note *note;
+	u8 one = 1;
+
+	if (bpf_map_lookup_elem(&known_files, &id))
+		return 0;
+	note = bpf_ringbuf_reserve(&trace_ring, sizeof(*note), 0);
+	if (!note)
+		return 0; /* the next time */
+	trace_fill(&note->head, TRACE_NOTE_FILE, 0);
+	note->id = id;
+	file_path_read((struct file *)file, &note->path);
+	trace_submit(note);
+	bpf_map_update_elem(&known_files, &id, &one, BPF_ANY);
+	return 0;
+}
+
+/* Of private memory from @start to @end. A function of scalars, whose result is any number to the verifier. */
+__noinline u32 mapping_class_of(u64 mm_address, u64 start, u64 end, u64 address, u64 sp)
+{
+	struct mm_struct *mm = (void *)mm_address;
+	u64 stack = BPF_CORE_READ(mm, start_stack);
+
+	if ((start <= stack && stack <= end) ||
+	    (sp >= start && sp < end && address - sp + STACK_REACH < 2 * STACK_REACH))
+		return MAPPING_STACK;
+	if (start < BPF_CORE_READ(mm, brk) && end > BPF_CORE_READ(mm, start_brk))
+		return MAPPING_HEAP;
+	return MAPPING_ANONYMOUS;
+}
+
+/* @sp: the thread's stack pointer, 0 where it doesn't matter. */
+static __always_inline void mapping_of(struct vm_area_struct *vma, u64 address, u64 sp, struct mapping_id *ret_id)
+{
+	struct file *file = BPF_CORE_READ(vma, vm_file);
+	struct inode *inode;
+
+	if (!file) {
+		ret_id->inode = 0;
+		ret_id->device = 0;
+		ret_id->class = BPF_CORE_READ(vma, vm_ops) ? MAPPING_SPECIAL :
+				mapping_class_of((u64)BPF_CORE_READ(vma, vm_mm), BPF_CORE_READ(vma, vm_start),
+						 BPF_CORE_READ(vma, vm_end), address, sp);
+		return;
+	}
+	inode = BPF_CORE_READ(file, f_inode);
+	ret_id->inode = BPF_CORE_READ(inode, i_ino);
+	ret_id->device = BPF_CORE_READ(inode, i_sb, s_dev);
+	ret_id->class = MAPPING_FILE;
+	mapping_tell_file((u64)file, ret_id->inode, ret_id->device);
+}
+
+/*
+ * The mapping of @address in the process's tree of them, as kernels without bpf_find_vma() have it; 0: none. Without
+ * lock: in a fault the caller's kernel holds it.
+ */
+__noinline u64 mapping_search(u64 mm, u64 address)
+{
+	struct mm_struct___with_tree *tree = (void *)mm;
+	struct rb_node *node;
+
+	if (!bpf_core_field_exists(tree->mm_rb))
+		return 0;
+	node = BPF_CORE_READ(tree, mm_rb.rb_node);
+	for (u32 i = 0; i < 40 && node; i++) { /* twice log2 of the 65530 that a process may have, and more */
+		struct vm_area_struct *vma =
+			(void *)node - bpf_core_field_offset(struct vm_area_struct___with_tree, vm_rb);
+
+		if (address < BPF_CORE_READ(vma, vm_start))
+			node = BPF_CORE_READ(node, rb_left);
+		else if (address >= BPF_CORE_READ(vma, vm_end))
+			node = BPF_CORE_READ(node, rb_right);
+		else
+			return (u64)vma;
+	}
+	return 0;
+}
+
+#endif
