@@ -130,9 +130,10 @@ $(O)/tests/unit/%: tests/unit/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd -Igdb $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
 		-lcmocka $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(LIBS)
-$(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libview.a $(O)/libdill.a $(O)/flags
+$(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -o $@ $< $(O)/libview.a $(O)/libdill.a $(LIBS)
+	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd -Itests/unit -o $@ $< \
+		$(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(LIBS)
 
 # What tests on the host ask the library with.
 vm_tools := $(patsubst tests/vm/host/%.c,$(O)/tests/vm/%,$(wildcard tests/vm/host/*.c))

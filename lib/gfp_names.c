@@ -88,12 +88,12 @@ static uint64_t find_bit(const struct btf *btf, const struct btf_type *bits, con
 	return 0;
 }
 
-static bool take_enum(struct gfp_names *names, const struct btf *btf)
+static void take_enum(struct gfp_names *names, const struct btf *btf)
 {
 	const struct btf_type *bits = find_bits(btf);
 
 	if (!bits)
-		return false;
+		return;
 	for (int i = 0; i < btf_vlen(bits); i++) {
 		const char *text = btf__name_by_offset(btf, btf_enum(bits)[i].name_off);
 		size_t length = strlen(text);
@@ -111,7 +111,6 @@ static bool take_enum(struct gfp_names *names, const struct btf *btf)
 		}
 		add_name(names, combinations[i].name, strlen(combinations[i].name), mask);
 	}
-	return true;
 }
 
 /* By the tracepoint's format -------------------------------------------------------------------------------- */
@@ -145,16 +144,30 @@ static bool take(struct expression *expression, const char *text)
 	return true;
 }
 
+/* "(unsigned long)", "( gfp_t)": nothing but words between. What sparse wants is left of it as spaces. */
+static bool take_cast(struct expression *expression)
+{
+	const char *at;
+	bool has_letter = false;
+
+	skip_spaces(expression);
+	if (expression->at >= expression->end || *expression->at != '(')
+		return false;
+	for (at = expression->at + 1; at < expression->end && (isalpha((unsigned char)*at) || *at == '_' || *at == ' '); at++)
+		has_letter |= *at != ' ';
+	if (!has_letter || at >= expression->end || *at != ')')
+		return false;
+	expression->at = at + 1;
+	return true;
+}
+
 static uint64_t operand(struct expression *expression)
 {
-	static const char *const casts[] = { "(unsigned long)", "( gfp_t)", "(gfp_t)", "(__force gfp_t)",
-					     "(__force unsigned long)" };
 	uint64_t value;
 	char *rest;
 
-	for (size_t i = 0; i < sizeof(casts) / sizeof(*casts); i++)
-		if (take(expression, casts[i]))
-			i = -1; /* perhaps another one follows */
+	while (take_cast(expression))
+		;
 	if (take(expression, "~"))
 		return ~operand(expression);
 	if (take(expression, "(")) {
@@ -214,32 +227,70 @@ static void take_format(struct gfp_names *names, const char *format)
 	}
 }
 
-static void read_format(struct gfp_names *names)
+/* The format file's text, or NULL. */
+static char *read_format(void)
 {
 	CLEANUP(close) int tracefs = -1, fd = -1;
-	CLEANUP(free) char *format = malloc(FORMAT_BYTES);
+	char *format = malloc(FORMAT_BYTES);
 	size_t size = 0;
 	ssize_t got;
 
-	if (!format || kernel_tracefs_open(&tracefs, NULL))
-		return;
+	if (!format || kernel_tracefs_open(&tracefs, NULL)) {
+		free(format);
+		return NULL;
+	}
 	fd = openat(tracefs, "events/kmem/mm_page_alloc/format", O_RDONLY | O_CLOEXEC);
 	while (fd >= 0 && size < FORMAT_BYTES - 1 && (got = read(fd, format + size, FORMAT_BYTES - 1 - size)) > 0)
 		size += got;
 	format[size] = '\0';
-	take_format(names, format);
+	return format;
 }
 
-int gfp_names_open(struct kernel_targets *targets, struct gfp_names **ret_names, struct error *err)
+static int hand_over(struct gfp_names *names, struct gfp_names **ret_names)
+{
+	if (!names->count) {
+		free(names);
+		return -ENOENT;
+	}
+	*ret_names = names;
+	return 0;
+}
+
+int gfp_names_from_types(const struct btf *btf, struct gfp_names **ret_names)
 {
 	struct gfp_names *names = calloc(1, sizeof(*names));
 
 	if (!names)
-		return error_set(err, -ENOMEM, "out of memory");
-	if (!take_enum(names, kernel_targets_btf(targets)))
-		read_format(names);
-	*ret_names = names;
-	return 0;
+		return -ENOMEM;
+	take_enum(names, btf);
+	return hand_over(names, ret_names);
+}
+
+int gfp_names_from_format(const char *format, struct gfp_names **ret_names)
+{
+	struct gfp_names *names = calloc(1, sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	take_format(names, format);
+	return hand_over(names, ret_names);
+}
+
+int gfp_names_open(struct kernel_targets *targets, struct gfp_names **ret_names, struct error *err)
+{
+	int status = gfp_names_from_types(kernel_targets_btf(targets), ret_names);
+	CLEANUP(free) char *format = status == -ENOENT ? read_format() : NULL;
+
+	if (format)
+		status = gfp_names_from_format(format, ret_names);
+	if (status == -ENOENT) {
+		struct gfp_names *none = calloc(1, sizeof(*none));
+
+		status = none ? 0 : -ENOMEM;
+		if (none)
+			*ret_names = none;
+	}
+	return status ? error_set(err, status, "out of memory") : 0;
 }
 
 void gfp_names_close(struct gfp_names *names)

@@ -9,12 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct btf;
 struct error;
 struct gfp_names;
 struct kernel_targets;
 
 /* A kernel that tells no names is no failure: then flags are numbers. -ENOMEM. */
 int gfp_names_open(struct kernel_targets *targets, struct gfp_names **ret_names, struct error *err);
+/*
+ * The same from one source alone: the kernel's types, or the text of a tracepoint's format file. -ENOENT: it has no names.
+ * -ENOMEM.
+ */
+int gfp_names_from_types(const struct btf *btf, struct gfp_names **ret_names);
+int gfp_names_from_format(const char *format, struct gfp_names **ret_names);
 void gfp_names_close(struct gfp_names *names);
 
 /*
