@@ -4,7 +4,7 @@
 
 Its guests are its own; the one of this boot idles meanwhile.
 """
-# timeout: 300
+# timeout: 600
 # once: yes
 # kernels: 6.12
 import contextlib
@@ -24,7 +24,7 @@ from target import case, main  # noqa: E402
 
 ROOT = os.path.abspath(__file__).rsplit("/tests/", 1)[0]
 O = os.environ.get("O", "build")
-LIMIT_S = 120
+LIMIT_S = 240
 PRINTED = re.compile(r"^    (gdb -q .*)$", re.M)
 LINKED_AT = 0xffffffff81000000
 # Beside the labs of who works here, which `lab-end` would end as well.

@@ -12,8 +12,7 @@ tables are not compared, for they differ from boot to boot; words and the order 
 as well, but what is one address in the document must be one address here: where an object was predicted that
 then comes. A command that names an address of the document is typed with the one that stands for it here.
 """
-# timeout: 300
-# named: yes
+# timeout: 600
 # kernels: 6.12
 # cpus: 1
 import os
