@@ -126,7 +126,13 @@ static int read_current(struct heap_trace *trace, struct stub_target *target, un
 
 	if (status)
 		return status;
-	return read_task(trace, target, cpu, read.address && !read.result ? address : 0, err);
+	/* In user mode with page tables of its own: whoever it is, it may be wanted until the next stop tells. */
+	if (read.result) {
+		trace->cpus[cpu].task = (struct heap_task){ 0 };
+		trace->cpus[cpu].is_wanted = true;
+		return 0;
+	}
+	return read_task(trace, target, cpu, address, err);
 }
 
 bool heap_follow_wants(const struct heap_trace *trace, unsigned cpu)

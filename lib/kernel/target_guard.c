@@ -47,31 +47,42 @@ static void keep_only(int fd, int alarm)
 			close(other);
 }
 
+/*
+ * A farewell that stops a QEMU and lets it go again ($D) does the latter when the stop is answered: a CPU that meets
+ * a trap as the others are being stopped has QEMU stop once more, which is for nothing if it stands still by then,
+ * but for good if it was told to run in the same breath.
+ */
 static void say_farewell(const char *farewell)
 {
-	struct pollfd peer = { .fd = 0, .events = POLLIN | POLLOUT };
+	const char *release = strstr(farewell, "$D");
+	struct pollfd peer = { .fd = 0 };
 	size_t at = 0, size = strlen(farewell);
+	size_t part = release ? (size_t)(release - farewell) : size;
 	char answers[4096];
 
 	for (int waited = 0; waited < LINGER_MS;) {
-		int ready = poll(&peer, 1, 100);
+		int ready;
 
-		if (ready == 0)
+		peer.events = at < part ? POLLIN | POLLOUT : POLLIN;
+		ready = poll(&peer, 1, 100);
+		if (ready == 0 && at == part && at < size)
+			part = size; /* it has nothing to answer */
+		else if (ready == 0)
 			waited += 100;
 		if (ready <= 0)
 			continue;
-		if (peer.revents & POLLOUT && at < size) {
-			ssize_t sent = send(0, farewell + at, size - at, MSG_NOSIGNAL);
+		if (peer.revents & POLLOUT && at < part) {
+			ssize_t sent = send(0, farewell + at, part - at, MSG_NOSIGNAL);
 
 			at += sent > 0 ? (size_t)sent : 0;
 		}
-		if (at == size)
-			peer.events = POLLIN;
 		if (peer.revents & (POLLIN | POLLHUP | POLLERR)) {
 			ssize_t got = recv(0, answers, sizeof(answers), 0);
 
 			if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
 				return;
+			if (at == part && got > 0 && memmem(answers, (size_t)got, "$T", 2))
+				part = size;
 			/* What still comes after the farewell is little; time passes with it as well. */
 			waited += at == size;
 		}

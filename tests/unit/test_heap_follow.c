@@ -221,6 +221,20 @@ static void what_a_step_meets_is_handled_too(void **state)
 	assert_int_equal(lost(), 0);
 }
 
+static void a_task_that_cant_be_read_yet_may_be_the_followed_one(void **state)
+{
+	uint64_t at = percpu[1];
+
+	(void)state;
+	percpu[1] = BASE + 2 * sizeof(memory_bytes); /* as a CPU sees it that is in user mode */
+	start("42");
+	assert_true(has_trap(STUB_WATCH_READ, MASK));
+	percpu[1] = at;
+	trace->cpus[1].current_address = CURRENT(1);
+	meet(0, STUB_WATCH_WRITE, CURRENT(0));
+	assert_false(has_trap(STUB_WATCH_READ, MASK));
+}
+
 static void a_cpu_in_user_mode_has_met_nothing(void **state)
 {
 	(void)state;
@@ -266,6 +280,7 @@ int main(void)
 		TEST(a_place_that_an_interrupt_returns_to_is_not_met_again),
 		TEST(a_call_like_the_one_before_is_another_one),
 		TEST(what_a_step_meets_is_handled_too),
+		TEST(a_task_that_cant_be_read_yet_may_be_the_followed_one),
 		TEST(a_cpu_in_user_mode_has_met_nothing),
 		TEST(what_was_met_when_the_target_was_stopped_is_handled),
 	};

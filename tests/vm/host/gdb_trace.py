@@ -18,8 +18,10 @@ from target import Guest, case, main  # noqa: E402
 TIME_STOOD_STILL = r"clocksource|hrtimer: interrupt took|timekeeping watchdog|sched: RT throttling|perf: interrupt took"
 TROUBLE = r"BUG|Oops|WARNING|general protection|double fault|stall|lockup|hung|corrupt|segfault|Call Trace"
 WORK_S = 400
-# Emulation on a busy machine takes its time: all of the program's work is done on one kernel.
-LONG, ROUNDS, ROUNDS_LONG = ("6.12", 10000), 32, 160
+# Emulation on a busy machine takes its time: all of the program's work is done on one kernel, least with debug settings,
+# where each call unwinds the stack over watched words. Rounds, and how many events they give at least.
+WORK = {"6.12": (160, 10000), "debug": (12, 1000)}
+WORK_ELSE = 32, 2000
 
 guest = Guest()
 
@@ -136,9 +138,8 @@ def check_caches(events, recorded, pid):
 @case
 def process_is_followed():
     """every allocation and release of a followed process is the kernel's own, with its cache, and none is missing"""
-    is_long = guest.series == LONG[0]
+    rounds, least = WORK.get(guest.series) or WORK.get(guest.variant, WORK_ELSE)
     before = troubles()
-    rounds = ROUNDS_LONG if is_long else ROUNDS
     guest.text(f"rm -f go said; mkfifo go; setsid kernel_allocs --rounds {rounds} <>go >said 2>&1 & "
                "until grep -q pid said; do usleep 100000; done")
     pid = int(guest.text("cat said").split()[1])
@@ -157,7 +158,7 @@ def process_is_followed():
     print("# " + trace.status.strip().replace("\n", "\n# "))
     difference = compare(seen, seen_by_kernel(recorded, pid), events, recorded, pid)
     assert not difference, difference
-    assert sum(seen.values()) >= (LONG[1] if is_long else 2000), "too few events to show anything"
+    assert sum(seen.values()) >= least, "too few events to show anything"
     print("# caches by name, by size:", *check_caches(events, recorded, pid))
     after = troubles()
     assert after == before, "the guest's log has new trouble:\n" + "\n".join(after)
