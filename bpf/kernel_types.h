@@ -55,8 +55,55 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+typedef struct {
+	s64 counter;
+} atomic_long_t;
+
+struct list_head {
+	struct list_head *next;
+};
+
+typedef struct {
+	unsigned long bits[1];
+} nodemask_t;
+
+struct percpu_counter { /* include/linux/percpu_counter.h */
+	s64 count;
+};
+
+typedef struct {
+	u64 pgd;
+} pgd_t;
+
+struct mm_struct { /* include/linux/mm_types.h */
+	pgd_t *pgd;
+	unsigned long total_vm; /* pages: VmSize */
+	unsigned long data_vm;  /* pages: VmData, private and writable */
+	unsigned long start_brk, brk, start_stack;
+	atomic_long_t pgtables_bytes;
+	struct percpu_counter rss_stat[4]; /* since f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter"), 6.2 */
+};
+
+struct mm_rss_stat {
+	atomic_long_t count[4];
+};
+
+struct mm_struct___with_atomics { /* up to 6.1 */
+	struct mm_rss_stat rss_stat;
+};
+
 struct signal_struct { /* include/linux/sched/signal.h */
 	atomic_t live; /* threads */
+	short oom_score_adj;
+	struct mm_struct *oom_mm; /* what the OOM killer has marked */
+};
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+struct cred { /* include/linux/cred.h */
+	kuid_t uid;
 };
 
 struct kernfs_node { /* include/linux/kernfs.h; before 67c0496e87d1, 5.5, the id was a union */
@@ -78,7 +125,10 @@ struct cgroup___with_pointers { /* since 7f203bc89eb6 ("cgroup: Replace cgroup->
 
 struct cgroup_subsys_state { /* include/linux/cgroup-defs.h */
 	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
 };
+
+enum cgroup_subsys_id { memory_cgrp_id = 4 }; /* the number depends on the configuration: bpf_core_enum_value() */
 
 struct css_set { /* include/linux/cgroup-defs.h */
 	struct cgroup_subsys_state *subsys[1];
@@ -137,17 +187,6 @@ struct files_struct { /* include/linux/fdtable.h */
 	struct fdtable *fdt;
 };
 
-typedef struct {
-	u64 pgd;
-} pgd_t;
-
-struct mm_struct { /* include/linux/mm_types.h */
-	pgd_t *pgd;
-	unsigned long total_vm; /* pages: VmSize */
-	unsigned long data_vm;  /* pages: VmData, private and writable */
-	unsigned long start_brk, brk, start_stack;
-};
-
 struct vm_area_struct {
 	unsigned long vm_start, vm_end;
 	struct mm_struct *vm_mm;
@@ -176,6 +215,43 @@ struct thread_info { /* arch/x86/include/asm/thread_info.h */
 	u32 status;
 };
 
+struct page_counter { /* include/linux/page_counter.h; in pages */
+	atomic_long_t usage;
+	unsigned long max;
+};
+
+struct mem_cgroup { /* include/linux/memcontrol.h */
+	struct cgroup_subsys_state css;
+	struct page_counter memory;
+	struct page_counter swap;  /* v2 */
+	struct page_counter memsw; /* v1: memory and swap */
+};
+
+struct zone { /* include/linux/mmzone.h */
+	int node;
+};
+
+struct zoneref {
+	struct zone *zone;
+};
+
+struct zonelist {
+	struct zoneref _zonerefs[1];
+};
+
+enum oom_constraint { CONSTRAINT_NONE, CONSTRAINT_CPUSET, CONSTRAINT_MEMORY_POLICY, CONSTRAINT_MEMCG };
+
+struct oom_control { /* include/linux/oom.h */
+	struct zonelist *zonelist;
+	nodemask_t *nodemask;
+	struct mem_cgroup *memcg;
+	unsigned int gfp_mask;
+	int order;
+	unsigned long totalpages;
+	long chosen_points;
+	enum oom_constraint constraint;
+};
+
 struct task_struct { /* include/linux/sched.h */
 	struct thread_info thread_info;
 	struct files_struct *files;
@@ -183,12 +259,16 @@ struct task_struct { /* include/linux/sched.h */
 	int tgid;
 	u64 start_time; /* CLOCK_MONOTONIC */
 	unsigned long min_flt, maj_flt;
+	char comm[16];
+	struct list_head tasks;
+	struct mm_struct *mm;
+	const struct cred *real_cred;
+	nodemask_t mems_allowed;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	void *stack;
-	struct mm_struct *mm;
 };
 
 #pragma clang attribute pop

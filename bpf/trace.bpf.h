@@ -118,15 +118,15 @@ static __always_inline u64 trace_current_cgroup_id(void)
 }
 
 /*
- * The id of the cgroup above (or at) the current task's that lies @level below the root; 0: it is not that deep.
+ * The id of the cgroup above (or at) a task's that lies @level below the root; 0: it is not that deep.
  * bpf_get_current_ancestor_cgroup_id() does it for v2, in tracing programs only since 95b861a7935b, 5.15.
  */
-static __always_inline u64 trace_current_ancestor_id(u32 level)
+static __always_inline u64 trace_ancestor_id(struct task_struct *task, u32 level)
 {
 	struct cgroup *cgroup, *ancestor = NULL;
 	u64 id = 0;
 
-	cgroup = trace_cgroup_of((struct task_struct *)bpf_get_current_task());
+	cgroup = trace_cgroup_of(task);
 	if ((u32)BPF_CORE_READ(cgroup, level) < level)
 		return 0;
 	if (bpf_core_field_exists(((struct cgroup___with_pointers *)0)->ancestors)) {
@@ -154,9 +154,30 @@ static __always_inline bool trace_wants(u64 *ret_ids)
 		return false;
 	if (trace_has_comms && (bpf_get_current_comm(comm, sizeof(comm)) || !bpf_map_lookup_elem(&trace_comms, comm)))
 		return false;
-	if (trace_cgroup_level && trace_current_ancestor_id(trace_cgroup_level) != trace_cgroup_id)
+	if (trace_cgroup_level &&
+	    trace_ancestor_id((struct task_struct *)bpf_get_current_task(), trace_cgroup_level) != trace_cgroup_id)
 		return false;
 	return true;
+}
+
+/* The same of any task: for events about another one than the current. */
+static __always_inline bool trace_wants_task(struct task_struct *task, u64 *ret_ids)
+{
+	char comm[TRACE_COMM_BYTES] = "";
+	u32 pid;
+
+	*ret_ids = trace_task_ids(task);
+	if (!*ret_ids && trace_namespace_inode)
+		return false;
+	pid = *ret_ids >> 32;
+	if (trace_has_pids && !bpf_map_lookup_elem(&trace_pids, &pid))
+		return false;
+	if (trace_has_comms) {
+		BPF_CORE_READ_STR_INTO(&comm, task, comm);
+		if (!bpf_map_lookup_elem(&trace_comms, comm))
+			return false;
+	}
+	return !trace_cgroup_level || trace_ancestor_id(task, trace_cgroup_level) == trace_cgroup_id;
 }
 
 static __always_inline void trace_fill(struct trace_head *head, u32 type, u64 ids)

@@ -16,7 +16,12 @@
  * user space something about some, and counts neither as seen nor as shown.
  */
 #define TRACE_NOTE 0x80000000U
-enum { TRACE_SPACE_WANTED = 0xfffffffd, TRACE_PROCESS_FORKED = 0xfffffffe, TRACE_PROCESS_ENDED = 0xffffffff };
+enum {
+	TRACE_PROCESS_MET = 0xfffffffc, /* its stack may be shown when it is gone: its mappings are read now */
+	TRACE_SPACE_WANTED = 0xfffffffd,
+	TRACE_PROCESS_FORKED = 0xfffffffe,
+	TRACE_PROCESS_ENDED = 0xffffffff,
+};
 
 /* Who it was that did it, and when. Ids are as dill's PID namespace has them. */
 struct trace_head {

@@ -144,6 +144,9 @@ struct kernel_targets *trace_targets(struct trace *trace);
  */
 const struct view_stack *trace_frames(struct trace *trace, pid_t pid, const struct trace_stack *stack, bool is_second);
 
+/* In begin(), for programs that send TRACE_PROCESS_MET: reads what stacks of any process need, before the first is there. */
+void trace_stacks_open(struct trace *trace);
+
 /*
  * User stacks walked by unwind tables: for programs that include trace_stack.bpf.h. Call trace_user_stacks() in prepare(),
  * also when none are wanted, so that they take no memory. Frames of a key as above; NULL: there is no stack.

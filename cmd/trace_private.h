@@ -50,7 +50,6 @@ void trace_tables_add(struct trace *trace, pid_t pid, uint32_t space);
 void trace_tables_wanted(struct trace *trace, const struct trace_space_event *event);
 
 /* Open what @pid maps, so that its addresses keep their names when it is gone. */
-void trace_stacks_open(struct trace *trace);
 void trace_stacks_learn(struct trace *trace, pid_t pid);
 const struct view_stack *trace_stacks_show(struct trace *trace, pid_t pid, const unsigned long long *addresses,
 					   size_t count, bool is_truncated, bool is_second);

@@ -101,18 +101,23 @@ static enum colour_style style_of(const struct view_column *column, const struct
 	case VIEW_BYTES:
 	case VIEW_DURATION_NS:
 	case VIEW_PERCENT:
+	case VIEW_DECIMAL:
 		return COLOUR_NUMBER;
 	default:
 		return COLOUR_PLAIN;
 	}
 }
 
-static void put_double(unsigned flags, double value, struct cell *cell)
+static void put_double(enum view_type type, unsigned flags, double value, struct cell *cell)
 {
-	/* "%.1f" of the largest double has 311 characters: bound it by the exponent form. */
-	const char *format = value > -1e15 && value < 1e15 ? "%.1f%s" : "%.6g%s";
+	bool is_decimal = type == VIEW_DECIMAL;
 
-	snprintf(cell->digits, sizeof(cell->digits), format, value, flags & CELL_RAW ? "" : "%");
+	/* "%.1f" of the largest double has 311 characters: bound it by the exponent form. */
+	if (value > -1e15 && value < 1e15)
+		snprintf(cell->digits, sizeof(cell->digits), "%.*f%s", is_decimal ? 2 : 1, value,
+			 is_decimal || flags & CELL_RAW ? "" : "%");
+	else
+		snprintf(cell->digits, sizeof(cell->digits), "%.6g%s", value, is_decimal || flags & CELL_RAW ? "" : "%");
 }
 
 void cell_render(enum escape_form form, const struct view_column *column, const struct view_value *value,
@@ -138,7 +143,7 @@ void cell_render(enum escape_form form, const struct view_column *column, const 
 			put_number(column->type, flags, value, ret_cell);
 		break;
 	case VIEW_KIND_DOUBLE:
-		put_double(flags, value->real, ret_cell);
+		put_double(column->type, flags, value->real, ret_cell);
 		break;
 	case VIEW_KIND_BOOL:
 		strcpy(ret_cell->digits, value->flag ? "yes" : "no");

@@ -36,6 +36,7 @@ bool view_value_fits(const struct view_column *column, const struct view_value *
 	case VIEW_DURATION_NS:
 		return value->kind == VIEW_KIND_U64 || value->kind == VIEW_KIND_I64;
 	case VIEW_PERCENT:
+	case VIEW_DECIMAL:
 		return value->kind == VIEW_KIND_DOUBLE;
 	case VIEW_BOOL:
 		return value->kind == VIEW_KIND_BOOL;

@@ -29,6 +29,7 @@ enum view_type {
 	VIEW_DURATION_NS, /* view_u64() or view_i64()   1.2 ms                 integer, ns */
 	VIEW_TIME, /* view_u64(), ns (realtime)  12:00:05, local        "…-31T11:00:05.123456789Z", UTC */
 	VIEW_PERCENT, /* view_double(), 0 to 100    12.5%                  number */
+	VIEW_DECIMAL, /* view_double()              0.35                   number */
 	VIEW_BOOL,    /* view_bool()                yes                    true */
 	VIEW_ANY,     /* text, number or bool       by what it is          by what it is */
 	/* Blocks: never inside a line, but on lines of their own below it. */
@@ -81,6 +82,7 @@ struct view_record {
 	unsigned indent;     /* spaces before text lines; blocks stand 4 further right */
 	bool starts_section; /* text: an empty line before it, unless it comes first */
 	bool is_remark;      /* text: left out when the view is quiet */
+	bool is_text_only;   /* not in JSON: another sentence about what another record has */
 };
 
 enum view_kind {

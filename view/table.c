@@ -52,6 +52,7 @@ static unsigned width_of_type(enum view_type type)
 	case VIEW_TIME:
 		return 8;
 	case VIEW_PERCENT:
+	case VIEW_DECIMAL:
 		return 6;
 	default:
 		return 3;
@@ -92,6 +93,7 @@ static bool is_right_aligned(const struct view_column *column)
 	case VIEW_BYTES:
 	case VIEW_DURATION_NS:
 	case VIEW_PERCENT:
+	case VIEW_DECIMAL:
 		return true;
 	default:
 		return false;

@@ -215,6 +215,8 @@ int view_row(struct view *view, const struct view_record *record, const struct v
 
 	if (error)
 		return error;
+	if (view->is_json && record->is_text_only)
+		return 0;
 	if (view->is_json)
 		write_json(view, record, values);
 	else
@@ -228,6 +230,8 @@ int view_object(struct view *view, const struct view_record *record, const struc
 
 	if (error)
 		return error;
+	if (view->is_json && record->is_text_only)
+		return 0;
 	if (view->is_json) {
 		write_json(view, record, values);
 		return finish_record(view);

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * memory_holder [--anonymous=MIB] [--shared=MIB] [--uid=N] [--hold]
+ *
+ * Becomes user N, takes so much memory and writes to every page of it: private, then shared with nobody (shmem). Says
+ * `held PID` when it has it all, and is done, or waits for a signal. The kernel's counters of such memory are known in
+ * advance: whatever the program has besides is less than 1 MiB.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PIECE ((size_t)64 << 20) /* a single mapping greater than the machine's memory would be refused */
+
+static void take(long mebibytes, int kind)
+{
+	for (size_t left = (size_t)mebibytes << 20; left;) {
+		size_t size = left < PIECE ? left : PIECE;
+		char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, kind | MAP_ANONYMOUS, -1, 0);
+
+		if (at == MAP_FAILED) {
+			perror("mmap");
+			exit(4);
+		}
+		madvise(at, size, MADV_NOHUGEPAGE); /* page by page, whatever the machine's setting */
+		for (size_t i = 0; i < size; i += 4096)
+			((volatile char *)at)[i] = 1;
+		left -= size;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	long anonymous = 0, shared = 0, uid = 0;
+	int holds = 0;
+
+	for (int i = 1; i < argc; i++) {
+		if (sscanf(argv[i], "--anonymous=%ld", &anonymous) == 1 || sscanf(argv[i], "--shared=%ld", &shared) == 1 ||
+		    sscanf(argv[i], "--uid=%ld", &uid) == 1)
+			continue;
+		if (strcmp(argv[i], "--hold") != 0) {
+			fprintf(stderr, "usage: memory_holder [--anonymous=MIB] [--shared=MIB] [--uid=N] [--hold]\n");
+			return 2;
+		}
+		holds = 1;
+	}
+	if (uid && setuid((uid_t)uid)) {
+		perror("setuid");
+		return 4;
+	}
+	take(shared, MAP_SHARED);
+	take(anonymous, MAP_PRIVATE);
+	printf("held %d\n", getpid());
+	fflush(stdout);
+	while (holds)
+		pause();
+	return 0;
+}
