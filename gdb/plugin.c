@@ -46,6 +46,7 @@ void dill_gdb_destroy(struct dill_gdb *session)
 	session_remove_symbols(session);
 	session_close_kernel(session);
 	session_stop_tracer(session);
+	target_guard_end(&session->guard);
 	free((char *)session->host.connection);
 	free(session);
 }

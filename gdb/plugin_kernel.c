@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "gdb_connection.h"
 #include "packet_requests.h"
 #include "plugin_private.h"
 
@@ -24,6 +25,24 @@ static int interrupted(struct dill_gdb *session, struct error *err)
 	return error_set(err, -EINTR, "interrupted");
 }
 
+/*
+ * A QEMU that reads physical memory does so for whoever comes next. Should gdb be killed meanwhile, a child sets it
+ * back, as the tracer does where that is between them. Without one it goes on all the same.
+ */
+#define PHYSICAL_READS "Qqemu.PhyMemMode:1"
+#define VIRTUAL_READS "Qqemu.PhyMemMode:0"
+#define FAREWELL "#00#00$" VIRTUAL_READS "#76"
+
+static void guard_physical_reads(struct dill_gdb *session)
+{
+	struct gdb_connection connection;
+
+	if (!session->guard.pid && session->host.connection &&
+	    !gdb_connection_find(session->host.connection, &connection, NULL))
+		target_guard_start(connection.fd, "", NULL, &session->guard, NULL);
+	target_guard_decide(&session->guard, FAREWELL);
+}
+
 static int link_ask(struct packet_link *link, const char *request, char *reply, size_t capacity,
 		    size_t *ret_size, struct error *err)
 {
@@ -32,7 +51,11 @@ static int link_ask(struct packet_link *link, const char *request, char *reply, 
 
 	if (!session->host.ask)
 		return error_set(err, -EOPNOTSUPP, "gdb has no connection to a stub");
+	if (!strcmp(request, PHYSICAL_READS))
+		guard_physical_reads(session);
 	size = session->host.ask(request, reply, capacity);
+	if (size > 0 && !strcmp(request, VIRTUAL_READS))
+		target_guard_decide(&session->guard, "");
 	if (size == -EINTR)
 		return interrupted(session, err);
 	if (size == -ENOSPC || size >= (int64_t)capacity)

@@ -16,6 +16,7 @@
 #include "kernel.h"
 #include "packet_link.h"
 #include "plugin.h"
+#include "target_guard.h"
 
 struct interpose;
 
@@ -29,6 +30,7 @@ struct dill_gdb {
 	bool is_stale;             /* the target ran since */
 	bool is_direct;            /* what the user wants now */
 	char *symbol_folder;       /* of the file that was written for gdb; NULL: none yet */
+	struct target_guard guard; /* sets QEMU's reads back should gdb be killed; not there until they are physical */
 	struct interpose *interpose; /* the tracer between gdb and the stub; NULL: there is none */
 	struct control_asker asker;  /* of the tracer */
 	bool is_interrupted;       /* the user pressed Ctrl-C, or left the pager, during this call */

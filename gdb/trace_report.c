@@ -121,6 +121,7 @@ enum status_column {
 	STATUS_EVENTS,
 	STATUS_EVENT_RATE,
 	STATUS_STOOD_STILL,
+	STATUS_BOUND,
 	STATUS_LOST,
 	STATUS_UNSHOWN,
 	STATUS_OUTPUT,
@@ -158,6 +159,7 @@ static const struct view_column status_columns[] = {
 				 .title = "target stood still",
 				 .type = VIEW_PERCENT,
 				 .is_optional = true },
+	[STATUS_BOUND] = { .name = "bound", .title = "bounded by", .type = VIEW_TEXT, .is_optional = true },
 	[STATUS_LOST] = { .name = "lost",
 			  .title = "calls lost",
 			  .type = VIEW_U64,
@@ -204,7 +206,21 @@ static struct view_value rate(uint64_t count, uint64_t ns)
 	return ns ? view_u64((uint64_t)((double)count * NS_PER_S / (double)ns)) : view_absent();
 }
 
-static void put_counts(const struct trace_session *session, struct view_value *values)
+/* What keeps the rate of stops from being higher; @busy_ns of @armed_ns passed in this process's hands. */
+static const char *bound(const struct trace_session *session, const struct stub_target *target, uint64_t busy_ns,
+			 uint64_t armed_ns)
+{
+	if (busy_ns >= armed_ns / 2)
+		return "what a stop is asked for, a packet at a time";
+	if (!target || !stub_is_translated(target))
+		return "the stub, which stops the target and lets it go on";
+	if (!heap_trace_is_by_data(session->trace))
+		return "QEMU, which translates the code anew after each breakpoint";
+	return "the target's own speed, and QEMU, which looks at each access near a watchpoint";
+}
+
+static void put_counts(const struct trace_session *session, const struct stub_target *target,
+		       struct view_value *values)
 {
 	const struct heap_trace_counts *counts = heap_trace_counts(session->trace);
 	uint64_t busy_ns = session->host.counts(session->host.context)->busy_ns - session->busy_before_ns;
@@ -216,9 +232,11 @@ static void put_counts(const struct trace_session *session, struct view_value *v
 	values[STATUS_SWITCHES] = view_u64(counts->switches);
 	values[STATUS_EVENTS] = view_u64(counts->events);
 	values[STATUS_EVENT_RATE] = rate(counts->events, armed_ns);
-	if (armed_ns)
+	if (armed_ns) {
 		values[STATUS_STOOD_STILL] =
 			view_double(busy_ns < armed_ns ? 100.0 * (double)busy_ns / (double)armed_ns : 100.0);
+		values[STATUS_BOUND] = view_text(bound(session, target, busy_ns, armed_ns));
+	}
 	values[STATUS_LOST] = view_u64(counts->lost);
 }
 
@@ -281,7 +299,7 @@ int trace_report_status(struct trace_session *session, struct stub_target *targe
 	if (session->trace && target)
 		values[STATUS_TRAPS] = view_u64(stub_trap_count(target));
 	if (session->trace)
-		put_counts(session, values);
+		put_counts(session, target, values);
 	if (session->unshown)
 		values[STATUS_UNSHOWN] = view_u64(session->unshown);
 	values[STATUS_OUTPUT] = view_text(session->is_shown ? "on" : "off");

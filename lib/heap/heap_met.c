@@ -243,8 +243,10 @@ int heap_met_others(struct heap_trace *trace, struct heap_stop *first, bool is_f
 		status = look_at(trace, &stop, &has_met, err);
 		if (!status && has_met)
 			status = step(trace, &stop, err);
-		if (stop.verdict == HEAP_EVENT_STOP)
+		if (stop.verdict == HEAP_EVENT_STOP) {
 			first->verdict = HEAP_EVENT_STOP;
+			stub_tell_cpu(stop.target, i);
+		}
 	}
 	return status;
 }

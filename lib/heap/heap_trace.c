@@ -348,6 +348,11 @@ const struct heap_sites *heap_trace_sites(const struct heap_trace *trace)
 	return trace->sites;
 }
 
+bool heap_trace_is_by_data(const struct heap_trace *trace)
+{
+	return trace->is_by_data;
+}
+
 const char *heap_trace_way_text(const struct heap_trace *trace)
 {
 	return trace->way_text;

@@ -67,6 +67,8 @@ int heap_trace_on_resume(struct heap_trace *trace, struct stub_target *target, s
 
 const struct heap_trace_counts *heap_trace_counts(const struct heap_trace *trace);
 const struct heap_sites *heap_trace_sites(const struct heap_trace *trace);
+/* Whether it meets calls by watchpoints, as far as they can be met so. */
+bool heap_trace_is_by_data(const struct heap_trace *trace);
 /* In a few words, for `dill status`: "watchpoints on gfp_allowed_mask, phys_base", "breakpoints at 14 functions". */
 const char *heap_trace_way_text(const struct heap_trace *trace);
 

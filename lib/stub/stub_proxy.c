@@ -131,6 +131,9 @@ int stub_proxy_abandon(struct stub_proxy *proxy, struct error *err)
 	}
 	if (!status)
 		status = stub_traps_clear(target, err);
+	/* gdb was killed while it read physical memory: whoever comes next expects virtual memory. */
+	if (!status && target->is_physical)
+		status = stub_ask(target, "Qqemu.PhyMemMode:0", &text, &size, err);
 	if (!status && proxy->state == STUB_RUNNING)
 		status = stub_ask(target, target->is_multiprocess ? "D;1" : "D", &text, &size, err);
 	else if (!status) /* whose answer comes when all others have */

@@ -57,6 +57,7 @@ static int tell(struct stub_proxy *proxy, const char *text, const char *thread)
 static int tell_stop(struct stub_proxy *proxy, const struct stop *stop, bool is_as_said)
 {
 	bool is_gdbs_watch = stop->what.kind == STUB_STOP_WATCH && stop->owners & STUB_GDBS;
+	const char *thread = stop->reply.thread;
 	char text[STUB_STOP_BYTES];
 
 	if (is_gdbs_watch && (stop->gdbs.kind != stop->reply.trap || stop->gdbs.address != stop->reply.address)) {
@@ -65,8 +66,11 @@ static int tell_stop(struct stub_proxy *proxy, const struct stop *stop, bool is_
 	}
 	if (is_as_said)
 		return tell(proxy, proxy->stop_text, stop->reply.thread);
-	say_stop(text, sizeof(text), SIGNAL_TRAP, stop->reply.thread, NULL);
-	return tell(proxy, text, stop->reply.thread);
+	/* Ours alone: of the CPU that met it. */
+	if (proxy->target->told_cpu >= 0)
+		thread = proxy->target->cpus[proxy->target->told_cpu].text;
+	say_stop(text, sizeof(text), SIGNAL_TRAP, thread, NULL);
+	return tell(proxy, text, thread);
 }
 
 static int tell_interrupt(struct stub_proxy *proxy, const struct stop *stop)
@@ -101,7 +105,7 @@ static int handle(struct stub_proxy *proxy, const struct stub_stop *what, enum s
 
 	*ret_verdict = STUB_GO_ON;
 	proxy->counts.traps += what->kind != STUB_STOP_OTHER;
-	proxy->target->moved_cpu = -1;
+	proxy->target->moved_cpu = proxy->target->told_cpu = -1;
 	if (!proxy->handlers.on_trap)
 		return 0;
 	status = proxy->handlers.on_trap(proxy->handlers.context, proxy->target, what, ret_verdict, &failure);

@@ -302,6 +302,12 @@ unsigned stub_cpu_count(const struct stub_target *target)
 	return target->cpu_count;
 }
 
+void stub_tell_cpu(struct stub_target *target, unsigned cpu)
+{
+	if (cpu < target->cpu_count && target->cpus[cpu].text[0])
+		target->told_cpu = (int)cpu;
+}
+
 bool stub_is_translated(const struct stub_target *target)
 {
 	return target->is_translated;
@@ -319,7 +325,7 @@ int stub_target_open(int fd, struct stub_target **ret_target, struct error *err)
 		return error_set(err, -ENOMEM, "gdb stub: out of memory");
 	}
 	target->timeout_ms = TIMEOUT_MS;
-	target->moved_cpu = -1;
+	target->moved_cpu = target->told_cpu = -1;
 	target->rip_number = target->rsp_number = -1;
 	if (stub_stream_init(&target->stream, fd) || gdb_decoder_init(&target->decoder, DECODER_BYTES))
 		return error_set(err, -ENOMEM, "gdb stub: out of memory");

@@ -101,6 +101,12 @@ size_t stub_trap_count(const struct stub_target *target);
  */
 int stub_step(struct stub_target *target, unsigned cpu, struct error *err);
 
+/*
+ * Should gdb be told of the stop in hand, it is told of @cpu's: another CPU's than the one that the stub named met
+ * what matters. Forgotten at the next stop.
+ */
+void stub_tell_cpu(struct stub_target *target, unsigned cpu);
+
 /* For source_packets.h, which reads everything else of the kernel over the same connection. */
 struct packet_link *stub_packet_link(struct stub_target *target);
 

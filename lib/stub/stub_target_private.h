@@ -69,6 +69,7 @@ struct stub_target {
 
 	/* The CPU that a handler moved since the proxy last set this to -1. */
 	int moved_cpu;
+	int told_cpu; /* stub_tell_cpu(); -1 */
 };
 
 /* The connection is taken over in any case. As stub_proxy_open(). */

@@ -48,6 +48,7 @@ static struct stub_trap traps[TRAPS_MAX];
 static size_t trap_count, step_count, traps_at_step;
 static unsigned stepped_cpu;
 static bool is_translated;
+static int told_cpu = -1; /* stub_tell_cpu() */
 
 /* The target ------------------------------------------------------------------------------------------------ */
 
@@ -144,6 +145,12 @@ int stub_traps_clear(struct stub_target *target, struct error *err)
 	(void)err;
 	trap_count = 0;
 	return 0;
+}
+
+void stub_tell_cpu(struct stub_target *target, unsigned cpu)
+{
+	(void)target;
+	told_cpu = (int)cpu;
 }
 
 int stub_step(struct stub_target *target, unsigned cpu, struct error *err)

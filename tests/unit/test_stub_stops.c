@@ -63,6 +63,26 @@ static void a_verdict_gives_gdb_a_stop(void **state)
 	stand_close(stand);
 }
 
+static void tell_of_the_first(struct stand *stand, struct stub_target *target)
+{
+	(void)stand;
+	stub_tell_cpu(target, 0);
+}
+
+static void a_verdict_on_another_cpu_gives_gdb_that_one(void **state)
+{
+	struct stand *stand = stand_open((struct scripted_stub){
+		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;rwatch:ffffffff88c6a550;", 1, 0 } },
+		.stop_count = 1 });
+
+	(void)state;
+	control(stand, set_watch);
+	stand->verdict = STUB_TELL_GDB;
+	stand->during_trap = tell_of_the_first;
+	gdb_ask(stand, "vCont;c", "T05thread:p01.01;");
+	stand_close(stand);
+}
+
 static void traps_of_both_are_set_once_and_told_once(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
@@ -345,6 +365,7 @@ int main(void)
 		cmocka_unit_test(our_stops_are_handled_and_gdb_hears_nothing),
 		cmocka_unit_test(signals_and_addresses_are_not_said_twice),
 		cmocka_unit_test(a_verdict_gives_gdb_a_stop),
+		cmocka_unit_test(a_verdict_on_another_cpu_gives_gdb_that_one),
 		cmocka_unit_test(traps_of_both_are_set_once_and_told_once),
 		cmocka_unit_test(gdb_is_told_of_its_own_watchpoint_where_the_stub_names_ours),
 		cmocka_unit_test(watchpoints_that_nobody_set_are_not_gdbs),

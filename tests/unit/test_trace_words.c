@@ -183,8 +183,25 @@ static void status_tells_how_it_goes_and_what_is_missed(void **state)
 	assert_non_null(strstr(text, "stops per second     1500\n"));
 	assert_non_null(strstr(text, "events per second    500\n"));
 	assert_non_null(strstr(text, "target stood still   50.0%\n"));
+	assert_non_null(strstr(text, "bounded by           what a stop is asked for"));
 	assert_non_null(strstr(text, "calls lost           7\n"));
 	assert_non_null(strstr(text, "not seen: kfree_bulk: it is inlined everywhere\n"));
+}
+
+static void status_names_what_bounds_the_rate_of_stops(void **state)
+{
+	char text[65536];
+
+	(void)state;
+	assert_answer("run", "");
+	assert_int_equal(say("status", text), 0);
+	assert_null(strstr(text, "bounded by"));
+	engine.trace->counts.armed_ns = 2000000000;
+	assert_int_equal(say("status", text), 0);
+	assert_non_null(strstr(text, "bounded by           the target's own speed"));
+	engine.trace->way = HEAP_TRACE_BY_CODE;
+	assert_int_equal(say("status", text), 0);
+	assert_non_null(strstr(text, "bounded by           QEMU, which translates the code anew"));
 }
 
 static void what_the_engine_refuses_is_said_and_leaves_no_trace(void **state)
@@ -309,6 +326,7 @@ int main(void)
 		CASE(a_watched_object_is_told_of_whoever_touches_it),
 		CASE(a_break_stops_the_followed_process_only_even_when_output_is_off),
 		CASE(status_tells_how_it_goes_and_what_is_missed),
+		CASE(status_names_what_bounds_the_rate_of_stops),
 		CASE(what_the_engine_refuses_is_said_and_leaves_no_trace),
 		CASE(an_engine_that_cannot_go_on_is_told_of_and_may_begin_anew),
 		CASE(without_a_target_words_are_kept_and_run_says_why_not),

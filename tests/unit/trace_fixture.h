@@ -139,10 +139,21 @@ const struct heap_sites *heap_trace_sites(const struct heap_trace *trace)
 	return &sites;
 }
 
+bool heap_trace_is_by_data(const struct heap_trace *trace)
+{
+	return trace->way != HEAP_TRACE_BY_CODE;
+}
+
 const char *heap_trace_way_text(const struct heap_trace *trace)
 {
 	return trace->way == HEAP_TRACE_BY_CODE ? "breakpoints at 2 functions"
 						: "watchpoints on gfp_allowed_mask";
+}
+
+bool stub_is_translated(const struct stub_target *where)
+{
+	(void)where;
+	return true;
 }
 
 size_t stub_trap_count(const struct stub_target *where)

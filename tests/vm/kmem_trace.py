@@ -17,7 +17,7 @@ SLOW_S = 150
 
 
 class Event:
-    """One event: `kind` is its name, `fields` its numbers; `text` is a marker's, or the name of an event's cache."""
+    """One event: `kind` is its name, `fields` its numbers and arrays; `text` is a marker, or the name of its cache."""
 
     def __init__(self, when, kind, pid, fields, text=None):
         self.when, self.kind, self.pid, self.fields, self.text = when, kind, pid, fields, text
@@ -38,6 +38,8 @@ class Format:
     def decode(self, data, when):
         values = {name: int.from_bytes(data[offset:offset + size], "little", signed=is_signed)
                   for name, (offset, size, is_signed) in self.fields.items() if size <= 8}
+        values.update((name, struct.unpack_from(f"<{size // 8}Q", data, offset))
+                      for name, (offset, size, _) in self.fields.items() if size > 8)
         text = None
         if self.name == "print":
             text = data[self.fields["buf"][0]:].split(b"\0")[0].decode(errors="replace").strip()
@@ -48,15 +50,32 @@ class Format:
         return Event(when, self.name, values["common_pid"], values, text)
 
 
-def start(guest):
+def start(guest, pid=None, cache=None, probes=()):
     """Begin to record. The clock is a counter, so that events of several CPUs have one order.
+
+    With `pid`, events of that thread, and releases to `cache` by anybody, where this kernel's events have the name.
+    `probes` are lines for kprobe_events; these are recorded whoever meets them.
 
     Events stay enabled afterwards, with recording off: switching one patches kernel text, which emulation does
     slowly.
     """
+    wanted = f"common_pid == {pid}" if pid else "0"
     guest.text(f"cd {TRACING} && echo 0 >tracing_on && echo 16384 >buffer_size_kb && echo counter >trace_clock && "
-               "echo >trace && for event in " + " ".join(EVENTS) + "; do "
-               "[ ! -e events/kmem/$event ] || echo 1 >events/kmem/$event/enable || exit; done; echo 1 >tracing_on", SLOW_S)
+               f"echo >trace && echo '{wanted}' >events/kmem/filter && for event in " + " ".join(EVENTS) + "; do "
+               "[ ! -e events/kmem/$event ] || echo 1 >events/kmem/$event/enable || exit; done", SLOW_S)
+    if cache:
+        guest.text(f"cd {TRACING}/events/kmem/kmem_cache_free; ! grep -q name format || "
+                   f"echo '{wanted} || name == \"{cache}\"' >filter")
+    if probes:
+        end_probes(guest)
+        guest.text(f"cd {TRACING} && " + " && ".join(f"echo '{probe}' >>kprobe_events" for probe in probes) +
+                   " && echo 1 >events/kprobes/enable", SLOW_S)
+    guest.text(f"echo 1 >{TRACING}/tracing_on")
+
+
+def end_probes(guest):
+    guest.text(f"cd {TRACING}; [ ! -e events/kprobes ] || {{ echo 0 >events/kprobes/enable && echo >kprobe_events; }}",
+               SLOW_S)
 
 
 def mark(guest, text):
@@ -68,13 +87,15 @@ def stop(guest):
     guest.text(f"echo 0 >{TRACING}/tracing_on", SLOW_S)
     lost = guest.text(f"grep -hE '^(overrun|dropped events): *[1-9]' {TRACING}/per_cpu/cpu*/stats || true")
     assert not lost, f"the trace is not complete: {lost}"
-    formats = guest.text(f"cd {TRACING}/events && cat kmem/*/format ftrace/print/format header_page", SLOW_S)
+    formats = guest.text(f"cd {TRACING}/events && cat kmem/*/format $(ls kprobes/*/format 2>/dev/null) "
+                         "ftrace/print/format header_page", SLOW_S)
     *texts, header = re.split(r"\n(?=name: |\tfield: u64 timestamp)", "\n" + formats)
     formats = {found.number: found for found in map(Format, texts[1:])}
     page_size = sum(map(int, re.search(r"field: char data;\s*offset:(\d+);\s*size:(\d+)", header).groups()))
     status, data = guest.run("kernel_allocs --trace", SLOW_S)
     assert status == 0
     guest.text(f"echo >{TRACING}/trace; echo 16 >{TRACING}/buffer_size_kb", SLOW_S)
+    end_probes(guest)
     events, position = [], 0
     while position < len(data):
         line, _, _ = data[position:position + 64].partition(b"\n")
