@@ -15,6 +15,7 @@
 #define USER_CODE_64 0x33         /* __USER_CS, arch/x86/include/asm/segment.h */
 #define ASK_AGAIN_NS 200000000ULL /* between two requests for the tables of one process */
 #define WALKS_AT_ONCE 256
+#define INSERT_TRIES 16
 
 /* A walk takes 4 KiB, and its thread may be preempted: so it is neither on the stack nor one a CPU. */
 struct {
@@ -42,6 +43,22 @@ struct {
 static __always_inline struct walk *walk_of_thread(u32 tid)
 {
 	return bpf_map_lookup_elem(&walks, &tid);
+}
+
+/*
+ * A map refuses while its bucket is locked by what this program interrupted, or, on kernels that lock by CPU, by anything
+ * on this CPU: tried again, for the one that was preempted goes on meanwhile elsewhere.
+ */
+static __always_inline s64 trace_insert(void *map, const void *key, const void *value)
+{
+	s64 status = 0;
+
+	for (u32 i = 0; i < INSERT_TRIES; i++) {
+		status = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+		if (!status || status == -17 /* EEXIST */ || status == -7 /* E2BIG */)
+			break;
+	}
+	return status;
 }
 
 /* Have the tables made, or made anew: not more often than it takes. */
@@ -92,7 +109,7 @@ __noinline u64 trace_keep_stack(u32 tid, u64 pc)
 	key = walk->hash | STACK_KEY_IS_HASH;
 	if (walk->trace.flags & STACK_UNKNOWN_CODE)
 		trace_ask_for_space(walk->trace.space);
-	status = bpf_map_update_elem(&stacks, &key, &walk->trace, BPF_NOEXIST);
+	status = trace_insert(&stacks, &key, &walk->trace);
 	if (status && status != -17 /* EEXIST */) {
 		TRACE_COUNT(stacks_lost);
 		return STACK_KEY_ABSENT(walk->trace.space, STACK_TABLE_FULL);
@@ -127,12 +144,14 @@ static __always_inline u64 trace_user_stack(void)
 	u32 zero = 0, tid = id, space = id >> 32;
 	struct walk *template = bpf_map_lookup_elem(&walk_template, &zero);
 	struct pt_regs regs;
+	s64 status;
 
 	if (!template || trace_user_registers(&regs))
 		return 0;
 	if (!bpf_map_lookup_elem(&trace_spaces, &space))
 		trace_ask_for_space(space);
-	if (bpf_map_update_elem(&walks, &tid, template, BPF_NOEXIST)) {
+	status = trace_insert(&walks, &tid, template);
+	if (status && status != -17 /* EEXIST: this thread's last walk, which the map refused to let go of */) {
 		TRACE_COUNT(stacks_lost);
 		return STACK_KEY_ABSENT(space, STACK_TABLE_FULL);
 	}
