@@ -16,7 +16,11 @@
 #include "trace_private.h"
 
 #define TABLES_BUDGET (64ULL << 20)
-#define MOST_STACKS 16384
+/*
+ * Preallocated, 1 KiB each: one by one the kernel has but some at hand for a program, and new stacks come in bursts
+ * (-ENOMEM, seen on 6.1).
+ */
+#define MOST_STACKS 8192
 
 /* Maps of the walker, and how many elements they have when nobody wants stacks. */
 static const char *const walker_maps[] = { "walks", "trace_spaces", "walk_cache", "layouts", "unwind_tables", "stacks" };
@@ -31,13 +35,10 @@ int trace_user_stacks(struct trace *trace, bool are_wanted, struct error *err)
 	if (!are_wanted)
 		return trace_set(trace, "walk_cache_mask", 0, err);
 	bpf_map__set_max_entries(trace_map(trace, "stacks"), MOST_STACKS);
-	if (kernel_allocates_elements()) {
-		bpf_map__set_map_flags(trace_map(trace, "stacks"), BPF_F_NO_PREALLOC);
+	if (kernel_allocates_elements())
 		bpf_map__set_map_flags(trace_map(trace, "layouts"), BPF_F_NO_PREALLOC);
-	} else {
-		bpf_map__set_max_entries(trace_map(trace, "stacks"), MOST_STACKS / 4);
+	else
 		bpf_map__set_max_entries(trace_map(trace, "layouts"), 64);
-	}
 	return 0;
 }
 

@@ -16,8 +16,12 @@ shown() {
 	BEGIN { split("grow_break shrink_break fail_break grow_arena map_block", list, " "); for (i in list) functions_[list[i]] = 1 }
 	END { for (name in calls) print name, grown[name], shrunk[name], calls[name], failed[name] }' events | sort
 }
+# Stacks that dill itself says it lost (6.1's maps refuse now and then) can't be compared: once more.
 try() {
-	trace_program brkstack $1 --top 0 -- heap_growth $1 || return 1
+	for again in 1 2 3 4; do
+		trace_program brkstack $1 --top 0 -- heap_growth $1 || return 1
+		grep -q '"stacks_lost":0' events && break
+	done
 	said >one
 	shown >other
 	diff one other && nothing_lost && return 0
