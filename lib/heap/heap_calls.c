@@ -353,6 +353,17 @@ int heap_call_begin(struct heap_trace *trace, struct heap_stop *stop, uint32_t f
 
 /* End ------------------------------------------------------------------------------------------------------ */
 
+/*
+ * How many objects kmem_cache_alloc_bulk() has allocated: all or none. It returns their number; in 7.3 whether it has,
+ * and of a bool only al counts.
+ */
+static uint64_t count_of(const struct heap_call_begun *call, uint64_t result)
+{
+	if (call->values.count && ((uint32_t)result == call->values.count || (uint8_t)result == 1))
+		return call->values.count;
+	return call->values.count && !(uint8_t)result ? 0 : (uint32_t)result;
+}
+
 int heap_call_end(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is_ours, struct error *err)
 {
 	const struct stub_registers *registers = &stop->registers;
@@ -370,6 +381,6 @@ int heap_call_end(struct heap_trace *trace, struct heap_stop *stop, bool *ret_is
 	if (status)
 		return status;
 	if (trace->sites->functions[call.function].call == HEAP_CALL_ALLOC_BULK)
-		return emit_bulk(trace, stop, &call, (uint32_t)result, err);
+		return emit_bulk(trace, stop, &call, count_of(&call, result), err);
 	return result == ZERO_SIZE_PTR ? 0 : emit(trace, stop, &call, result, err);
 }

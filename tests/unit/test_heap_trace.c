@@ -180,6 +180,27 @@ static void a_bulk_call_is_an_event_for_each_object(void **state)
 	assert_true(events[2].object == OBJECT + 2 * 192);
 }
 
+static void a_bulk_call_that_only_says_it_was_done_is_all_of_its_objects(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < trace->sites->site_count; i++)
+		trace->sites->sites[i].arguments.count =
+			(struct value_place){ .kind = PLACE_REGISTER, .number = INSN_RDX };
+	start_followed_on_cpu_0();
+	for (uint64_t i = 0; i < 3; i++)
+		put_u64(ARRAY + 8 * i, OBJECT + 192 * i);
+	for (uint64_t turn = 0; turn < 3; turn++) {
+		static const uint64_t results[] = { 0xffff888100000001, 0xffff888100000000, 3 };
+
+		stand_at(0, AT_BULK, SLOT);
+		registers[0].general[INSN_RCX] = ARRAY;
+		registers[0].general[INSN_RDX] = 3;
+		meet(0, STUB_WATCH_READ, MASK);
+		come_back(0, SLOT, results[turn]);
+		assert_int_equal(event_count, turn < 2 ? 3 : 6);
+	}
+}
+
 static void what_the_filter_can_tell_by_the_cache_is_not_waited_for(void **state)
 {
 	(void)state;
@@ -282,6 +303,7 @@ int main(void)
 		TEST(the_same_call_again_is_another_event),
 		TEST(calls_that_never_return_are_counted_as_lost),
 		TEST(a_bulk_call_is_an_event_for_each_object),
+		TEST(a_bulk_call_that_only_says_it_was_done_is_all_of_its_objects),
 		TEST(what_the_filter_can_tell_by_the_cache_is_not_waited_for),
 		TEST(an_inner_call_is_its_outer_ones_where_that_is_met),
 		TEST(a_caches_name_is_the_one_it_has_now),

@@ -86,8 +86,8 @@ class Tracing:
             assert within == event["function"] or within in FREEING, (place, event)
         # It can be used as ever.
         before = self.gdb.evaluate("$pc")
-        assert "SIG" not in self.gdb.run("stepi")
-        assert self.gdb.evaluate("$pc") != before
+        said = self.gdb.run("stepi")
+        assert "SIG" not in said and self.gdb.evaluate("$pc") != before, (said, self.gdb.run("info threads"), event)
 
     def __enter__(self):
         return self
