@@ -53,7 +53,7 @@ class Format:
 def start(guest, pid=None, cache=None, probes=()):
     """Begin to record. The clock is a counter, so that events of several CPUs have one order.
 
-    With `pid`, events of that thread, and releases to `cache` by anybody, where this kernel's events have the name.
+    With `pid`, events of that thread, and releases to `cache` by anybody, all of them where events don't name it.
     `probes` are lines for kprobe_events; these are recorded whoever meets them.
 
     Events stay enabled afterwards, with recording off: switching one patches kernel text, which emulation does
@@ -64,8 +64,8 @@ def start(guest, pid=None, cache=None, probes=()):
                f"echo >trace && echo '{wanted}' >events/kmem/filter && for event in " + " ".join(EVENTS) + "; do "
                "[ ! -e events/kmem/$event ] || echo 1 >events/kmem/$event/enable || exit; done", SLOW_S)
     if cache:
-        guest.text(f"cd {TRACING}/events/kmem/kmem_cache_free; ! grep -q name format || "
-                   f"echo '{wanted} || name == \"{cache}\"' >filter")
+        guest.text(f"cd {TRACING}/events/kmem/kmem_cache_free; if grep -q ' name;' format; "
+                   f"then echo '{wanted} || name == \"{cache}\"' >filter; else echo 0 >filter; fi")
     if probes:
         end_probes(guest)
         guest.text(f"cd {TRACING} && " + " && ".join(f"echo '{probe}' >>kprobe_events" for probe in probes) +
