@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """dill inside gdb whatever state gdb and its target are in: it works, or says why not, and leaves both usable."""
 # timeout: 600
+# ruins: yes
 # once: yes
 import contextlib
 import itertools

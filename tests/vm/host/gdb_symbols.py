@@ -5,6 +5,7 @@
 On an old kernel, which calls on other stacks in assembler, and on a new one: it is long.
 """
 # timeout: 600
+# ruins: yes
 # modules: zram
 # once: yes
 # kernels: 5.10 6.18
