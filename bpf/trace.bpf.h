@@ -144,7 +144,7 @@ static __always_inline u64 trace_ancestor_id(struct task_struct *task, u32 level
 /* Is the current task wanted? Its ids come back when it is. */
 static __always_inline bool trace_wants(u64 *ret_ids)
 {
-	char comm[TRACE_COMM_BYTES];
+	char comm[TRACE_COMM_BYTES] = { 0 }; /* what follows the name's end is not always written to: strscpy(), 6.1 */
 	u32 pid;
 
 	if (!trace_current_ids(ret_ids))

@@ -74,8 +74,7 @@ int function_end(u64 *ctx)
 		return 0;
 	}
 	trace_current_ids(&ids);
-	finish(fault, ids, status & VM_FAULT_MAJOR || (u32)ctx[2] & FLAG_TRIED);
-	return 0;
+	return finish_fault(ids, status & VM_FAULT_MAJOR || (u32)ctx[2] & FLAG_TRIED);
 }
 
 /* Tracepoint and software events --------------------------------------------------------------------------- */
@@ -177,8 +176,7 @@ static __always_inline struct fault *software_begin(struct software_event *ctx, 
 
 static __always_inline int software_end(struct fault *fault, u64 ids)
 {
-	finish(fault, ids, look_at_counters(fault, ids, 1));
-	return 0;
+	return finish_fault(ids, look_at_counters(fault, ids, 1));
 }
 
 struct found_mapping {

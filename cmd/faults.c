@@ -15,6 +15,8 @@
 #include "trace.h"
 #include "trace_counts.h"
 
+#define LOOKS_BETWEEN_DRAINS 5 /* half a second */
+
 struct faults_options {
 	bool wants_stacks, wants_events, is_brief;
 	uint64_t min_latency_ns, top;
@@ -24,6 +26,7 @@ struct faults_state {
 	struct trace_counts *counts;
 	uint64_t reported_ns; /* CLOCK_MONOTONIC: the interval's beginning */
 	uint64_t kinds[FAULT_KINDS][HISTOGRAM_SLOTS_MAX];
+	uint64_t looks;
 	uint64_t count, major; /* of the interval; events come here by on_event() */
 };
 
@@ -161,8 +164,8 @@ static int show_sum(struct trace *trace, const struct trace_count *count, double
 	return trace_row(trace, &sum_record, values);
 }
 
-/* Rows with something new in them, the most frequent first. What can't grow any more makes room. */
-static int show_sums(struct trace *trace, bool is_last, double seconds, uint64_t *ret_left_out, struct error *err)
+/* Rows with something new in them, the most frequent first. */
+static int show_sums(struct trace *trace, double seconds, uint64_t *ret_left_out, struct error *err)
 {
 	const struct faults_options *options = trace->run->options;
 	struct faults_state *state = trace->state;
@@ -177,15 +180,11 @@ static int show_sums(struct trace *trace, bool is_last, double seconds, uint64_t
 	if (!order)
 		return error_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < count; i++) {
-		const struct fault_key *key = list[i].key;
-
 		if (list[i].since[WORD(count)])
 			order[used++] = &list[i];
 		state->count += list[i].since[WORD(count)];
 		state->major += list[i].since[WORD(major)];
 		trace->counted += list[i].since[WORD(count)];
-		if (!is_last && !list[i].since[WORD(count)] && kill(key->pid, 0) && errno == ESRCH)
-			trace_counts_forget(state->counts, &list[i]);
 	}
 	qsort(order, used, sizeof(struct trace_count *), by_count);
 	for (size_t i = 0; i < used && !status && (!options->top || i < options->top); i++)
@@ -215,13 +214,29 @@ static int show_latencies(struct trace *trace)
 	return status;
 }
 
+static bool process_is_gone(const void *key)
+{
+	return kill(((const struct fault_key *)key)->pid, 0) && errno == ESRCH;
+}
+
+/* Processes come and go by the thousand: what they leave must not fill the map. */
+static int faults_on_look(struct trace *trace)
+{
+	const struct faults_options *options = trace->run->options;
+	struct faults_state *state = trace->state;
+
+	if (options->wants_events || ++state->looks % LOOKS_BETWEEN_DRAINS)
+		return 0;
+	return trace_counts_drain(state->counts, process_is_gone);
+}
+
 static int faults_report(struct trace *trace, bool is_last, struct error *err)
 {
 	const struct faults_options *options = trace->run->options;
 	struct faults_state *state = trace->state;
 	uint64_t now = run_monotonic_ns(), span = now - state->reported_ns, left_out = 0;
 	double seconds = span ? span / 1e9 : 1;
-	int status = options->wants_events ? 0 : show_sums(trace, is_last, seconds, &left_out, err);
+	int status = options->wants_events ? 0 : show_sums(trace, seconds, &left_out, err);
 
 	if (!status) {
 		const struct view_value values[TOTAL_COLUMNS] = {
@@ -270,6 +285,7 @@ static const struct event_source faults_events = {
 	.prepare = faults_prepare,
 	.begin = faults_begin,
 	.on_event = faults_on_event,
+	.on_look = faults_on_look,
 	.report = faults_report,
 	.destroy = faults_destroy,
 };

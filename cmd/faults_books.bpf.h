@@ -32,7 +32,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 32768);
 	__type(key, struct fault_key);
 	__type(value, struct fault_value);
 } fault_counts SEC(".maps");
@@ -116,12 +116,19 @@ static __always_inline void send_fault(const struct fault *fault, const struct f
 	trace_submit(event);
 }
 
-/* A fault of the current task is complete. */
-static __always_inline void finish(struct fault *fault, u64 ids, bool is_major)
+/* A fault of the current task is complete. A function of its own, for its stack's sake. */
+__noinline int finish_fault(u64 ids, u32 is_major)
 {
-	struct fault_key key = { .pid = ids >> 32, .mode = fault->mode, .access = fault->access };
-	u64 latency_ns = fault->started_ns ? bpf_ktime_get_ns() - fault->started_ns : 0;
+	u32 tid = (u32)bpf_get_current_pid_tgid();
+	struct fault *fault = bpf_map_lookup_elem(&threads, &tid);
+	struct fault_key key = { .pid = ids >> 32 };
+	u64 latency_ns;
 
+	if (!fault)
+		return 0;
+	key.mode = fault->mode;
+	key.access = fault->access;
+	latency_ns = fault->started_ns ? bpf_ktime_get_ns() - fault->started_ns : 0;
 	fault->started_ns = 0;
 	fault->is_retried = 0;
 	key.kind = fault_kind(fault->page, fault->vm_flags, fault->mapping.class, fault->access == FAULT_WRITE);
@@ -135,25 +142,33 @@ static __always_inline void finish(struct fault *fault, u64 ids, bool is_major)
 	if (wants_mappings)
 		key.mapping = fault->mapping;
 	if (wants_events && latency_ns < min_latency_ns)
-		return;
+		return 0;
 	if (wants_stacks)
 		key.stack = trace_user_stack();
 	if (wants_events) {
 		send_fault(fault, &key, ids, is_major, latency_ns);
-		return;
+		return 0;
 	}
 	count_fault(&key, 1, is_major, latency_ns);
+	return 0;
+}
+
+/* A function of its own, since its stack would be too much beside that of what looks for mappings. */
+__noinline int fault_add_thread(u32 tid)
+{
+	struct fault none = { 0 };
+
+	return bpf_map_update_elem(&threads, &tid, &none, BPF_NOEXIST);
 }
 
 static __always_inline struct fault *fault_of_thread(void)
 {
 	u32 tid = (u32)bpf_get_current_pid_tgid();
 	struct fault *fault = bpf_map_lookup_elem(&threads, &tid);
-	struct fault none = { 0 };
 
 	if (fault)
 		return fault;
-	bpf_map_update_elem(&threads, &tid, &none, BPF_NOEXIST);
+	fault_add_thread(tid);
 	return bpf_map_lookup_elem(&threads, &tid);
 }
 

@@ -87,11 +87,13 @@ static int on_look_timer(struct run *run, void *data)
 {
 	struct trace *trace = data;
 	uint64_t expirations;
+	int status;
 
 	(void)run;
 	if (read(trace->private->timer_fd, &expirations, sizeof(expirations)) != sizeof(expirations))
 		return 0;
-	return look(trace);
+	status = look(trace);
+	return status || !trace->events->on_look ? status : trace->events->on_look(trace);
 }
 
 static int open_ring(struct trace *trace, struct error *err)

@@ -48,6 +48,8 @@ struct event_source {
 	int (*begin)(struct trace *trace, struct error *err);
 	/* One event out of the ring, of @size bytes, in the order of one CPU. */
 	int (*on_event)(struct trace *trace, const struct trace_head *head, size_t size);
+	/* Some ten times a second. */
+	int (*on_look)(struct trace *trace);
 	/* An interval is over, or all: nothing is attached any more. */
 	int (*report)(struct trace *trace, bool is_last, struct error *err);
 	void (*destroy)(struct trace *trace);

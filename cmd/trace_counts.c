@@ -11,19 +11,25 @@
 #include "error.h"
 #include "trace.h"
 
-/* Entries stand in @list; @index finds them by key: open addressing, twice as many places as the map has. */
+#define ENTRIES_MAX (1U << 19) /* here, beside the map's */
+
+struct entry {
+	uint64_t drained[TRACE_COUNT_WORDS]; /* what was taken out of the map */
+	bool is_in_map; /* when it was looked at last */
+};
+
+/* Entry i has list[i], entries[i] and keys + i * key_size. @index finds them by key: open addressing, half full at most. */
 struct trace_counts {
 	int map_fd, cpus;
-	size_t key_size, words, max_entries;
+	size_t key_size, words, max_keys;
 	uint32_t maxima;
 	struct trace_count *list;
+	struct entry *entries;
 	char *keys;
-	size_t count;
+	size_t count, room;
 	uint32_t *index; /* 1 + place in list; 0: free */
 	size_t places;
-	uint64_t *each; /* one value, of all CPUs */
-	bool *is_gone;  /* forgotten since the last look */
-	size_t gone_count;
+	uint64_t *each;  /* one value, of all CPUs */
 };
 
 void trace_counts_destroy(struct trace_counts *counts)
@@ -31,10 +37,10 @@ void trace_counts_destroy(struct trace_counts *counts)
 	if (!counts)
 		return;
 	free(counts->list);
+	free(counts->entries);
 	free(counts->keys);
 	free(counts->index);
 	free(counts->each);
-	free(counts->is_gone);
 	free(counts);
 }
 
@@ -43,89 +49,142 @@ int trace_counts_create(struct trace *trace, const char *name, uint32_t maxima, 
 {
 	CLEANUP(trace_counts) struct trace_counts *counts = calloc(1, sizeof(*counts));
 	const struct bpf_map *map = trace_map(trace, name);
+	size_t size = map ? bpf_map__value_size(map) : 0;
 
-	if (!map || bpf_map__value_size(map) > TRACE_COUNT_WORDS * sizeof(uint64_t) || bpf_map__value_size(map) % sizeof(uint64_t))
+	if (!size || size > TRACE_COUNT_WORDS * sizeof(uint64_t) || size % sizeof(uint64_t))
 		return error_set(err, -EINVAL, "this is a defect of dill: no counts in %s", name);
 	if (!counts)
 		return error_set(err, -ENOMEM, "out of memory");
 	counts->map_fd = bpf_map__fd(map);
 	counts->cpus = libbpf_num_possible_cpus();
 	counts->key_size = bpf_map__key_size(map);
-	counts->words = bpf_map__value_size(map) / sizeof(uint64_t);
-	counts->max_entries = bpf_map__max_entries(map);
+	counts->words = size / sizeof(uint64_t);
+	counts->max_keys = bpf_map__max_entries(map);
 	counts->maxima = maxima;
-	for (counts->places = 1; counts->places < 2 * counts->max_entries;)
-		counts->places *= 2;
 	if (counts->cpus < 1)
 		return error_set(err, -EIO, "the number of CPUs is not known");
-	counts->list = calloc(counts->max_entries, sizeof(*counts->list));
-	counts->keys = calloc(counts->max_entries, counts->key_size);
-	counts->index = calloc(counts->places, sizeof(*counts->index));
 	counts->each = calloc((size_t)counts->cpus * counts->words, sizeof(*counts->each));
-	counts->is_gone = calloc(counts->max_entries, sizeof(*counts->is_gone));
-	if (!counts->list || !counts->keys || !counts->index || !counts->each || !counts->is_gone)
+	if (!counts->each)
 		return error_set(err, -ENOMEM, "out of memory");
 	*ret_counts = TAKE_PTR(counts);
 	return 0;
 }
 
-static size_t first_place(const struct trace_counts *counts, const void *key)
+static void *key_of(const struct trace_counts *counts, size_t i)
 {
-	const unsigned char *bytes = key;
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
-
-	for (size_t i = 0; i < counts->key_size; i++)
-		hash = (hash ^ bytes[i]) * 0x100000001b3;
-	return (hash ^ hash >> 32) & (counts->places - 1);
+	return counts->keys + i * counts->key_size;
 }
 
 /* The place of @key in the index, or the free one where it belongs. */
 static size_t find_place(const struct trace_counts *counts, const void *key)
 {
-	size_t place = first_place(counts, key);
+	const unsigned char *bytes = key;
+	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+	size_t place;
 
-	while (counts->index[place] &&
-	       memcmp(counts->keys + (counts->index[place] - 1) * counts->key_size, key, counts->key_size) != 0)
+	for (size_t i = 0; i < counts->key_size; i++)
+		hash = (hash ^ bytes[i]) * 0x100000001b3;
+	place = (hash ^ hash >> 32) & (counts->places - 1);
+	while (counts->index[place] && memcmp(key_of(counts, counts->index[place] - 1), key, counts->key_size) != 0)
 		place = (place + 1) & (counts->places - 1);
 	return place;
 }
 
-/* Close the list up where entries were forgotten, and make the index anew. */
+static void make_index(struct trace_counts *counts)
+{
+	memset(counts->index, 0, counts->places * sizeof(*counts->index));
+	for (size_t i = 0; i < counts->count; i++)
+		counts->index[find_place(counts, key_of(counts, i))] = i + 1;
+}
+
+static int grow(struct trace_counts *counts)
+{
+	size_t room = counts->room ? 2 * counts->room : 1024;
+	struct trace_count *list;
+	struct entry *entries;
+	uint32_t *index;
+	char *keys;
+
+	if (room > ENTRIES_MAX)
+		return -ENOMEM;
+	list = reallocarray(counts->list, room, sizeof(*list));
+	if (list)
+		counts->list = list;
+	entries = reallocarray(counts->entries, room, sizeof(*entries));
+	if (entries)
+		counts->entries = entries;
+	keys = reallocarray(counts->keys, room, counts->key_size);
+	if (keys)
+		counts->keys = keys;
+	index = list && entries && keys ? reallocarray(counts->index, 2 * room, sizeof(*index)) : NULL;
+	if (!index)
+		return -ENOMEM;
+	counts->index = index;
+	counts->places = 2 * room;
+	counts->room = room;
+	make_index(counts);
+	return 0;
+}
+
+/* The entry of @key, made if there is none. */
+static int find_entry(struct trace_counts *counts, const void *key, size_t *ret_i)
+{
+	size_t place, i;
+
+	if (counts->count == counts->room && grow(counts))
+		return -ENOMEM;
+	place = find_place(counts, key);
+	if (!counts->index[place]) {
+		i = counts->count++;
+		memcpy(key_of(counts, i), key, counts->key_size);
+		memset(&counts->list[i], 0, sizeof(counts->list[i]));
+		memset(&counts->entries[i], 0, sizeof(counts->entries[i]));
+		counts->index[place] = i + 1;
+	}
+	*ret_i = counts->index[place] - 1;
+	return 0;
+}
+
+/* Adds what is in counts->each. */
+static void add_value(const struct trace_counts *counts, uint64_t *sums)
+{
+	for (size_t word = 0; word < counts->words; word++) {
+		for (int cpu = 0; cpu < counts->cpus; cpu++) {
+			uint64_t one = counts->each[(size_t)cpu * counts->words + word];
+
+			if (!(counts->maxima & 1U << word))
+				sums[word] += one;
+			else if (sums[word] < one)
+				sums[word] = one;
+		}
+	}
+}
+
+/* What is gone and had nothing new at the last look will have nothing more. */
 static void close_up(struct trace_counts *counts)
 {
 	size_t kept = 0;
 
-	if (!counts->gone_count)
-		return;
-	memset(counts->index, 0, counts->places * sizeof(*counts->index));
 	for (size_t i = 0; i < counts->count; i++) {
-		if (counts->is_gone[i])
+		bool has_more = memcmp(counts->list[i].total, counts->entries[i].drained, sizeof(counts->list[i].total)) != 0;
+
+		if (!counts->entries[i].is_in_map && !has_more)
 			continue;
 		counts->list[kept] = counts->list[i];
-		memmove(counts->keys + kept * counts->key_size, counts->keys + i * counts->key_size, counts->key_size);
-		counts->list[kept].key = counts->keys + kept * counts->key_size;
-		counts->index[find_place(counts, counts->list[kept].key)] = kept + 1;
+		counts->entries[kept] = counts->entries[i];
+		memmove(key_of(counts, kept), key_of(counts, i), counts->key_size);
 		kept++;
 	}
-	memset(counts->is_gone, 0, counts->max_entries * sizeof(*counts->is_gone));
+	if (kept == counts->count)
+		return;
 	counts->count = kept;
-	counts->gone_count = 0;
+	make_index(counts);
 }
 
-static void take_value(struct trace_counts *counts, struct trace_count *count)
+static void take_growth(const struct trace_counts *counts, struct trace_count *count, const uint64_t *before)
 {
-	for (size_t word = 0; word < counts->words; word++) {
-		bool is_maximum = counts->maxima & 1U << word;
-		uint64_t total = 0;
-
-		for (int cpu = 0; cpu < counts->cpus; cpu++) {
-			uint64_t one = counts->each[(size_t)cpu * counts->words + word];
-
-			total = !is_maximum ? total + one : one > total ? one : total;
-		}
-		count->since[word] = is_maximum ? total : total - count->total[word];
-		count->total[word] = total;
-	}
+	for (size_t word = 0; word < counts->words; word++)
+		count->since[word] = counts->maxima & 1U << word ? count->total[word] : count->total[word] - before[word];
 }
 
 int trace_counts_look(struct trace_counts *counts, struct trace_count **ret_list, size_t *ret_count, struct error *err)
@@ -137,36 +196,60 @@ int trace_counts_look(struct trace_counts *counts, struct trace_count **ret_list
 	if (!key)
 		return error_set(err, -ENOMEM, "out of memory");
 	close_up(counts);
-	for (size_t i = 0; i < counts->count; i++)
-		memset(counts->list[i].since, 0, sizeof(counts->list[i].since));
+	for (size_t i = 0; i < counts->count; i++) {
+		uint64_t before[TRACE_COUNT_WORDS];
+
+		memcpy(before, counts->list[i].total, sizeof(before));
+		memcpy(counts->list[i].total, counts->entries[i].drained, sizeof(before));
+		memcpy(counts->list[i].since, before, sizeof(before)); /* until the map was read */
+		counts->entries[i].is_in_map = false;
+	}
 	/* Nobody else takes keys out, so each comes once; new ones may or may not. */
-	for (size_t i = 0; i < 2 * counts->max_entries && bpf_map_get_next_key(counts->map_fd, previous, next) == 0; i++) {
-		size_t place = find_place(counts, next);
+	for (size_t n = 0; n < 2 * counts->max_keys && bpf_map_get_next_key(counts->map_fd, previous, next) == 0; n++) {
+		size_t i;
 
 		memcpy(key, next, counts->key_size);
 		previous = key;
 		if (bpf_map_lookup_elem(counts->map_fd, key, counts->each))
 			continue;
-		if (!counts->index[place]) {
-			if (counts->count == counts->max_entries)
-				break;
-			memcpy(counts->keys + counts->count * counts->key_size, key, counts->key_size);
-			counts->list[counts->count] = (struct trace_count){ .key = counts->keys + counts->count * counts->key_size };
-			counts->index[place] = ++counts->count;
-		}
-		take_value(counts, &counts->list[counts->index[place] - 1]);
+		if (find_entry(counts, key, &i))
+			return error_set(err, -ENOMEM, "too many different ones to keep");
+		if (!counts->entries[i].is_in_map)
+			add_value(counts, counts->list[i].total);
+		counts->entries[i].is_in_map = true;
+	}
+	for (size_t i = 0; i < counts->count; i++) {
+		uint64_t before[TRACE_COUNT_WORDS];
+
+		memcpy(before, counts->list[i].since, sizeof(before));
+		take_growth(counts, &counts->list[i], before);
+		counts->list[i].key = key_of(counts, i);
 	}
 	*ret_list = counts->list;
 	*ret_count = counts->count;
 	return 0;
 }
 
-void trace_counts_forget(struct trace_counts *counts, const struct trace_count *count)
+int trace_counts_drain(struct trace_counts *counts, bool (*is_gone)(const void *key))
 {
-	size_t i = count - counts->list;
+	CLEANUP(free) char *key = calloc(2, counts->key_size);
+	char *next = key ? key + counts->key_size : NULL;
+	bool has_next;
 
-	if (i >= counts->count || counts->is_gone[i] || bpf_map_delete_elem(counts->map_fd, count->key))
-		return;
-	counts->is_gone[i] = true;
-	counts->gone_count++;
+	if (!key)
+		return -ENOMEM;
+	has_next = bpf_map_get_next_key(counts->map_fd, NULL, next) == 0;
+	for (size_t n = 0; has_next && n < 2 * counts->max_keys; n++) {
+		size_t i;
+
+		memcpy(key, next, counts->key_size);
+		has_next = bpf_map_get_next_key(counts->map_fd, key, next) == 0; /* before it is taken out */
+		if (!is_gone(key) || bpf_map_lookup_elem(counts->map_fd, key, counts->each))
+			continue;
+		if (find_entry(counts, key, &i))
+			return -ENOMEM;
+		if (bpf_map_delete_elem(counts->map_fd, key) == 0)
+			add_value(counts, counts->entries[i].drained);
+	}
+	return 0;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * What programs counted in a per-CPU hash, summed over CPUs, and how much of it is new since the last look. Entries of
- * the map whose subject is gone can be let go, so that the map doesn't fill up in a long run.
+ * What programs counted in a per-CPU hash, summed over CPUs, and how much of it is new since the last look. Entries
+ * whose subject is gone are taken out of the map in time, so that it doesn't fill up: their sums stay here until they
+ * were looked at.
  */
 #ifndef DILL_TRACE_COUNTS_H
 #define DILL_TRACE_COUNTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,10 +31,10 @@ int trace_counts_create(struct trace *trace, const char *name, uint32_t maxima, 
 void trace_counts_destroy(struct trace_counts *counts);
 DEFINE_CLEANUP(trace_counts, struct trace_counts *, trace_counts_destroy(v));
 
-/* All entries, in no order. Valid until the next look. */
+/* All entries, in no order: those that are gone and have nothing new any more are left out. Valid until the next call. */
 int trace_counts_look(struct trace_counts *counts, struct trace_count **ret_list, size_t *ret_count, struct error *err);
 
-/* Nothing more can come under this key: take it out of the map and forget it. The entry stays valid until the next look. */
-void trace_counts_forget(struct trace_counts *counts, const struct trace_count *count);
+/* Make room in the map: take out entries under whose key nothing more can come. -ENOMEM: no room is left here. */
+int trace_counts_drain(struct trace_counts *counts, bool (*is_gone)(const void *key));
 
 #endif
