@@ -227,8 +227,21 @@ struct mem_cgroup { /* include/linux/memcontrol.h */
 	struct page_counter memsw; /* v1: memory and swap */
 };
 
-struct zone { /* include/linux/mmzone.h */
-	int node;
+struct free_area { /* include/linux/mmzone.h */
+	unsigned long nr_free;
+};
+
+struct zone {
+	int node; /* CONFIG_NUMA */
+	const char *name;
+	struct free_area free_area[11];
+};
+
+enum migrate_mode { MIGRATE_ASYNC }; /* include/linux/migrate_mode.h */
+
+struct compact_control { /* mm/internal.h */
+	unsigned long total_migrate_scanned, total_free_scanned;
+	enum migrate_mode mode;
 };
 
 struct zoneref {

@@ -62,7 +62,13 @@ trace() {
 }
 request() {
 	told 'invoked oom-killer' 's/.*gfp_mask=\([^(]*\)(\([^)]*\)), order=\(-*[0-9]*\),.*/\1 \2 \3/'
-	same "gfp, order" "$(by_event gfp_flags gfp order)" "$told"
+	same "gfp, order" "$(sorted $(by_event gfp_flags gfp order))" "$(sorted $told)"
+}
+# The names in a word, whose order is the kernel's own business.
+sorted() {
+	for word in "$@"; do
+		echo $word | tr '|' '\n' | sort | tr '\n' '|'
+	done
 }
 constraints() {
 	told 'oom-kill:constraint' 's/.*CONSTRAINT_\([A-Z_]*\),.*/\1/'
