@@ -83,7 +83,12 @@ static __always_inline void trace_ask_for_space(u32 space)
  * The registers that the thread entered the kernel with: at the top of its kernel stack.
  * bpf_task_pt_regs() came with dd6e10fbd9fb, 5.15, and knows of paddings.
  */
-static __always_inline int trace_user_registers(struct pt_regs *ret_regs)
+struct trace_registers { /* five of struct pt_regs: the whole is too much for the stack; ip to sp lie so there */
+	u64 ip, cs, flags, sp;
+	u64 bp;
+};
+
+static __always_inline int trace_user_registers(struct trace_registers *ret_regs)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	u64 place;
@@ -94,7 +99,10 @@ static __always_inline int trace_user_registers(struct pt_regs *ret_regs)
 		place = (u64)bpf_task_pt_regs((void *)bpf_get_current_task_btf());
 	else
 		place = (u64)BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES - sizeof(struct pt_regs);
-	return bpf_probe_read_kernel(ret_regs, sizeof(*ret_regs), (void *)place) || ret_regs->cs != USER_CODE_64 ? -1 : 0;
+	if (bpf_probe_read_kernel(ret_regs, 4 * sizeof(u64), (void *)(place + __builtin_offsetof(struct pt_regs, ip))) ||
+	    bpf_probe_read_kernel(&ret_regs->bp, sizeof(u64), (void *)(place + __builtin_offsetof(struct pt_regs, bp))))
+		return -1;
+	return ret_regs->cs == USER_CODE_64 ? 0 : -1;
 }
 
 /* Keep the finished walk's stack. A function of scalars, verified once. */
@@ -143,7 +151,7 @@ static __always_inline u64 trace_user_stack(void)
 	u64 id = bpf_get_current_pid_tgid(), key;
 	u32 zero = 0, tid = id, space = id >> 32;
 	struct walk *template = bpf_map_lookup_elem(&walk_template, &zero);
-	struct pt_regs regs;
+	struct trace_registers regs;
 	s64 status;
 
 	if (!template || trace_user_registers(&regs))

@@ -4,17 +4,17 @@
 # timeout: 120
 # disk: 128
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control || { echo "SKIP: no memory controller"; exit 77; }
-mkdir /sys/fs/cgroup/small && echo 12M >/sys/fs/cgroup/small/memory.max || exit 1
-dill drsnoop -v -K --json --cgroup small >events 2>errors &
+mkdir /sys/fs/cgroup/drsnoop && echo 12M >/sys/fs/cgroup/drsnoop/memory.max || exit 1
+dill drsnoop -v -K --json --cgroup drsnoop >events 2>errors &
 tracer=$!
 until grep -q "drsnoop: tracing" errors; do kill -0 $tracer || { tail -5 errors; exit 1; }; sleep 0.2; done
-sh -c 'echo $$ >/sys/fs/cgroup/small/cgroup.procs; exec read_through /dev/vda 64 2000' || exit 1
+sh -c 'echo $$ >/sys/fs/cgroup/drsnoop/cgroup.procs; exec read_through /dev/vda 64 2000' || exit 1
 sleep 1
 kill -INT $tracer
 wait $tracer || { tail -5 errors; exit 1; }
 tail -2 events
-wanted=$(sed -n 's/^pgsteal //p' /sys/fs/cgroup/small/memory.stat)
-shown=$(sed -n 's/.*"comm":"read_through".*"cgroup":"\/small".*"kind":"memcg".*"reclaimed_pages":\([0-9]*\).*/\1/p' events |
+wanted=$(sed -n 's/^pgsteal //p' /sys/fs/cgroup/drsnoop/memory.stat)
+shown=$(sed -n 's/.*"comm":"read_through".*"cgroup":"\/drsnoop".*"kind":"memcg".*"reclaimed_pages":\([0-9]*\).*/\1/p' events |
 	awk '{ sum += $1 } END { print sum + 0 }')
 echo "the cgroup's own count: $wanted pages, in events: $shown"
 [ "$shown" -gt 1000 ] && [ "$shown" -eq "$wanted" ] || exit 1
