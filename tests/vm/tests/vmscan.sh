@@ -27,10 +27,11 @@ trace() { # output, options...
 # counts these: then, and only then, rows may have less, by a batch of pages each.
 finish() {
 	kill -INT $tracer
+	status=0
 	wait $tracer || status=$?
 	tail -1 "$output"
 	misses=$(json_sum recursion_misses "$output")
-	[ "${status:-0}" = 0 ] || [ "$misses" -gt 0 ] && grep -q '"dropped":0' "$output" || { cat errors; exit 1; }
+	[ "$status" = 0 ] || [ "$misses" -gt 0 ] && grep -q '"dropped":0' "$output" || { cat errors; exit 1; }
 }
 
 cat /sys/kernel/mm/lru_gen/enabled 2>/dev/null
