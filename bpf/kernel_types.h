@@ -24,6 +24,17 @@ typedef __s64 s64;
 #define false 0
 #endif
 
+/*
+ * What maps answer, include/uapi/asm-generic/errno-base.h. One that is locked by another CPU, or by a program that this
+ * one interrupted, refuses: -EBUSY through 6.14, since then (4fa8d68aa53e, "bpf: Convert hashtab.c to rqspinlock", 6.15)
+ * -EDEADLK and -ETIMEDOUT. Elements that the kernel allocates come from a small store that an interrupt fills: -ENOMEM
+ * until it has run. All of these pass.
+ */
+#define ENOENT 2
+#define E2BIG 7
+#define ENOMEM 12
+#define EEXIST 17
+
 #define SIGSTOP 19 /* include/uapi/asm-generic/signal.h */
 
 /* arch/x86/include/asm/ptrace.h. The layout is fixed: uprobe programs get it as context, without relocation. */

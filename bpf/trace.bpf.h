@@ -238,7 +238,8 @@ static __always_inline void trace_submit(void *event)
 }
 
 /*
- * Stacks: the kernel's without the frames of tracing itself that @skip names; the user's by frame pointers.
+ * The kernel's stack, with what the kernel put on top to run the program (the view leaves that out); with
+ * BPF_F_USER_STACK the user's, by frame pointers alone: trace_user_stack() follows code without them, too.
  */
 static __always_inline void trace_stack_get(void *context, struct trace_stack *stack, u64 flags)
 {

@@ -45,17 +45,14 @@ static __always_inline struct walk *walk_of_thread(u32 tid)
 	return bpf_map_lookup_elem(&walks, &tid);
 }
 
-/*
- * A map refuses while its bucket is locked by what this program interrupted, or, on kernels that lock by CPU, by anything
- * on this CPU: tried again, for the one that was preempted goes on meanwhile elsewhere.
- */
+/* A map that is locked elsewhere refuses (kernel_types.h): tried again. */
 static __always_inline s64 trace_insert(void *map, const void *key, const void *value)
 {
 	s64 status = 0;
 
 	for (u32 i = 0; i < INSERT_TRIES; i++) {
 		status = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
-		if (!status || status == -17 /* EEXIST */ || status == -7 /* E2BIG */)
+		if (!status || status == -EEXIST || status == -E2BIG)
 			break;
 	}
 	return status;
@@ -118,7 +115,7 @@ __noinline u64 trace_keep_stack(u32 tid, u64 pc)
 	if (walk->trace.flags & STACK_UNKNOWN_CODE)
 		trace_ask_for_space(walk->trace.space);
 	status = trace_insert(&stacks, &key, &walk->trace);
-	if (status && status != -17 /* EEXIST */) {
+	if (status && status != -EEXIST) {
 		TRACE_COUNT(stacks_lost);
 		return STACK_KEY_ABSENT(walk->trace.space, STACK_TABLE_FULL);
 	}
@@ -159,7 +156,7 @@ static __always_inline u64 trace_user_stack(void)
 	if (!bpf_map_lookup_elem(&trace_spaces, &space))
 		trace_ask_for_space(space);
 	status = trace_insert(&walks, &tid, template);
-	if (status && status != -17 /* EEXIST: this thread's last walk, which the map refused to let go of */) {
+	if (status && status != -EEXIST /* this thread's last walk, which the map refused to let go of */) {
 		TRACE_COUNT(stacks_lost);
 		return STACK_KEY_ABSENT(space, STACK_TABLE_FULL);
 	}

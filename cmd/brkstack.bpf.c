@@ -110,7 +110,7 @@ static __always_inline bool judge(struct growth *growth, const u64 arguments[6],
 	growth->change = (data_pages - heap->data_pages) << PAGE_SHIFT;
 	heap->data_pages = data_pages;
 	if (growth->call == GROWTH_BRK) { /* the break as it is now: a failure is one that stays below what was wanted */
-		growth->error = arguments[0] > (u64)result ? 12 /* ENOMEM */ : 0;
+		growth->error = arguments[0] > (u64)result ? ENOMEM : 0;
 		growth->wanted = arguments[0];
 		growth->new_break = result;
 		growth->change = growth->new_break - growth->old_break;

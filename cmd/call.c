@@ -11,6 +11,7 @@
 #include "escape.h"
 #include "inspect.h"
 #include "run.h"
+#include "units.h"
 #include "view.h"
 
 #define GROUPS_MAX 3
@@ -102,6 +103,7 @@ void call_write_help(const struct caller *caller, const struct command *command,
 	struct kind_settings kind;
 	size_t count = option_groups(command, caller->open, NULL, &kind, NULL, groups);
 	const char *line = command->usage;
+	char interval[UNITS_TEXT_MAX];
 
 	fprintf(out, "dill %s: %s\n\n", command->name, command->summary);
 	for (const char *lead = "usage:"; *line; lead = "      ") {
@@ -111,6 +113,9 @@ void call_write_help(const struct caller *caller, const struct command *command,
 		line += length + (line[length] == '\n');
 	}
 	fprintf(out, "\n%s\n", command->description);
+	if (command->tracer && command->tracer->interval_ns)
+		fprintf(out, "Reports come every %s unless -i says otherwise.\n",
+			units_format_duration(command->tracer->interval_ns, interval));
 	options_help(groups, count, out);
 }
 

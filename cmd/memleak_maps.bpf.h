@@ -142,18 +142,8 @@ static __always_inline void count(enum memleak_counter which, u64 amount)
 		__sync_fetch_and_add(&all->value[which], amount);
 }
 
-/*
- * Insert and delete. A map that is locked by another CPU, or by a program that this one interrupted,
- * refuses: -EBUSY through 6.14, since
- * then (4fa8d68aa53e, "bpf: Convert hashtab.c to rqspinlock", 6.15) -EDEADLK and -ETIMEDOUT. Elements that
- * the kernel allocates come from a
- * small store that an interrupt fills: -ENOMEM until it has run. All of these pass.
- */
+/* Insert and delete, against refusals that pass: see kernel_types.h. */
 #define MAP_TRIES 64
-#define ENOENT 2
-#define ENOMEM 12
-#define EEXIST 17
-#define E2BIG 7
 
 static __always_inline long map_insert(void *map, const void *key, const void *value)
 {

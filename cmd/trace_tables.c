@@ -16,13 +16,9 @@
 #include "trace_private.h"
 
 #define TABLES_BUDGET (64ULL << 20)
-/*
- * Preallocated, 1 KiB each: one by one the kernel has but some at hand for a program, and new stacks come in bursts
- * (-ENOMEM, seen on 6.1).
- */
-#define MOST_STACKS 8192
+#define MOST_STACKS 8192 /* 1 KiB each, taken beforehand: new stacks come in bursts */
 
-/* Maps of the walker, and how many elements they have when nobody wants stacks. */
+/* Maps of the walker: of one element each when nobody wants stacks. */
 static const char *const walker_maps[] = { "walks", "trace_spaces", "walk_cache", "layouts", "unwind_tables", "stacks" };
 
 int trace_user_stacks(struct trace *trace, bool are_wanted, struct error *err)
