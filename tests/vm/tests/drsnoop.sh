@@ -18,6 +18,9 @@ wanted=$(sed -n 's/^pgsteal //p' /sys/fs/cgroup/drsnoop/memory.stat)
 shown=$(sed -n 's/.*"comm":"read_through".*"cgroup":"\/drsnoop".*"kind":"memcg".*"reclaimed_pages":\([0-9]*\).*/\1/p' events |
 	awk '{ sum += $1 } END { print sum + 0 }')
 echo "the cgroup's own count: $wanted pages, in events: $shown"
-[ "$shown" -gt 1000 ] && [ "$shown" -eq "$wanted" ] || exit 1
+# Events may have more, never less. pgsteal lacks up to MEMCG_CHARGE_BATCH pages of each CPU that are not yet added up
+# (__count_memcg_events(), memcg_rstat_updated()), and slab pages, which a reclaim's result included until 583c27a1671a
+# ("mm: vmscan: ignore non-LRU-based reclaim in memcg reclaim"). Both are small beside what was read: 2 %.
+[ "$shown" -gt 1000 ] && [ "$shown" -ge "$wanted" ] && [ "$((shown - wanted))" -le "$((wanted / 50))" ] || exit 1
 grep -q '"user_stack":.*"read_piece".*"read_all".*"main".*"_start"' events ||
 	{ echo "no user stack reaches _start"; grep -o '"user_stack.*' events | tail -1; grep -v libbpf errors; exit 1; }
