@@ -54,7 +54,9 @@ for pair in "direct_count:$STALLS" "scanned_pages:$SCANS" "reclaimed_pages:$STEA
 done
 [ "$(json_sum reclaimed_pages machine)" -gt 5000 ] || { echo "hardly anything was reclaimed"; failed=1; }
 grep -q '"shrinker":"[a-z_]*".*"calls":[1-9]' machine || { echo "no shrinker has a name"; failed=1; }
-grep -q '"comm":"kswapd0".*"kswapd_ns":[1-9]' machine || { echo "kswapd's time is missing"; failed=1; }
+# A node that kswapd found hopeless before (kswapd_failures, mm/vmscan.c) is left to direct reclaim: then it did not run.
+runs=$(($(vmstat_sum pageoutrun after) - $(vmstat_sum pageoutrun before)))
+[ $runs = 0 ] || grep -q '"comm":"kswapd0".*"kswapd_ns":[1-9]' machine || { echo "kswapd's time is missing"; failed=1; }
 
 rm /dev/shm/ballast
 echo 3 >/proc/sys/vm/drop_caches # kswapd will have nothing to do
