@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-"""Runs ground-truth programs under `dill memleak` and compares what both say.
+"""Runs ground-truth programs under dill and compares what both say.
 
 tests/programs/README.md has the programs' lines. A test imports this, marks functions by @case and calls
 run(); each case is one TAP line, what was compared stands in `#` lines above it. Nothing here measures time:
@@ -192,11 +192,11 @@ class Program:
 
 
 class Tracer:
-    """A `dill memleak` that runs. Its standard output is @output unless a descriptor is given."""
+    """A dill that traces. Its standard output is @output unless a descriptor is given."""
 
-    def __init__(self, *arguments, defaults=("-i", "0", "-T", "0", "--json"), stdout=None, **settings):
+    def __init__(self, *arguments, command="memleak", defaults=("-i", "0", "-T", "0", "--json"), stdout=None, **settings):
         self.output, self.remarks = Output(), Output()
-        self.child = start([DILL, "memleak", *defaults, *map(str, arguments)],
+        self.child = start([DILL, command, *defaults, *map(str, arguments)],
                            stdin=settings.pop("stdin", subprocess.DEVNULL),
                            stdout=self.output.file if stdout is None else stdout,
                            stderr=self.remarks.file, **settings)
@@ -225,7 +225,7 @@ class Tracer:
 
 
 class Report:
-    """What a `dill memleak --json` printed; other lines are its command's."""
+    """What a `dill COMMAND --json` printed; other lines are those of the program that it started."""
 
     def __init__(self, tracer):
         self.status = tracer.child.returncode
