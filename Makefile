@@ -40,11 +40,13 @@ INCLUDES_lib := $(LIB_FOLDERS:%=-I%) -I$(O)/lib/kernel
 INCLUDES_view := -Iview
 INCLUDES_cmd := -Icmd $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -I$(O)/cmd
 INCLUDES_gdb := -Igdb $(INCLUDES_cmd)
+INCLUDES_slub := -Islub
 
 lib_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard $(LIB_FOLDERS:%=%/*.c))))
 view_objects := $(patsubst %.c,$(O)/%.o,$(wildcard view/*.c))
 cmd_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard cmd/*.c)))
 gdb_objects := $(patsubst %.c,$(O)/%.o,$(wildcard gdb/*.c))
+slub_objects := $(patsubst %.c,$(O)/%.o,$(wildcard slub/*.c))
 # In gdb's process; main.o would be in the way. The rest of gdb/ is the tracer's, which is a process of its own.
 gdb_library_objects := $(filter $(O)/gdb/plugin%.o $(O)/gdb/control.o $(O)/gdb/trace_grammar.o $(O)/gdb/interpose.o,$(gdb_objects)) \
 	$(filter-out $(O)/cmd/main.o,$(cmd_objects))
@@ -53,7 +55,7 @@ lib_skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard lib/kernel/*.bpf.c)
 unit_tests := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 fuzz_replays := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-all: $(O)/dill $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(O)/gdb/dill.py $(O)/gdb/dill_session.py
+all: $(O)/dill $(O)/libslub.so $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(O)/gdb/dill.py $(O)/gdb/dill_session.py
 
 help:
 	@echo 'make           build/dill, the one executable'
@@ -85,6 +87,11 @@ $(O)/gdb/%.o: gdb/%.c $(O)/flags | $(skeletons)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_gdb) -c -o $@ $<
 
+# Only what slub.h declares is seen from outside.
+$(O)/slub/%.o: slub/%.c $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fvisibility=hidden $(INCLUDES_slub) -c -o $@ $<
+
 # BPF: source → object → skeleton. No vmlinux.h: bpf/kernel_types.h holds the few fields in use, relocated by CO-RE.
 define compile_bpf
 @mkdir -p $(@D)
@@ -104,6 +111,11 @@ $(O)/libdill.a: $(lib_objects)
 $(O)/libview.a: $(view_objects)
 	@rm -f $@
 	ar rcs $@ $^
+$(O)/libslub.a: $(slub_objects)
+	@rm -f $@
+	ar rcs $@ $^
+$(O)/libslub.so: $(slub_objects)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,now -o $@ $^ -lpthread
 # For the tracer and tests: whatever of cmd/ and gdb/ they need.
 $(O)/libcmd.a: $(cmd_objects) $(gdb_objects)
 	@rm -f $@
@@ -126,6 +138,10 @@ static:
 	$(MAKE) O=$(O)/static STATIC=1 $(O)/static/dill
 
 # Tests ---------------------------------------------------------------------------------------------------------
+# libslub's tests see nothing of the rest, as libslub does.
+$(O)/tests/unit/test_slub_%: tests/unit/test_slub_%.c $(O)/libslub.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub.a -lcmocka -lpthread
 $(O)/tests/unit/%: tests/unit/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd -Igdb $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+// Caches: creating, merging, ending, counting; setting the allocator up; fork.
+#include "cache.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "machine.h"
+#include "percpu.h"
+#include "sheaf.h"
+#include "slab.h"
+
+#define CACHES_PER_BLOCK_PAGES 16
+// Caches with these are never an alias and have none (SLAB_NEVER_MERGE, mm/slab_common.c).
+#define NEVER_MERGE (SLUB_RED_ZONE | SLUB_POISON | SLUB_STORE_USER | SLUB_CONSISTENCY_CHECKS | SLUB_TYPESAFE_BY_RCU | \
+		     SLUB_NO_MERGE)
+// These must be the same (SLAB_MERGE_SAME).
+#define MERGE_SAME (SLUB_NO_SHEAVES | SLUB_NO_HARDENED | SLUB_NO_RANDOM)
+
+struct slub_state slub_state;
+
+// Descriptors come out of blocks that stay; one that is not in use any more waits in free_caches.
+static struct kmem_cache *new_descriptor(void)
+{
+	static char *block, *block_end;
+	struct slub_state *state = &slub_state;
+	size_t bytes = sizeof(struct kmem_cache) + state->nodes * sizeof(struct kmem_cache_node);
+	struct kmem_cache *cache = state->free_caches;
+	bool is_zero;
+
+	bytes = (bytes + 63) & ~(size_t)63;
+	if (cache) {
+		char *home = cache->percpu_home;
+
+		state->free_caches = cache->next;
+		memset(cache, 0, bytes);
+		cache->percpu_home = home;
+		return cache;
+	}
+	if ((size_t)(block_end - block) < bytes) {
+		block = slub_pages_alloc_run(&state->pages, CACHES_PER_BLOCK_PAGES, &is_zero);
+		block_end = block ? block + CACHES_PER_BLOCK_PAGES * SLUB_PAGE_SIZE : NULL;
+		if (!block)
+			return NULL;
+	}
+	cache = (struct kmem_cache *)block;
+	block += bytes;
+	memset(cache, 0, bytes);
+	return cache;
+}
+
+static void put_descriptor(struct kmem_cache *cache)
+{
+	cache->next = slub_state.free_caches;
+	slub_state.free_caches = cache;
+}
+
+static void set_geometry(struct kmem_cache *cache, const struct slub_geometry *geometry)
+{
+	unsigned sheaf_bytes = (geometry->sheaf_capacity + SHEAF_HEADER_WORDS) * sizeof(void *);
+
+	cache->geometry = *geometry;
+	cache->size = geometry->size;
+	cache->offset = geometry->offset;
+	cache->red_left_pad = geometry->red_left_pad;
+	cache->divisor = UINT64_MAX / geometry->size + 1;
+	cache->has_sheaves = geometry->sheaf_capacity;
+	// Without sheaves the bootstrap sheaf stays: empty and full.
+	cache->sheaf_mask = cache->has_sheaves ? sheaf_bytes - 1 : sizeof(void *) - 1;
+}
+
+struct kmem_cache *slub_make_cache(const char *name, const struct slub_request *request, void (*ctor)(void *),
+				   uint8_t kind)
+{
+	struct slub_geometry geometry;
+	struct kmem_cache *cache;
+
+	if (!slub_geometry(&slub_state.rules, request, &geometry))
+		return NULL;
+	cache = new_descriptor();
+	if (!cache)
+		return NULL;
+	set_geometry(cache, &geometry);
+	cache->flags = request->flags;
+	cache->kind = kind;
+	cache->ctor = ctor;
+	cache->refcount = 1;
+	// A list end is encoded NULL and a slot's address is never 0, so that no random word has to be avoided.
+	cache->random = request->flags & SLUB_NO_HARDENED ? 0 : slub_random();
+	strncpy(cache->name, name, sizeof(cache->name) - 1);
+	for (unsigned number = 0; number < slub_state.nodes; number++)
+		list_init(&cache->node[number].partial);
+	if (!slub_percpu_add(cache) || !slub_shuffle_init(cache)) {
+		put_descriptor(cache);
+		return NULL;
+	}
+	cache->next = slub_state.caches;
+	slub_state.caches = cache;
+	return cache;
+}
+
+// Sheaves are what other caches need before they have any.
+static bool make_sheaf_caches(void)
+{
+	for (unsigned bytes = 64; bytes <= 512; bytes *= 2) {
+		struct slub_request request = { .object_size = bytes, .align = bytes, .flags = SLUB_NO_SHEAVES };
+		char name[] = "slab_sheaf-  ";
+
+		name[11] = (char)('0' + bytes / 100 % 10);
+		name[11] = name[11] == '0' ? (char)('0' + bytes / 10 % 10) : name[11];
+		name[12] = 0;
+		slub_state.sheaf_caches[slub_kmalloc_index(bytes)] =
+			slub_make_cache(name, &request, NULL, SLUB_PAGE_SLAB);
+		if (!slub_state.sheaf_caches[slub_kmalloc_index(bytes)])
+			return false;
+	}
+	return true;
+}
+
+static bool set_up(struct slub_state *state)
+{
+	state->cpus = slub_machine_cpus();
+	state->nodes = slub_machine_nodes(SLUB_MAX_NODES);
+	state->seed = slub_machine_seed();
+	state->rules = slub_rules_of_sheaves(state->cpus);
+	return slub_pages_init(&state->pages) && slub_percpu_init(state) && make_sheaf_caches() && slub_kmalloc_init();
+}
+
+// A child has the parent's memory at a moment when nobody held a lock. Sheaves that other threads had in hands are lost.
+static void before_fork(void)
+{
+	struct slub_state *state = &slub_state;
+
+	slub_lock(&state->lock);
+	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next) {
+		slub_lock(&cache->drain_lock);
+		for (unsigned number = 0; number < state->nodes; number++) {
+			slub_lock(&cache->node[number].barn.lock);
+			slub_lock(&cache->node[number].list_lock);
+		}
+	}
+	slub_lock(&state->pages.lock);
+}
+
+static void after_fork(void)
+{
+	struct slub_state *state = &slub_state;
+
+	slub_unlock(&state->pages.lock);
+	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next) {
+		for (unsigned number = 0; number < state->nodes; number++) {
+			slub_unlock(&cache->node[number].list_lock);
+			slub_unlock(&cache->node[number].barn.lock);
+		}
+		slub_unlock(&cache->drain_lock);
+	}
+	slub_unlock(&state->lock);
+}
+
+static void after_fork_in_child(void)
+{
+	slub_percpu_after_fork(&slub_state);
+	after_fork();
+}
+
+bool slub_init(void)
+{
+	struct slub_state *state = &slub_state;
+	bool is_ready, is_first = false;
+
+	if (__atomic_load_n(&state->is_ready, __ATOMIC_ACQUIRE))
+		return true;
+	slub_lock(&state->lock);
+	is_ready = state->is_ready;
+	if (!is_ready) {
+		is_first = is_ready = set_up(state);
+		__atomic_store_n(&state->is_ready, is_ready, __ATOMIC_RELEASE);
+	}
+	slub_unlock(&state->lock);
+	// It may allocate.
+	if (is_first)
+		pthread_atfork(before_fork, after_fork, after_fork_in_child);
+	return is_ready;
+}
+
+static bool may_merge(const struct kmem_cache *cache, const struct slub_request *wanted,
+		      const struct slub_geometry *geometry)
+{
+	return !(cache->flags & NEVER_MERGE) && !cache->ctor && cache->kind == SLUB_PAGE_SLAB &&
+	       !((cache->flags ^ wanted->flags) & MERGE_SAME) && cache->size >= geometry->size &&
+	       cache->size - geometry->size < sizeof(void *) && !(cache->size & (geometry->align - 1)) &&
+	       cache->geometry.align >= geometry->align;
+}
+
+// A cache that can serve as this one too: find_mergeable(), mm/slab_common.c.
+static struct kmem_cache *find_alias(const struct slub_request *wanted, void (*ctor)(void *))
+{
+	struct slub_geometry geometry;
+
+	if (ctor || wanted->flags & NEVER_MERGE || !slub_geometry(&slub_state.rules, wanted, &geometry))
+		return NULL;
+	for (struct kmem_cache *cache = slub_state.caches; cache; cache = cache->next) {
+		if (may_merge(cache, wanted, &geometry))
+			return cache;
+	}
+	return NULL;
+}
+
+struct kmem_cache *slub_kmem_cache_create(const char *name, unsigned size, unsigned align, uint32_t flags,
+					  void (*ctor)(void *))
+{
+	struct slub_request request = { .object_size = size, .align = align, .flags = flags, .has_ctor = ctor };
+	struct kmem_cache *cache;
+
+	if (!slub_init())
+		return NULL;
+	slub_lock(&slub_state.lock);
+	cache = find_alias(&request, ctor);
+	if (cache) {
+		cache->refcount++;
+		if (size > cache->geometry.object_size)
+			cache->geometry.object_size = size;
+	} else {
+		cache = slub_make_cache(name, &request, ctor, SLUB_PAGE_SLAB);
+	}
+	slub_unlock(&slub_state.lock);
+	return cache;
+}
+
+static size_t allocated_in(const struct kmem_cache *cache)
+{
+	size_t count = 0;
+
+	for (unsigned number = 0; number < slub_state.nodes; number++)
+		count += cache->node[number].total_objects - cache->node[number].free_objects;
+	return count;
+}
+
+static void unlink_cache(struct kmem_cache *cache)
+{
+	struct kmem_cache **link = &slub_state.caches;
+
+	while (*link != cache)
+		link = &(*link)->next;
+	*link = cache->next;
+}
+
+size_t slub_kmem_cache_destroy(struct kmem_cache *cache)
+{
+	size_t left = 0;
+
+	slub_lock(&slub_state.lock);
+	if (cache->refcount > 1) {
+		cache->refcount--;
+		slub_unlock(&slub_state.lock);
+		return 0;
+	}
+	slub_sheaves_flush(cache);
+	slub_slabs_shrink(cache);
+	left = allocated_in(cache);
+	if (!left) {
+		slub_percpu_remove(cache);
+		slub_shuffle_end(cache);
+		unlink_cache(cache);
+		put_descriptor(cache);
+	}
+	slub_unlock(&slub_state.lock);
+	return left;
+}
+
+size_t slub_kmem_cache_shrink(struct kmem_cache *cache)
+{
+	slub_sheaves_flush(cache);
+	return slub_slabs_shrink(cache);
+}
+
+static void describe(struct kmem_cache *cache, struct slub_cache_info *info)
+{
+	*info = (struct slub_cache_info){
+		.object_size = cache->geometry.object_size, .size = cache->size, .align = cache->geometry.align,
+		.offset = cache->offset, .order = cache->geometry.order, .objects_per_slab = cache->geometry.objects,
+		.min_partial = cache->geometry.min_partial, .sheaf_capacity = cache->geometry.sheaf_capacity,
+		.aliases = cache->refcount - 1, .flags = cache->flags,
+	};
+	memcpy(info->name, cache->name, sizeof(info->name));
+	for (unsigned number = 0; number < slub_state.nodes; number++) {
+		struct kmem_cache_node *node = &cache->node[number];
+
+		slub_lock(&node->list_lock);
+		info->slabs += node->nr_slabs;
+		info->partial_slabs += node->nr_partial;
+		info->objects += node->total_objects;
+		info->free_in_slabs += node->free_objects;
+		slub_unlock(&node->list_lock);
+	}
+	info->free_in_sheaves = slub_sheaves_count(cache);
+}
+
+size_t slub_slabinfo(struct slub_cache_info *ret_info, size_t count)
+{
+	size_t caches = 0, at = 0;
+
+	if (!slub_init())
+		return 0;
+	slub_lock(&slub_state.lock);
+	for (struct kmem_cache *cache = slub_state.caches; cache; cache = cache->next)
+		caches++;
+	for (struct kmem_cache *cache = slub_state.caches; cache; cache = cache->next) {
+		// The list has the newest first.
+		size_t place = caches - ++at;
+
+		if (place < count)
+			describe(cache, &ret_info[place]);
+	}
+	slub_unlock(&slub_state.lock);
+	return caches;
+}

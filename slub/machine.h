@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * What the machine has, asked without allocating memory.
+ */
+#ifndef SLUB_MACHINE_H
+#define SLUB_MACHINE_H
+
+#include <stdint.h>
+
+/* CPUs that may ever be: no thread's CPU number is this or above. */
+unsigned slub_machine_cpus(void);
+
+/* Memory nodes, 1 to `limit`; 1 when the system doesn't say. */
+unsigned slub_machine_nodes(unsigned limit);
+
+/* A seed from the kernel's generator; from the clock when that has none yet. */
+uint64_t slub_machine_seed(void);
+
+#endif

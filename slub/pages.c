@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+// The page layer: a buddy allocator whose free blocks are bits, lowest address first, so that high chunks empty.
+// It knows nothing of caches.
+#include "pages.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "layout.h"
+
+#define LEAST_PAGES ((size_t)256 << (20 - SLUB_PAGE_SHIFT))
+#define WORD_BITS 64
+// Free pages that may keep their memory: this many, and a sixteenth of what is in use.
+#define DIRTY_KEPT 512
+#define DIRTY_SHARE 16
+
+static size_t bytes_of(size_t pages)
+{
+	return pages << SLUB_PAGE_SHIFT;
+}
+
+static void *reserve(size_t bytes, int protection)
+{
+	void *range = mmap(NULL, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return range == MAP_FAILED ? NULL : range;
+}
+
+// The range itself, aligned to a chunk.
+static char *reserve_range(size_t count)
+{
+	size_t chunk = bytes_of(SLUB_CHUNK_PAGES);
+	char *range = reserve(bytes_of(count) + chunk, PROT_READ | PROT_WRITE);
+
+	return range ? (char *)(((uintptr_t)range + chunk - 1) & ~(chunk - 1)) : NULL;
+}
+
+static size_t words_of(size_t pages, unsigned order)
+{
+	return ((pages >> order) + WORD_BITS - 1) / WORD_BITS;
+}
+
+// All arrays in one mapping; untouched parts of it cost nothing.
+static bool reserve_arrays(struct slub_pages *pages, size_t count)
+{
+	size_t bits = words_of(count, 0);
+	size_t bytes, at = 0;
+	char *arrays;
+
+	for (unsigned order = 0; order < SLUB_ORDERS; order++)
+		bits += words_of(count, order);
+	bytes = bits * sizeof(uint64_t) + count * (sizeof(uint8_t) + sizeof(uint32_t) + sizeof(struct slab));
+	arrays = reserve(bytes, PROT_READ | PROT_WRITE);
+	if (!arrays)
+		return false;
+	pages->slabs = (struct slab *)arrays;
+	at += count * sizeof(struct slab);
+	pages->dirty = (uint64_t *)(arrays + at);
+	at += words_of(count, 0) * sizeof(uint64_t);
+	for (unsigned order = 0; order < SLUB_ORDERS; order++) {
+		pages->free[order].bits = (uint64_t *)(arrays + at);
+		at += words_of(count, order) * sizeof(uint64_t);
+	}
+	pages->slab_of = (uint32_t *)(arrays + at);
+	pages->kind = (uint8_t *)(arrays + at + count * sizeof(uint32_t));
+	return true;
+}
+
+bool slub_pages_init(struct slub_pages *pages)
+{
+	size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * 4;
+	size_t count = SLUB_CHUNK_PAGES;
+
+	while (count < memory && count < UINT32_MAX / 2)
+		count *= 2;
+	for (; count >= LEAST_PAGES; count /= 2) {
+		pages->base = reserve_range(count);
+		if (pages->base && reserve_arrays(pages, count)) {
+			pages->count = count;
+			return true;
+		}
+		if (pages->base)
+			munmap(pages->base, bytes_of(count));
+	}
+	return false;
+}
+
+static bool test_and_clear(struct free_blocks *blocks, size_t block)
+{
+	uint64_t bit = 1ull << block % WORD_BITS;
+
+	if (!(blocks->bits[block / WORD_BITS] & bit))
+		return false;
+	blocks->bits[block / WORD_BITS] &= ~bit;
+	blocks->count--;
+	return true;
+}
+
+static void set_free(struct slub_pages *pages, size_t page, unsigned order)
+{
+	struct free_blocks *blocks = &pages->free[order];
+	size_t word = (page >> order) / WORD_BITS;
+
+	blocks->bits[word] |= 1ull << (page >> order) % WORD_BITS;
+	blocks->count++;
+	if (word < blocks->lowest)
+		blocks->lowest = word;
+}
+
+// The lowest free block of an order, taken; its first page. `count` says that there is one.
+static size_t take_lowest(struct slub_pages *pages, unsigned order)
+{
+	struct free_blocks *blocks = &pages->free[order];
+	size_t word = blocks->lowest, block;
+
+	while (!blocks->bits[word])
+		word++;
+	blocks->lowest = word;
+	block = word * WORD_BITS + (size_t)__builtin_ctzll(blocks->bits[word]);
+	test_and_clear(blocks, block);
+	return block << order;
+}
+
+// Clear the pages' dirty bits; how many there were.
+static size_t clean(struct slub_pages *pages, size_t page, size_t count)
+{
+	size_t were = 0;
+
+	for (size_t end = page + count; page < end;) {
+		size_t bits = WORD_BITS - page % WORD_BITS;
+		uint64_t mask;
+
+		if (bits > end - page)
+			bits = end - page;
+		mask = (bits == WORD_BITS ? ~0ull : (1ull << bits) - 1) << page % WORD_BITS;
+		were += (size_t)__builtin_popcountll(pages->dirty[page / WORD_BITS] & mask);
+		pages->dirty[page / WORD_BITS] &= ~mask;
+		page += bits;
+	}
+	return were;
+}
+
+static void soil(struct slub_pages *pages, size_t page, size_t count)
+{
+	for (size_t end = page + count; page < end; page++)
+		pages->dirty[page / WORD_BITS] |= 1ull << page % WORD_BITS;
+	pages->dirty_free += count;
+}
+
+static void *hand_out(struct slub_pages *pages, size_t page, size_t count, bool *ret_is_zero)
+{
+	size_t dirty = clean(pages, page, count);
+
+	pages->dirty_free -= dirty;
+	pages->taken += count;
+	*ret_is_zero = !dirty;
+	return pages->base + bytes_of(page);
+}
+
+// The lowest free page of a block of `order`, split off a larger one or a new chunk if need be. SIZE_MAX: none.
+static size_t take_block(struct slub_pages *pages, unsigned order)
+{
+	unsigned larger = order;
+	size_t page;
+
+	while (larger < SLUB_ORDERS && !pages->free[larger].count)
+		larger++;
+	if (larger < SLUB_ORDERS) {
+		page = take_lowest(pages, larger);
+	} else {
+		if (pages->used + SLUB_CHUNK_PAGES > pages->count)
+			return SIZE_MAX;
+		page = pages->used;
+		pages->used += SLUB_CHUNK_PAGES;
+		larger = SLUB_MAX_PAGE_ORDER;
+	}
+	while (larger > order) {
+		larger--;
+		set_free(pages, page + (1ul << larger), larger);
+	}
+	return page;
+}
+
+void *slub_pages_alloc(struct slub_pages *pages, unsigned order, bool *ret_is_zero)
+{
+	void *block = NULL;
+	size_t page;
+
+	slub_lock(&pages->lock);
+	page = take_block(pages, order);
+	if (page != SIZE_MAX)
+		block = hand_out(pages, page, 1ul << order, ret_is_zero);
+	slub_unlock(&pages->lock);
+	return block;
+}
+
+// Merge with free neighbours of the same size, as far as that goes.
+static void give_block(struct slub_pages *pages, size_t page, unsigned order)
+{
+	while (order < SLUB_MAX_PAGE_ORDER) {
+		if (!test_and_clear(&pages->free[order], (page >> order) ^ 1))
+			break;
+		page &= ~(1ul << order);
+		order++;
+	}
+	set_free(pages, page, order);
+}
+
+// Give the memory of all dirty pages back; dirty bits stand on free pages alone.
+static size_t release_all(struct slub_pages *pages)
+{
+	size_t released = 0;
+
+	for (size_t page = 0; page < pages->used;) {
+		uint64_t word = pages->dirty[page / WORD_BITS] >> page % WORD_BITS;
+		size_t first, count = 0;
+
+		if (!word) {
+			page = (page / WORD_BITS + 1) * WORD_BITS;
+			continue;
+		}
+		first = page += (size_t)__builtin_ctzll(word);
+		while (page < pages->used && pages->dirty[page / WORD_BITS] >> page % WORD_BITS & 1) {
+			page++;
+			count++;
+		}
+		if (!madvise(pages->base + bytes_of(first), bytes_of(count), MADV_DONTNEED)) {
+			clean(pages, first, count);
+			released += count;
+		}
+	}
+	pages->dirty_free -= released;
+	return released;
+}
+
+static void take_back(struct slub_pages *pages, size_t page, size_t count)
+{
+	memset(&pages->kind[page], SLUB_PAGE_NONE, count);
+	pages->taken -= count;
+	soil(pages, page, count);
+}
+
+static void release_if_much(struct slub_pages *pages)
+{
+	if (pages->dirty_free > DIRTY_KEPT + pages->taken / DIRTY_SHARE)
+		release_all(pages);
+}
+
+void slub_pages_free(struct slub_pages *pages, void *block, unsigned order)
+{
+	size_t page = (size_t)((char *)block - pages->base) >> SLUB_PAGE_SHIFT;
+
+	slub_lock(&pages->lock);
+	take_back(pages, page, 1ul << order);
+	give_block(pages, page, order);
+	release_if_much(pages);
+	slub_unlock(&pages->lock);
+}
+
+// As blocks: from `page` on, each as large as its alignment and the rest allow.
+static void give_run(struct slub_pages *pages, size_t page, size_t count)
+{
+	while (count) {
+		unsigned order = 0;
+
+		while (order < SLUB_MAX_PAGE_ORDER && !(page & ((2ul << order) - 1)) && 2ul << order <= count)
+			order++;
+		give_block(pages, page, order);
+		page += 1ul << order;
+		count -= 1ul << order;
+	}
+}
+
+static bool chunk_is_free(const struct slub_pages *pages, size_t chunk)
+{
+	return pages->free[SLUB_MAX_PAGE_ORDER].bits[chunk / WORD_BITS] >> chunk % WORD_BITS & 1;
+}
+
+// The first page of `chunks` free chunks in a row, taken; beyond all others if there is no such row. SIZE_MAX: none.
+static size_t take_chunks(struct slub_pages *pages, size_t chunks)
+{
+	size_t end = pages->used >> SLUB_MAX_PAGE_ORDER, row = 0, chunk = 0;
+
+	for (; chunk < end && row < chunks; chunk++)
+		row = chunk_is_free(pages, chunk) ? row + 1 : 0;
+	chunk -= row;
+	if (((chunk + chunks) << SLUB_MAX_PAGE_ORDER) > pages->count)
+		return SIZE_MAX;
+	for (size_t one = chunk; one < chunk + row; one++)
+		test_and_clear(&pages->free[SLUB_MAX_PAGE_ORDER], one);
+	if (chunk + chunks > end)
+		pages->used = (chunk + chunks) << SLUB_MAX_PAGE_ORDER;
+	return chunk << SLUB_MAX_PAGE_ORDER;
+}
+
+void *slub_pages_alloc_run(struct slub_pages *pages, size_t count, bool *ret_is_zero)
+{
+	size_t whole = count, page = SIZE_MAX;
+	unsigned order = 0;
+	void *run = NULL;
+
+	if (!count || count > pages->count)
+		return NULL;
+	slub_lock(&pages->lock);
+	if (count <= SLUB_CHUNK_PAGES) {
+		while (1ul << order < count)
+			order++;
+		whole = 1ul << order;
+		page = take_block(pages, order);
+	} else {
+		whole = (count + SLUB_CHUNK_PAGES - 1) & ~(size_t)(SLUB_CHUNK_PAGES - 1);
+		page = take_chunks(pages, whole >> SLUB_MAX_PAGE_ORDER);
+	}
+	if (page != SIZE_MAX) {
+		run = hand_out(pages, page, count, ret_is_zero);
+		give_run(pages, page + count, whole - count);
+	}
+	slub_unlock(&pages->lock);
+	return run;
+}
+
+void slub_pages_free_run(struct slub_pages *pages, void *run, size_t count)
+{
+	size_t page = (size_t)((char *)run - pages->base) >> SLUB_PAGE_SHIFT;
+
+	slub_lock(&pages->lock);
+	take_back(pages, page, count);
+	give_run(pages, page, count);
+	release_if_much(pages);
+	slub_unlock(&pages->lock);
+}
+
+size_t slub_pages_release(struct slub_pages *pages)
+{
+	size_t released;
+
+	slub_lock(&pages->lock);
+	released = release_all(pages);
+	slub_unlock(&pages->lock);
+	return released;
+}
+
+struct slab *slub_slab_descriptor(struct slub_pages *pages)
+{
+	struct slab *slab;
+
+	slub_lock(&pages->lock);
+	slab = pages->slab_free;
+	if (slab)
+		pages->slab_free = slab->next;
+	else if (pages->slabs_used < pages->count)
+		slab = &pages->slabs[pages->slabs_used++];
+	slub_unlock(&pages->lock);
+	return slab;
+}
+
+void slub_slab_descriptor_put(struct slub_pages *pages, struct slab *slab)
+{
+	slub_lock(&pages->lock);
+	slab->next = pages->slab_free;
+	pages->slab_free = slab;
+	slub_unlock(&pages->lock);
+}
+
+void slub_pages_set(struct slub_pages *pages, void *block, size_t count, struct slab *slab, uint8_t kind)
+{
+	size_t page = (size_t)((char *)block - pages->base) >> SLUB_PAGE_SHIFT;
+	uint32_t number = (uint32_t)(slab - pages->slabs) + 1;
+
+	for (size_t i = 0; i < count; i++)
+		pages->slab_of[page + i] = number;
+	memset(&pages->kind[page], kind, count);
+}

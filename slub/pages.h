@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * Pages for slabs: one reserved range of addresses, a buddy allocator of blocks in it, and what each page is.
+ *
+ * Everything about a page stands beside it, in arrays indexed by the page's number, never inside: an overflow
+ * reaches no metadata. Pages that stay free are given back to the system in bulk.
+ */
+#ifndef SLUB_PAGES_H
+#define SLUB_PAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "geometry.h"
+#include "lock.h"
+
+#define SLUB_ORDERS (SLUB_MAX_PAGE_ORDER + 1)
+#define SLUB_CHUNK_PAGES (1u << SLUB_MAX_PAGE_ORDER)
+
+struct slab;
+
+struct free_blocks {
+	uint64_t *bits;   /* one per block of this order: it is free */
+	size_t lowest;    /* no bit is set in words before this one */
+	size_t count;
+};
+
+struct slub_pages {
+	struct slub_lock lock;
+	char *base;        /* a multiple of a chunk */
+	size_t count;      /* pages reserved */
+	size_t used;       /* pages of chunks that were ever handed out */
+	uint8_t *kind;     /* SLUB_PAGE_…, or the index of a kmalloc cache */
+	uint32_t *slab_of; /* number of the page's slab descriptor, 1-based */
+	uint64_t *dirty;   /* one bit per page: it may hold memory while it is free */
+	size_t dirty_free; /* pages that are free and dirty */
+	size_t taken;      /* pages that are handed out */
+	struct free_blocks free[SLUB_ORDERS];
+	struct slab *slabs; /* descriptors */
+	uint32_t slabs_used;
+	struct slab *slab_free;
+};
+
+/* What slub_kfree() learns from one byte per page. Other values are indexes of kmalloc's caches. A run's first page is
+ * SLUB_PAGE_RUN and has the count of pages in slab_of; its other pages are SLUB_PAGE_NONE. */
+enum { SLUB_PAGE_NONE = 0, SLUB_PAGE_SLAB = 255, SLUB_PAGE_RUN = 254 };
+
+/* Reserve the range: as much as can be had up to four times the machine's memory. False when even 256 MiB is refused. */
+bool slub_pages_init(struct slub_pages *pages);
+
+/* A block of 1 << order pages, aligned to its size, NULL when memory is out. `ret_is_zero`: nobody wrote it since the
+ * system gave it. */
+void *slub_pages_alloc(struct slub_pages *pages, unsigned order, bool *ret_is_zero);
+void slub_pages_free(struct slub_pages *pages, void *block, unsigned order);
+
+/* `count` pages in a row, any number. They are freed by the same count. */
+void *slub_pages_alloc_run(struct slub_pages *pages, size_t count, bool *ret_is_zero);
+void slub_pages_free_run(struct slub_pages *pages, void *run, size_t count);
+
+/* Give every free page back to the system now. Returns how many held memory. */
+size_t slub_pages_release(struct slub_pages *pages);
+
+/* A descriptor for a slab, and back. NULL when there is no memory for one. */
+struct slab *slub_slab_descriptor(struct slub_pages *pages);
+void slub_slab_descriptor_put(struct slub_pages *pages, struct slab *slab);
+
+/* Note which slab and kind `count` pages from `block` on are of. */
+void slub_pages_set(struct slub_pages *pages, void *block, size_t count, struct slab *slab, uint8_t kind);
+
+#endif

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+// Per-CPU parts: where they are, whole-state commits of the slow paths, draining. The fast sequences stand in the header.
+#include "percpu.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/rseq.h>
+
+#define PART_BYTES ((size_t)1 << SLUB_PERCPU_SHIFT)
+#define PLACES (PART_BYTES / sizeof(struct slub_percpu_sheaves))
+#define BOOTSTRAP_WORDS 64 /* the largest sheaf, 512 bytes */
+
+_Static_assert(SLUB_PERCPU_SHIFT == 15, "SLUB_RSEQ_AREA has the shift");
+_Static_assert(offsetof(struct kmem_cache, percpu) == 0 && offsetof(struct kmem_cache, sheaf_mask) == 8,
+	       "the sequences have the offsets");
+
+void *slub_bootstrap_sheaf[BOOTSTRAP_WORDS + 1] __attribute__((aligned(512)));
+ptrdiff_t slub_rseq_offset;
+
+// What a thread without glibc's registration looks like; -1 is RSEQ_CPU_ID_UNINITIALIZED.
+static __thread struct rseq unregistered __attribute__((tls_model("initial-exec"))) = { .cpu_id = (uint32_t)-1 };
+
+extern const unsigned int __rseq_size __attribute__((weak));
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+
+static struct slub_percpu_sheaves *area_of(char *percpu, int number)
+{
+	return (struct slub_percpu_sheaves *)(percpu + number * (ptrdiff_t)PART_BYTES);
+}
+
+static int rseq_cpu(void)
+{
+	return (int)*(volatile uint32_t *)((char *)__builtin_thread_pointer() + slub_rseq_offset + SLUB_RSEQ_CPU_ID);
+}
+
+static int membarrier(int command)
+{
+	int saved = errno, result = (int)syscall(SYS_membarrier, command, 0, 0);
+
+	errno = saved;
+	return result;
+}
+
+// CPU -2 and -1, the CPUs, as many stripes.
+static int parts_of(const struct slub_state *state)
+{
+	return SLUB_UNREGISTERED_CPUS + 2 * (int)state->cpus;
+}
+
+static struct slub_lock *stripe_locks(const struct slub_state *state)
+{
+	return (struct slub_lock *)(state->percpu + 2 * (ptrdiff_t)state->cpus * (ptrdiff_t)PART_BYTES);
+}
+
+bool slub_percpu_init(struct slub_state *state)
+{
+	size_t bytes = (size_t)parts_of(state) * PART_BYTES + state->cpus * sizeof(struct slub_lock);
+	char *parts = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	bool has_rseq = &__rseq_size && __rseq_size;
+
+	if (parts == MAP_FAILED)
+		return false;
+	slub_rseq_offset = has_rseq ? __rseq_offset : (char *)&unregistered - (char *)__builtin_thread_pointer();
+	state->percpu = parts + SLUB_UNREGISTERED_CPUS * PART_BYTES;
+	membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ);
+	// Place 0 is where caches point while they are drained.
+	for (int number = -SLUB_UNREGISTERED_CPUS; number < (int)state->cpus; number++)
+		area_of(state->percpu, number)->main = SLUB_BOOTSTRAP_TOP;
+	state->percpu_used = 1;
+	return true;
+}
+
+bool slub_percpu_add(struct kmem_cache *cache)
+{
+	struct slub_state *state = &slub_state;
+
+	if (!cache->percpu_home) {
+		if (state->percpu_used == PLACES)
+			return false;
+		cache->percpu_home = state->percpu + state->percpu_used++ * sizeof(struct slub_percpu_sheaves);
+	}
+	for (int number = -SLUB_UNREGISTERED_CPUS; number < parts_of(state) - SLUB_UNREGISTERED_CPUS; number++)
+		*area_of(cache->percpu_home, number) = (struct slub_percpu_sheaves){ .main = SLUB_BOOTSTRAP_TOP };
+	__atomic_store_n(&cache->percpu, cache->percpu_home, __ATOMIC_RELEASE);
+	return true;
+}
+
+// The place stays the descriptor's, for the next cache that gets it.
+void slub_percpu_remove(struct kmem_cache *cache)
+{
+	__atomic_store_n(&cache->percpu, slub_state.percpu, __ATOMIC_RELEASE);
+}
+
+static bool is_stopped(char *percpu)
+{
+	return percpu == slub_state.percpu;
+}
+
+void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view)
+{
+	int cpu = rseq_cpu();
+
+	view->stripe = NULL;
+	if (cpu < 0) {
+		unsigned stripe = (unsigned)sched_getcpu() % slub_state.cpus;
+
+		view->stripe = &stripe_locks(&slub_state)[stripe];
+		slub_lock(view->stripe);
+		cpu = (int)(slub_state.cpus + stripe);
+	}
+	view->percpu = __atomic_load_n(&cache->percpu, __ATOMIC_ACQUIRE);
+	view->cpu = is_stopped(view->percpu) ? -1 : cpu;
+	view->area = area_of(view->percpu, cpu);
+	view->sheaves = view->cpu < 0 ? (struct slub_percpu_sheaves){ .main = SLUB_BOOTSTRAP_TOP } : *view->area;
+}
+
+void slub_percpu_end(struct slub_percpu_view *view)
+{
+	if (view->stripe)
+		slub_unlock(view->stripe);
+}
+
+#if defined(__x86_64__)
+static bool commit_sequence(struct kmem_cache *cache, const struct slub_percpu_view *view,
+			    const struct slub_percpu_sheaves *sheaves)
+{
+	void *area;
+
+	asm volatile goto(SLUB_RSEQ_ENTER
+		 "cmpl %[cpu], %%fs:4(%[rseq])\n\tjne %l[lost]\n\t"
+		 "movq (%[cache]), %[area]\n\tcmpq %[percpu], %[area]\n\tjne %l[lost]\n\t"
+		 "movq %[where], %[area]\n\t"
+		 "cmpq %[main], (%[area])\n\tjne %l[lost]\n\t"
+		 "cmpq %[spare], 8(%[area])\n\tjne %l[lost]\n\t"
+		 "movdqa (%[new]), %%xmm0\n\t"
+		 "movdqa %%xmm0, (%[area])\n2:"
+		 : [area] "=&r"(area)
+		 : [rseq] "r"(slub_rseq_offset), [cache] "r"(cache), [cpu] "r"(view->cpu), [percpu] "r"(view->percpu),
+		   [where] "r"(view->area), [main] "r"(view->sheaves.main), [spare] "r"(view->sheaves.spare),
+		   [new] "r"(sheaves)
+		 : "memory", "cc", "xmm0"
+		 : lost);
+	asm volatile("");
+	return true;
+lost:
+	return false;
+}
+#else
+static bool commit_sequence(struct kmem_cache *cache, const struct slub_percpu_view *view,
+			    const struct slub_percpu_sheaves *sheaves)
+{
+	(void)cache, (void)view, (void)sheaves;
+	return false;
+}
+
+void *slub_percpu_pop(struct kmem_cache *cache)
+{
+	(void)cache;
+	return NULL;
+}
+
+bool slub_percpu_push(struct kmem_cache *cache, void *object)
+{
+	(void)cache, (void)object;
+	return false;
+}
+#endif
+
+bool slub_percpu_commit(struct kmem_cache *cache, struct slub_percpu_view *view, struct slub_percpu_sheaves sheaves)
+{
+	if (!view->stripe)
+		return commit_sequence(cache, view, &sheaves);
+	// The stripe is held, so is the drain kept out.
+	*view->area = sheaves;
+	return true;
+}
+
+static void take_part(struct kmem_cache *cache, int number, void (*take)(struct kmem_cache *, void **))
+{
+	struct slub_percpu_sheaves *area = area_of(cache->percpu_home, number), had = *area;
+
+	*area = (struct slub_percpu_sheaves){ .main = SLUB_BOOTSTRAP_TOP };
+	if (had.main != SLUB_BOOTSTRAP_TOP)
+		take(cache, had.main);
+	if (had.spare)
+		take(cache, had.spare);
+}
+
+void slub_percpu_drain(struct kmem_cache *cache, void (*take)(struct kmem_cache *, void **top))
+{
+	struct slub_state *state = &slub_state;
+
+	slub_lock(&cache->drain_lock);
+	__atomic_store_n(&cache->percpu, state->percpu, __ATOMIC_SEQ_CST);
+	// Every sequence that may still have the old place is restarted. Where the kernel can't, CPUs keep theirs.
+	if (!membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ)) {
+		for (int cpu = 0; cpu < (int)state->cpus; cpu++)
+			take_part(cache, cpu, take);
+	}
+	for (unsigned stripe = 0; stripe < state->cpus; stripe++) {
+		slub_lock(&stripe_locks(state)[stripe]);
+		take_part(cache, (int)(state->cpus + stripe), take);
+		slub_unlock(&stripe_locks(state)[stripe]);
+	}
+	__atomic_store_n(&cache->percpu, cache->percpu_home, __ATOMIC_RELEASE);
+	slub_unlock(&cache->drain_lock);
+}
+
+size_t slub_percpu_count(struct kmem_cache *cache)
+{
+	size_t count = 0;
+
+	for (int number = 0; number < 2 * (int)slub_state.cpus; number++) {
+		struct slub_percpu_sheaves seen = *area_of(cache->percpu_home, number);
+
+		if (seen.main != SLUB_BOOTSTRAP_TOP)
+			count += sheaf_size(cache, seen.main);
+		if (seen.spare)
+			count += sheaf_size(cache, seen.spare);
+	}
+	return count;
+}
+
+void slub_percpu_after_fork(struct slub_state *state)
+{
+	membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ);
+	memset(stripe_locks(state), 0, state->cpus * sizeof(struct slub_lock));
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * What a CPU has of a cache, changed without lock or atomic instruction by restartable sequences (rseq(2)).
+ *
+ * Each CPU has one part of a mapping, 1 << SLUB_PERCPU_SHIFT bytes, with a struct slub_percpu_sheaves for every cache.
+ * A sequence reads its CPU's number, works on that part and commits with its last instruction; the kernel restarts it
+ * when the thread was preempted, moved or interrupted by a signal before that. So whoever is inside a sequence is alone
+ * on that CPU's part.
+ *
+ * A thread that glibc has not registered has CPU number -1 or -2. Parts with these numbers exist: their sheaves are
+ * empty and full for ever (slub_bootstrap_sheaf), so such a thread finds itself on the slow path by the same
+ * instructions, and works there on a part of its own kind under a lock, a stripe.
+ */
+#ifndef SLUB_PERCPU_H
+#define SLUB_PERCPU_H
+
+#include "layout.h"
+
+#define SLUB_PERCPU_SHIFT 15
+#define SLUB_UNREGISTERED_CPUS 2
+
+#define SLUB_RSEQ_CPU_ID 4 /* offsets in struct rseq, include/uapi/linux/rseq.h */
+#define SLUB_RSEQ_CS 8
+
+/* From the thread pointer to the thread's struct rseq. */
+extern ptrdiff_t slub_rseq_offset __attribute__((visibility("hidden")));
+
+/* The top of a sheaf that is empty and full. */
+extern void *slub_bootstrap_sheaf[] __attribute__((visibility("hidden")));
+#define SLUB_BOOTSTRAP_TOP (&slub_bootstrap_sheaf[64])
+
+/* One CPU's sheaves as they were at one moment; work on them is void unless slub_percpu_commit() accepts it. */
+struct slub_percpu_view {
+	struct slub_percpu_sheaves sheaves;
+	char *percpu; /* the cache's, as read */
+	int cpu;      /* below 0: nothing per CPU may be used now, the cache is being drained */
+	struct slub_lock *stripe; /* held, for a thread without rseq */
+	struct slub_percpu_sheaves *area;
+};
+
+/* Set up the parts and membarrier(2). False when there is no memory. */
+bool slub_percpu_init(struct slub_state *state);
+
+/* Give a new cache its place. False when all are taken. */
+bool slub_percpu_add(struct kmem_cache *cache);
+void slub_percpu_remove(struct kmem_cache *cache);
+
+void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view);
+/* Replace the sheaves of the view by `sheaves`. False when they have changed or the thread has moved. */
+bool slub_percpu_commit(struct kmem_cache *cache, struct slub_percpu_view *view, struct slub_percpu_sheaves sheaves);
+void slub_percpu_end(struct slub_percpu_view *view);
+
+/* Take all sheaves of all CPUs from a cache: `take` gets each top once. Threads that use it meanwhile do without. */
+void slub_percpu_drain(struct kmem_cache *cache, void (*take)(struct kmem_cache *, void **top));
+/* The same without taking them: only for counting, and only roughly right in a cache that is in use. */
+size_t slub_percpu_count(struct kmem_cache *cache);
+
+/* The process was forked: nobody else is in any sequence, locks are as the child's only thread needs them. */
+void slub_percpu_after_fork(struct slub_state *state);
+
+#if defined(__x86_64__) && !defined(SLUB_MODEL)
+/*
+ * volatile, and an empty statement behind each: gcc before 14 takes an asm goto with outputs for removable, and may lose
+ * outputs at the jump (gcc bugs 98619, 113921).
+ *
+ * Descriptor of a sequence from label 1 to label 2 that starts again at 5 (struct rseq_cs).
+ */
+#define SLUB_RSEQ_ENTER                                                         \
+	".pushsection __rseq_cs, \"aw\"\n\t.balign 32\n3:\n\t"                     \
+	".long 0, 0\n\t.quad 1f, 2f - 1f, 4f\n\t.popsection\n\t"                   \
+	".pushsection __rseq_failure, \"ax\"\n\t.byte 0x0f, 0xb9, 0x3d\n\t"        \
+	".long 0x53053053\n4:\n\tjmp 5f\n\t.popsection\n"                          \
+	"5:\n\tleaq 3b(%%rip), %[area]\n\tmovq %[area], %%fs:8(%[rseq])\n1:\n\t"
+#define SLUB_RSEQ_AREA                                                          \
+	"movslq %%fs:4(%[rseq]), %[area]\n\tshlq $15, %[area]\n\taddq (%[cache]), %[area]\n\t"
+
+/* The object that this CPU got last, NULL when its main sheaf is empty. */
+static inline __attribute__((always_inline)) void *slub_percpu_pop(struct kmem_cache *cache)
+{
+	void *area, **top, *object;
+
+	asm volatile goto(SLUB_RSEQ_ENTER SLUB_RSEQ_AREA
+		 "movq (%[area]), %[top]\n\t"
+		 "movq -8(%[top]), %[object]\n\t"
+		 "testq %[object], %[object]\n\t"
+		 "jz %l[empty]\n\t"
+		 "addq $-8, %[top]\n\t"
+		 "movq %[top], (%[area])\n2:"
+		 : [area] "=&r"(area), [top] "=&r"(top), [object] "=&r"(object)
+		 : [rseq] "r"(slub_rseq_offset), [cache] "r"(cache)
+		 : "memory", "cc"
+		 : empty);
+	asm volatile("");
+	return object;
+empty:
+	return NULL;
+}
+
+/* False when this CPU's main sheaf is full. */
+static inline __attribute__((always_inline)) bool slub_percpu_push(struct kmem_cache *cache, void *object)
+{
+	void *area, **top;
+
+	asm volatile goto(SLUB_RSEQ_ENTER SLUB_RSEQ_AREA
+		 "movq (%[area]), %[top]\n\t"
+		 "testq 8(%[cache]), %[top]\n\t"
+		 "jz %l[full]\n\t"
+		 "movq %[object], (%[top])\n\t"
+		 "addq $8, %[top]\n\t"
+		 "movq %[top], (%[area])\n2:"
+		 : [area] "=&r"(area), [top] "=&r"(top)
+		 : [rseq] "r"(slub_rseq_offset), [cache] "r"(cache), [object] "r"(object)
+		 : "memory", "cc"
+		 : full);
+	asm volatile("");
+	return true;
+full:
+	return false;
+}
+#else
+void *slub_percpu_pop(struct kmem_cache *cache);
+bool slub_percpu_push(struct kmem_cache *cache, void *object);
+#endif
+
+#endif

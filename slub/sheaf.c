@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+// Sheaves: what a CPU does when its main sheaf is empty or full. In the kernel's order (__pcs_replace_empty_main(),
+// __pcs_replace_full_main(), mm/slub.c): the spare, the barn, the slabs.
+//
+// A sheaf is in one place at a time: a CPU's main or spare, a barn, or a thread's hands. It changes places by one commit
+// of the CPU's state or under the barn's lock, so a thread that is stopped between the two holds nothing but a sheaf.
+#include "sheaf.h"
+
+#include <string.h>
+
+#include "percpu.h"
+#include "slab.h"
+
+
+static void **empty_top(struct slab_sheaf *sheaf)
+{
+	return sheaf->objects;
+}
+
+static void **full_top(const struct kmem_cache *cache, struct slab_sheaf *sheaf)
+{
+	return (void **)((char *)sheaf + cache->sheaf_mask + 1);
+}
+
+static struct slab_sheaf *take_sheaf(struct slab_sheaf **list, unsigned *count)
+{
+	struct slab_sheaf *sheaf = *list;
+
+	if (sheaf) {
+		*list = sheaf->next;
+		(*count)--;
+	}
+	return sheaf;
+}
+
+static void put_sheaf(struct slab_sheaf **list, unsigned *count, struct slab_sheaf *sheaf)
+{
+	sheaf->next = *list;
+	*list = sheaf;
+	(*count)++;
+}
+
+// Sheaves are objects of kmalloc's caches, as the kernel's are: their bytes are a size class.
+static struct slab_sheaf *new_sheaf(struct kmem_cache *cache)
+{
+	struct kmem_cache *sheaves = slub_state.sheaf_caches[slub_kmalloc_index(cache->sheaf_mask + 1)];
+	void *object;
+
+	if (!slub_slabs_take(sheaves, slub_node(), 1, &object))
+		return NULL;
+	memset(object, 0, sizeof(struct slab_sheaf));
+	return object;
+}
+
+static void free_sheaf(struct kmem_cache *cache, struct slab_sheaf *sheaf)
+{
+	void *object = sheaf;
+
+	slub_slabs_give(slub_state.sheaf_caches[slub_kmalloc_index(cache->sheaf_mask + 1)], 1, &object);
+}
+
+static struct slab_sheaf *empty_sheaf(struct kmem_cache *cache, struct node_barn *barn)
+{
+	struct slab_sheaf *sheaf;
+
+	slub_lock(&barn->lock);
+	sheaf = take_sheaf(&barn->sheaves_empty, &barn->nr_empty);
+	slub_unlock(&barn->lock);
+	return sheaf ? sheaf : new_sheaf(cache);
+}
+
+static void keep_empty(struct kmem_cache *cache, struct node_barn *barn, struct slab_sheaf *sheaf)
+{
+	slub_lock(&barn->lock);
+	if (barn->nr_empty < SLUB_MAX_EMPTY_SHEAVES) {
+		put_sheaf(&barn->sheaves_empty, &barn->nr_empty, sheaf);
+		sheaf = NULL;
+	}
+	slub_unlock(&barn->lock);
+	if (sheaf)
+		free_sheaf(cache, sheaf);
+}
+
+// A full sheaf goes into the barn, or its objects to their slabs and the sheaf to the empty ones.
+static void keep_full(struct kmem_cache *cache, struct node_barn *barn, struct slab_sheaf *sheaf)
+{
+	slub_lock(&barn->lock);
+	if (barn->nr_full < SLUB_MAX_FULL_SHEAVES) {
+		put_sheaf(&barn->sheaves_full, &barn->nr_full, sheaf);
+		sheaf = NULL;
+	}
+	slub_unlock(&barn->lock);
+	if (sheaf) {
+		slub_slabs_give(cache, cache->geometry.sheaf_capacity, sheaf->objects);
+		keep_empty(cache, barn, sheaf);
+	}
+}
+
+static void flush_sheaf(struct kmem_cache *cache, void **top)
+{
+	struct slab_sheaf *sheaf = sheaf_of_top(cache, top);
+
+	slub_slabs_give(cache, sheaf_size(cache, top), sheaf->objects);
+	free_sheaf(cache, sheaf);
+}
+
+// An empty main that another sheaf took the place of: it becomes the spare where there is none.
+static bool replace_main(struct kmem_cache *cache, struct slub_percpu_view *view, struct node_barn *barn, void **top)
+{
+	void **old = view->sheaves.main, **spare = view->sheaves.spare;
+	bool had_main = old != SLUB_BOOTSTRAP_TOP, becomes_spare = had_main && !spare;
+
+	if (!slub_percpu_commit(cache, view, (struct slub_percpu_sheaves){ top, becomes_spare ? old : spare }))
+		return false;
+	slub_percpu_end(view);
+	if (had_main && !becomes_spare) {
+		if (old[-1])
+			keep_full(cache, barn, sheaf_of_top(cache, old));
+		else
+			keep_empty(cache, barn, sheaf_of_top(cache, old));
+	}
+	return true;
+}
+
+static void *alloc_from_slabs(struct kmem_cache *cache)
+{
+	void *object;
+
+	return slub_slabs_take(cache, slub_node(), 1, &object) ? object : NULL;
+}
+
+// A sheaf with objects from the barn, or one that is filled from the slabs; its top, NULL when memory is out.
+static void **sheaf_with_objects(struct kmem_cache *cache, unsigned node, struct node_barn *barn)
+{
+	struct slab_sheaf *sheaf;
+	size_t count;
+
+	slub_lock(&barn->lock);
+	sheaf = take_sheaf(&barn->sheaves_full, &barn->nr_full);
+	slub_unlock(&barn->lock);
+	if (sheaf)
+		return full_top(cache, sheaf);
+	sheaf = empty_sheaf(cache, barn);
+	if (!sheaf)
+		return NULL;
+	count = slub_slabs_take(cache, node, cache->geometry.sheaf_capacity, sheaf->objects);
+	if (count)
+		return sheaf->objects + count;
+	keep_empty(cache, barn, sheaf);
+	return NULL;
+}
+
+// Somebody else has filled this CPU's main meanwhile: what the sheaf has goes where it came from.
+static void give_up(struct kmem_cache *cache, struct node_barn *barn, void **top)
+{
+	if (sheaf_is_full(cache, top)) {
+		keep_full(cache, barn, sheaf_of_top(cache, top));
+		return;
+	}
+	if (sheaf_size(cache, top))
+		slub_slabs_give(cache, sheaf_size(cache, top), sheaf_of_top(cache, top)->objects);
+	keep_empty(cache, barn, sheaf_of_top(cache, top));
+}
+
+// The last object of the view's main, for a thread whose stripe is held; other threads take theirs by the fast path.
+static void *pop_view(struct kmem_cache *cache, struct slub_percpu_view *view)
+{
+	void **top = view->sheaves.main, *object;
+
+	if (!view->stripe) {
+		slub_percpu_end(view);
+		return slub_percpu_pop(cache);
+	}
+	object = top[-1];
+	view->area->main = top - 1;
+	slub_percpu_end(view);
+	return object;
+}
+
+void *slub_alloc_slow(struct kmem_cache *cache)
+{
+	unsigned node = slub_node();
+	struct node_barn *barn = &cache->node[node].barn;
+	void **filled = NULL, *object = NULL;
+
+	while (cache->has_sheaves && !object) {
+		struct slub_percpu_view view;
+
+		slub_percpu_begin(cache, &view);
+		if (view.cpu < 0) {
+			slub_percpu_end(&view);
+			break;
+		}
+		if (view.sheaves.main[-1]) {
+			object = pop_view(cache, &view);
+		} else if (view.sheaves.spare && view.sheaves.spare[-1]) {
+			slub_percpu_commit(cache, &view, (struct slub_percpu_sheaves){ view.sheaves.spare,
+										       view.sheaves.main });
+			slub_percpu_end(&view);
+		} else if (!filled) {
+			slub_percpu_end(&view);
+			filled = sheaf_with_objects(cache, node, barn);
+			if (!filled)
+				return NULL;
+		} else {
+			object = filled[-1];
+			if (replace_main(cache, &view, barn, filled - 1))
+				return object;
+			object = NULL;
+			slub_percpu_end(&view);
+		}
+	}
+	if (filled)
+		give_up(cache, barn, filled);
+	return object ? object : alloc_from_slabs(cache);
+}
+
+static bool push_view(struct kmem_cache *cache, struct slub_percpu_view *view, void *object)
+{
+	if (!view->stripe) {
+		slub_percpu_end(view);
+		return slub_percpu_push(cache, object);
+	}
+	*view->sheaves.main = object;
+	view->area->main = view->sheaves.main + 1;
+	slub_percpu_end(view);
+	return true;
+}
+
+void slub_free_slow(struct kmem_cache *cache, void *object)
+{
+	struct node_barn *barn = &cache->node[slub_node()].barn;
+	struct slab_sheaf *empty = NULL;
+	bool is_done = false;
+
+	while (cache->has_sheaves && !is_done) {
+		struct slub_percpu_view view;
+
+		slub_percpu_begin(cache, &view);
+		if (view.cpu < 0) {
+			slub_percpu_end(&view);
+			break;
+		}
+		if (!sheaf_is_full(cache, view.sheaves.main)) {
+			is_done = push_view(cache, &view, object);
+		} else if (view.sheaves.spare && !sheaf_is_full(cache, view.sheaves.spare)) {
+			slub_percpu_commit(cache, &view, (struct slub_percpu_sheaves){ view.sheaves.spare,
+										       view.sheaves.main });
+			slub_percpu_end(&view);
+		} else if (!empty) {
+			slub_percpu_end(&view);
+			empty = empty_sheaf(cache, barn);
+			if (!empty)
+				break;
+		} else {
+			empty->objects[0] = object;
+			if (replace_main(cache, &view, barn, empty_top(empty) + 1))
+				return;
+			slub_percpu_end(&view);
+		}
+	}
+	if (empty)
+		keep_empty(cache, barn, empty);
+	if (!is_done)
+		slub_slabs_give(cache, 1, &object);
+}
+
+void slub_sheaves_flush(struct kmem_cache *cache)
+{
+	if (!cache->has_sheaves)
+		return;
+	slub_percpu_drain(cache, flush_sheaf);
+	for (unsigned number = 0; number < slub_state.nodes; number++) {
+		struct node_barn *barn = &cache->node[number].barn;
+		struct slab_sheaf *sheaf;
+
+		do {
+			slub_lock(&barn->lock);
+			sheaf = take_sheaf(&barn->sheaves_full, &barn->nr_full);
+			slub_unlock(&barn->lock);
+			if (sheaf)
+				flush_sheaf(cache, full_top(cache, sheaf));
+		} while (sheaf);
+		do {
+			slub_lock(&barn->lock);
+			sheaf = take_sheaf(&barn->sheaves_empty, &barn->nr_empty);
+			slub_unlock(&barn->lock);
+			if (sheaf)
+				free_sheaf(cache, sheaf);
+		} while (sheaf);
+	}
+}
+
+size_t slub_sheaves_count(struct kmem_cache *cache)
+{
+	size_t count = cache->has_sheaves ? slub_percpu_count(cache) : 0;
+
+	for (unsigned number = 0; number < slub_state.nodes; number++)
+		count += cache->node[number].barn.nr_full * cache->geometry.sheaf_capacity;
+	return count;
+}

@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * libslub against an oracle: each object carries who has it, and every byte of that is looked at before it is freed.
+ * All of it is run with restartable sequences and, in a process of its own, without.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "slub.h"
+
+#define WORKERS 6
+#define SLOTS 512
+#define ROUNDS 200000
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	return *state ^= *state << 17;
+}
+
+static struct slub_cache_info info_of(const char *name)
+{
+	static struct slub_cache_info all[256];
+	size_t count = slub_slabinfo(all, 256);
+
+	for (size_t i = count; i-- > 0;) {
+		if (!strcmp(all[i].name, name))
+			return all[i];
+	}
+	fail_msg("no cache %s", name);
+	return all[0];
+}
+
+static size_t allocated(const char *name)
+{
+	struct slub_cache_info info = info_of(name);
+
+	return info.objects - info.free_in_slabs - info.free_in_sheaves;
+}
+
+static int by_address(const void *left, const void *right)
+{
+	uintptr_t one = *(const uintptr_t *)left, other = *(const uintptr_t *)right;
+
+	return one < other ? -1 : one > other;
+}
+
+static void objects_of_any_size_are_apart_and_aligned(void **state)
+{
+	static uintptr_t objects[3000];
+	static const unsigned sizes[] = { 1, 8, 24, 33, 64, 100, 192, 256, 700, 1024, 4000, 8192, 70000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		size_t count = sizes[i] > 8192 ? 50 : 3000;
+		unsigned align = sizes[i] == 24 ? 64 : sizes[i] == 100 ? 32 : 8;
+		struct kmem_cache *cache = slub_kmem_cache_create("apart", sizes[i], align, SLUB_NO_MERGE, NULL);
+
+		assert_non_null(cache);
+		for (size_t n = 0; n < count; n++) {
+			objects[n] = (uintptr_t)slub_kmem_cache_alloc(cache);
+			assert_true(objects[n] && objects[n] % align == 0);
+			memset((void *)objects[n], (int)n, sizes[i]);
+		}
+		assert_int_equal(allocated("apart"), count);
+		qsort(objects, count, sizeof(objects[0]), by_address);
+		for (size_t n = 1; n < count; n++)
+			assert_true(objects[n] - objects[n - 1] >= sizes[i]);
+		for (size_t n = 0; n < count; n++)
+			slub_kmem_cache_free(cache, (void *)objects[n]);
+		assert_int_equal(allocated("apart"), 0);
+		assert_int_equal(slub_kmem_cache_destroy(cache), 0);
+	}
+}
+
+static void a_cache_with_objects_is_not_destroyed(void **state)
+{
+	struct kmem_cache *cache = slub_kmem_cache_create("left", 48, 0, SLUB_NO_MERGE, NULL);
+	void *objects[3] = { slub_kmem_cache_alloc(cache), slub_kmem_cache_alloc(cache), slub_kmem_cache_alloc(cache) };
+
+	(void)state;
+	slub_kmem_cache_free(cache, objects[1]);
+	assert_int_equal(slub_kmem_cache_destroy(cache), 2);
+	assert_int_equal(allocated("left"), 2);
+	slub_kmem_cache_free(cache, objects[0]);
+	slub_kmem_cache_free(cache, objects[2]);
+	assert_int_equal(slub_kmem_cache_destroy(cache), 0);
+}
+
+static void like_caches_are_one(void **state)
+{
+	struct kmem_cache *first = slub_kmem_cache_create("first", 1000, 0, 0, NULL);
+	struct kmem_cache *alias = slub_kmem_cache_create("alias", 997, 8, 0, NULL);
+	struct kmem_cache *other = slub_kmem_cache_create("other", 1000, 0, SLUB_NO_MERGE, NULL);
+	struct kmem_cache *plain = slub_kmem_cache_create("plain", 1000, 0, SLUB_NO_HARDENED, NULL);
+
+	(void)state;
+	assert_ptr_equal(first, alias);
+	assert_ptr_not_equal(first, other);
+	assert_ptr_not_equal(first, plain);
+	assert_int_equal(info_of("first").aliases, 1);
+	assert_int_equal(slub_kmem_cache_destroy(alias), 0);
+	assert_int_equal(info_of("first").aliases, 0);
+	slub_kmem_cache_destroy(plain);
+	slub_kmem_cache_destroy(other);
+	slub_kmem_cache_destroy(first);
+}
+
+static void construct(void *object)
+{
+	*(uint64_t *)object = 0x636f6e73;
+}
+
+static void a_constructed_object_comes_back_as_it_was_freed(void **state)
+{
+	struct kmem_cache *cache = slub_kmem_cache_create("constructed", 40, 0, 0, construct);
+	uint64_t *objects[500];
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 500; i++) {
+			objects[i] = slub_kmem_cache_alloc(cache);
+			assert_true(*objects[i] == 0x636f6e73 || (round && *objects[i] == 7));
+			*objects[i] = 7;
+		}
+		for (int i = 0; i < 500; i++)
+			slub_kmem_cache_free(cache, objects[i]);
+	}
+	assert_int_equal(slub_kmem_cache_destroy(cache), 0);
+}
+
+static void new_slabs_are_in_random_order_unless_told_otherwise(void **state)
+{
+	struct kmem_cache *random = slub_kmem_cache_create("random", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
+	struct kmem_cache *ordered =
+		slub_kmem_cache_create("ordered", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES | SLUB_NO_RANDOM, NULL);
+	char *last[2] = { slub_kmem_cache_alloc(random), slub_kmem_cache_alloc(ordered) };
+	int rising[2] = { 0, 0 };
+
+	(void)state;
+	for (int i = 1; i < 64; i++) {
+		char *objects[2] = { slub_kmem_cache_alloc(random), slub_kmem_cache_alloc(ordered) };
+
+		rising[0] += objects[0] == last[0] + 64;
+		rising[1] += objects[1] == last[1] + 64;
+		last[0] = objects[0];
+		last[1] = objects[1];
+	}
+	assert_int_equal(rising[1], 63);
+	assert_true(rising[0] < 32);
+}
+
+static void memory_of_any_size_keeps_its_contents_when_it_grows(void **state)
+{
+	unsigned char *memory = slub_kmalloc(1);
+
+	(void)state;
+	memory[0] = 0;
+	for (size_t size = 2; size < (9u << 20); size += size / 3 + 1) {
+		memory = slub_krealloc(memory, size);
+		assert_non_null(memory);
+		assert_true(slub_ksize(memory) >= size);
+		for (size_t i = 0; i < size / 2; i += 1 + size / 64)
+			assert_int_equal(memory[i], i % 251);
+		for (size_t i = 0; i < size; i++)
+			memory[i] = (unsigned char)(i % 251);
+	}
+	for (size_t size = 8u << 20; size > 8; size /= 3) {
+		memory = slub_krealloc(memory, size);
+		for (size_t i = 0; i < size; i += 1 + size / 64)
+			assert_int_equal(memory[i], i % 251);
+	}
+	slub_kfree(memory);
+	slub_kfree(NULL);
+	assert_int_equal(slub_ksize(NULL), 0);
+	assert_null(slub_kmalloc(SIZE_MAX));
+	assert_null(slub_kmalloc(SIZE_MAX - 4096));
+	memory = slub_kmalloc(0);
+	assert_non_null(memory);
+	slub_kfree(memory);
+}
+
+static void zeroed_memory_is_zero_after_others_used_it(void **state)
+{
+	static const size_t sizes[] = { 8, 100, 4000, 8192, 8193, 100000, 5u << 20 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (int round = 0; round < 3; round++) {
+			unsigned char *memory = slub_kzalloc(sizes[i]);
+
+			for (size_t at = 0; at < sizes[i]; at++)
+				assert_int_equal(memory[at], 0);
+			memset(memory, 0xff, sizes[i]);
+			slub_kfree(memory);
+		}
+	}
+}
+
+static size_t resident_pages(void)
+{
+	size_t size, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "r");
+
+	assert_int_equal(fscanf(file, "%zu %zu", &size, &resident), 2);
+	fclose(file);
+	return resident;
+}
+
+static void what_is_freed_goes_back_to_the_system(void **state)
+{
+	static void *objects[400000];
+	struct kmem_cache *cache = slub_kmem_cache_create("much", 256, 0, SLUB_NO_MERGE, NULL);
+	size_t before, held;
+
+	(void)state;
+	memset(objects, 1, sizeof(objects));
+	before = resident_pages();
+	for (int i = 0; i < 400000; i++)
+		objects[i] = memset(slub_kmem_cache_alloc(cache), 1, 256);
+	held = resident_pages();
+	assert_true(held > before + 24000);
+	for (int i = 0; i < 400000; i++)
+		slub_kmem_cache_free(cache, objects[i]);
+	// 100 MB were held; 2 MiB of free pages and what lists keep may stay.
+	assert_true(resident_pages() < before + (held - before) / 20);
+	slub_kmem_cache_destroy(cache);
+}
+
+/* Slots that all workers take from and put into: an object is freed by whoever finds it. */
+struct stamped {
+	uint64_t owner, stamps[7];
+};
+
+struct arena {
+	struct kmem_cache *cache;
+	struct stamped *slots[SLOTS];
+	bool is_shrinking;
+};
+
+static void stamp(struct stamped *object, uint64_t owner)
+{
+	object->owner = owner;
+	for (int i = 0; i < 7; i++)
+		object->stamps[i] = owner ^ (uintptr_t)object;
+}
+
+static void check_stamp(const struct stamped *object)
+{
+	for (int i = 0; i < 7; i++) {
+		if (object->stamps[i] != (object->owner ^ (uintptr_t)object))
+			abort();
+	}
+}
+
+static void *work(void *argument)
+{
+	struct arena *arena = argument;
+	uint64_t random = (uintptr_t)&random | 1;
+	cpu_set_t one;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		struct stamped *mine = slub_kmem_cache_alloc(arena->cache);
+		struct stamped *found;
+
+		if (!mine)
+			abort();
+		stamp(mine, next_random(&random));
+		found = __atomic_exchange_n(&arena->slots[random % SLOTS], mine, __ATOMIC_ACQ_REL);
+		if (found) {
+			check_stamp(found);
+			memset(found, 0xdd, sizeof(*found));
+			slub_kmem_cache_free(arena->cache, found);
+		}
+		if (round % 1024 == 0) {
+			CPU_ZERO(&one);
+			CPU_SET(random / SLOTS % (uint64_t)sysconf(_SC_NPROCESSORS_ONLN), &one);
+			sched_setaffinity(0, sizeof(one), &one);
+		}
+		if (arena->is_shrinking && round % 4096 == 0)
+			slub_kmem_cache_shrink(arena->cache);
+	}
+	return NULL;
+}
+
+static void run_workers(bool is_shrinking)
+{
+	static struct arena arena;
+	pthread_t threads[WORKERS];
+	size_t left = 0;
+
+	arena = (struct arena){ .is_shrinking = is_shrinking };
+	arena.cache = slub_kmem_cache_create("workers", sizeof(struct stamped), 0, SLUB_NO_MERGE, NULL);
+	for (int i = 0; i < WORKERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, work, &arena), 0);
+	for (int i = 0; i < WORKERS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < SLOTS; i++)
+		left += arena.slots[i] != NULL;
+	assert_int_equal(allocated("workers"), left);
+	for (int i = 0; i < SLOTS; i++) {
+		if (arena.slots[i]) {
+			check_stamp(arena.slots[i]);
+			slub_kmem_cache_free(arena.cache, arena.slots[i]);
+		}
+	}
+	assert_int_equal(allocated("workers"), 0);
+	assert_int_equal(slub_kmem_cache_destroy(arena.cache), 0);
+}
+
+static void threads_on_any_cpu_never_share_an_object(void **state)
+{
+	(void)state;
+	run_workers(false);
+}
+
+static void draining_under_load_loses_and_doubles_nothing(void **state)
+{
+	(void)state;
+	run_workers(true);
+}
+
+static struct kmem_cache *interrupted_cache;
+static volatile int interruptions;
+
+static void allocate_in_handler(int signal)
+{
+	(void)signal;
+	interruptions++;
+}
+
+/* A signal every few instructions' time restarts sequences all the while. */
+static void signals_restart_sequences_and_nothing_is_lost(void **state)
+{
+	struct itimerval every = { { 0, 100 }, { 0, 100 } }, never = {};
+	struct sigaction action = { .sa_handler = allocate_in_handler };
+	void *objects[64];
+
+	(void)state;
+	interrupted_cache = slub_kmem_cache_create("interrupted", 64, 0, SLUB_NO_MERGE, NULL);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &every, NULL);
+	for (int round = 0; round < 60000 || (interruptions < 200 && round < 6000000); round++) {
+		for (int i = 0; i < 64; i++)
+			objects[i] = slub_kmem_cache_alloc(interrupted_cache);
+		for (int i = 0; i < 64; i++)
+			slub_kmem_cache_free(interrupted_cache, objects[i]);
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	assert_true(interruptions >= 200);
+	assert_int_equal(allocated("interrupted"), 0);
+	assert_int_equal(slub_kmem_cache_destroy(interrupted_cache), 0);
+}
+
+static volatile bool children_made;
+
+static void *churn_memory(void *argument)
+{
+	uint64_t random = (uintptr_t)&argument | 1;
+
+	while (!children_made) {
+		void *memory = slub_kmalloc(next_random(&random) % 2000);
+
+		slub_kfree(memory);
+	}
+	return NULL;
+}
+
+static void a_child_of_busy_threads_can_allocate(void **state)
+{
+	pthread_t threads[2];
+
+	(void)state;
+	children_made = false;
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, churn_memory, NULL);
+	for (int i = 0; i < 50; i++) {
+		pid_t child = fork();
+		int status;
+
+		if (!child) {
+			alarm(20);
+			for (int round = 0; round < 20000; round++)
+				slub_kfree(slub_kmalloc((size_t)round % 3000));
+			_exit(0);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+	}
+	children_made = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* What the process says on standard error before it ends by SIGABRT. */
+static void dies_saying(void (*deed)(void), const char *words)
+{
+	char said[512] = "";
+	int pipes[2], status;
+	pid_t child;
+	ssize_t length;
+
+	assert_int_equal(pipe(pipes), 0);
+	child = fork();
+	if (!child) {
+		dup2(pipes[1], STDERR_FILENO);
+		signal(SIGABRT, SIG_DFL);
+		deed();
+		_exit(0);
+	}
+	close(pipes[1]);
+	length = read(pipes[0], said, sizeof(said) - 1);
+	close(pipes[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(length > 0);
+	assert_non_null(strstr(said, words));
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+static void free_twice(void)
+{
+	struct kmem_cache *cache = slub_kmem_cache_create("twice", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
+	void *object = slub_kmem_cache_alloc(cache);
+
+	slub_kmem_cache_free(cache, object);
+	slub_kmem_cache_free(cache, object);
+}
+
+static void free_inside(void)
+{
+	struct kmem_cache *cache = slub_kmem_cache_create("inside", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
+
+	slub_kmem_cache_free(cache, (char *)slub_kmem_cache_alloc(cache) + 8);
+}
+
+static void free_elsewhere(void)
+{
+	struct kmem_cache *cache = slub_kmem_cache_create("here", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
+	struct kmem_cache *other = slub_kmem_cache_create("there", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
+
+	slub_kmem_cache_free(cache, slub_kmem_cache_alloc(other));
+}
+
+static void free_nothing_of_ours(void)
+{
+	int here;
+
+	slub_kfree(&here);
+}
+
+static void overwrite_free_pointer(void)
+{
+	struct kmem_cache *cache = slub_kmem_cache_create("overwritten", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
+	char *object = slub_kmem_cache_alloc(cache);
+
+	slub_kmem_cache_free(cache, object);
+	memset(object + 32, 0x41, 8);
+	slub_kmem_cache_alloc(cache);
+}
+
+static void misuse_is_named_and_ends_the_process(void **state)
+{
+	(void)state;
+	dies_saying(free_twice, "slub: twice: double free at 0x");
+	dies_saying(free_inside, "slub: inside: invalid free: inside an object at 0x");
+	dies_saying(free_elsewhere, "slub: there: invalid free: the object is of this cache at 0x");
+	dies_saying(free_nothing_of_ours, "slub: invalid free: no object at 0x");
+	dies_saying(overwrite_free_pointer, "slub: overwritten: free pointer overwritten at 0x");
+}
+
+static int run_all(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(objects_of_any_size_are_apart_and_aligned),
+		cmocka_unit_test(a_cache_with_objects_is_not_destroyed),
+		cmocka_unit_test(like_caches_are_one),
+		cmocka_unit_test(a_constructed_object_comes_back_as_it_was_freed),
+		cmocka_unit_test(new_slabs_are_in_random_order_unless_told_otherwise),
+		cmocka_unit_test(memory_of_any_size_keeps_its_contents_when_it_grows),
+		cmocka_unit_test(zeroed_memory_is_zero_after_others_used_it),
+		cmocka_unit_test(what_is_freed_goes_back_to_the_system),
+		cmocka_unit_test(threads_on_any_cpu_never_share_an_object),
+		cmocka_unit_test(draining_under_load_loses_and_doubles_nothing),
+		cmocka_unit_test(signals_restart_sequences_and_nothing_is_lost),
+		cmocka_unit_test(a_child_of_busy_threads_can_allocate),
+		cmocka_unit_test(misuse_is_named_and_ends_the_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+static void all_of_it_holds_without_restartable_sequences(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	if (!child) {
+		setenv("GLIBC_TUNABLES", "glibc.pthread.rseq=0", 1);
+		if (!freopen("/dev/null", "w", stdout))
+			_exit(3);
+		execl("/proc/self/exe", "test_slub_alloc", "without", NULL);
+		_exit(2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+int main(int count, char **words)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(all_of_it_holds_without_restartable_sequences) };
+
+	(void)words;
+	if (count > 1)
+		return run_all() != 0;
+	return run_all() + cmocka_run_group_tests(tests, NULL, NULL);
+}
