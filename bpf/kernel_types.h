@@ -28,7 +28,8 @@ typedef __s64 s64;
  * What maps answer, include/uapi/asm-generic/errno-base.h. One that is locked by another CPU, or by a program that this
  * one interrupted, refuses: -EBUSY through 6.14, since then (4fa8d68aa53e, "bpf: Convert hashtab.c to rqspinlock", 6.15)
  * -EDEADLK and -ETIMEDOUT. Elements that the kernel allocates come from a small store that an interrupt fills: -ENOMEM
- * until it has run. All of these pass.
+ * until it has run. All of these pass. Answers are kept in an s32: through 6.3 the upper half of the register is not part
+ * of them (d7ba4cc900bf, "bpf: return long from bpf_map_ops funcs", 6.4), so that -EEXIST may come as 0xffffffef.
  */
 #define ENOENT 2
 #define E2BIG 7

@@ -46,9 +46,9 @@ static __always_inline struct walk *walk_of_thread(u32 tid)
 }
 
 /* A map that is locked elsewhere refuses (kernel_types.h): tried again. */
-static __always_inline s64 trace_insert(void *map, const void *key, const void *value)
+static __always_inline s32 trace_insert(void *map, const void *key, const void *value)
 {
-	s64 status = 0;
+	s32 status = 0;
 
 	for (u32 i = 0; i < INSERT_TRIES; i++) {
 		status = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
@@ -107,7 +107,7 @@ __noinline u64 trace_keep_stack(u32 tid, u64 pc)
 {
 	struct walk *walk = walk_of_thread(tid);
 	u64 key;
-	long status;
+	s32 status;
 
 	if (!walk)
 		return 0;
@@ -149,7 +149,7 @@ static __always_inline u64 trace_user_stack(void)
 	u32 zero = 0, tid = id, space = id >> 32;
 	struct walk *template = bpf_map_lookup_elem(&walk_template, &zero);
 	struct trace_registers regs;
-	s64 status;
+	s32 status;
 
 	if (!template || trace_user_registers(&regs))
 		return 0;

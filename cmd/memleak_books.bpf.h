@@ -76,7 +76,7 @@ static __always_inline int allocation_take(u32 space, u64 address, struct alloca
 {
 	struct allocation_key key = {.address = address, .space = space};
 	struct allocation *found = bpf_map_lookup_elem(&allocations, &key);
-	long status;
+	s32 status;
 	u32 i;
 
 	if (!found)
@@ -98,7 +98,7 @@ static __always_inline void allocation_put(u32 space, u64 address, struct alloca
 	struct allocation_key key = {.address = address, .space = space};
 	struct site_counts *site = bpf_map_lookup_elem(&sites, &block->stack_key);
 	struct allocation old;
-	long status;
+	s32 status;
 
 	if (!site) { /* stack_keep makes those of stacks; this is one of the others, or the table is full */
 		map_insert(&sites, &block->stack_key, &no_counts);

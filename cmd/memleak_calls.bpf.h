@@ -118,7 +118,7 @@ static __always_inline u64 argument(struct pt_regs *regs, u32 index)
 static __noinline u64 stack_keep(struct thread_state *thread, u64 key, u64 identity)
 {
 	struct walk *walk = &thread->walk;
-	long status;
+	s32 status;
 
 	count(COUNTER_STACKS_NEW, 1);
 	if (!(walk->trace.flags & STACK_IS_COMPLETE))

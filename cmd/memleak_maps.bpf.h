@@ -145,9 +145,9 @@ static __always_inline void count(enum memleak_counter which, u64 amount)
 /* Insert and delete, against refusals that pass: see kernel_types.h. */
 #define MAP_TRIES 64
 
-static __always_inline long map_insert(void *map, const void *key, const void *value)
+static __always_inline s32 map_insert(void *map, const void *key, const void *value)
 {
-	long status = 0;
+	s32 status = 0;
 	u32 i;
 
 	for (i = 0; i < MAP_TRIES; i++) {
