@@ -110,21 +110,6 @@ static int compact_prepare(struct trace *trace, struct error *err)
 	return status ? status : trace_set(trace, "wants_stacks", options->wants_stacks, err);
 }
 
-/* Value @value of the kernel's enum @type without @prefix: "COMPACT_NO_SUITABLE_PAGE" → "no_suitable_page". */
-static void name_value(struct trace *trace, const char *type, const char *prefix, int value, char *text, size_t size)
-{
-	const char *name = kernel_targets_enumerator(trace_targets(trace), type, value);
-	size_t length = 0;
-
-	if (!name || strncmp(name, prefix, strlen(prefix)) != 0) {
-		snprintf(text, size, "%d", value);
-		return;
-	}
-	for (name += strlen(prefix); name[length] && length < size - 1; length++)
-		text[length] = name[length] == '_' ? '_' : name[length] | 0x20;
-	text[length] = '\0';
-}
-
 static struct view_value index_value(int thousandths)
 {
 	return thousandths == FRAGMENTATION_UNKNOWN ? view_absent() : view_double(thousandths / 1000.0);
@@ -151,9 +136,9 @@ static int compact_on_event(struct trace *trace, const struct trace_head *head, 
 
 	if (size < sizeof(*event) || event->kind >= COMPACTION_KINDS)
 		return -EBADMSG;
-	name_value(trace, "compact_result", "COMPACT_", event->status, status, sizeof(status));
+	trace_enumerator(trace, "compact_result", "COMPACT_", event->status, status, sizeof(status));
 	if (event->mode >= 0)
-		name_value(trace, "migrate_mode", "MIGRATE_", event->mode, mode, sizeof(mode));
+		trace_enumerator(trace, "migrate_mode", "MIGRATE_", event->mode, mode, sizeof(mode));
 	else
 		snprintf(mode, sizeof(mode), "%s", event->is_sync ? "sync" : "async");
 	count(&state->sums[event->kind], event, strcmp(status, "success") == 0);

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -182,6 +183,20 @@ void trace_destroy(void *data)
 const char *trace_cgroup(struct trace *trace, uint64_t cgroup_id, const char **ret_container)
 {
 	return trace->private->cgroups ? cgroup_name(trace->private->cgroups, cgroup_id, ret_container) : NULL;
+}
+
+void trace_enumerator(struct trace *trace, const char *type, const char *prefix, int value, char *text, size_t size)
+{
+	const char *name = kernel_targets_enumerator(trace_targets(trace), type, value);
+	size_t length = 0;
+
+	if (!name || strncmp(name, prefix, strlen(prefix)) != 0) {
+		snprintf(text, size, "%d", value);
+		return;
+	}
+	for (name += strlen(prefix); name[length] && length < size - 1; length++)
+		text[length] = name[length] == '_' ? '_' : name[length] | 0x20;
+	text[length] = '\0';
 }
 
 void trace_head_values(struct trace *trace, const struct trace_head *head, struct view_value *values)

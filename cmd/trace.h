@@ -32,6 +32,8 @@ struct trace_program {
 	 */
 	const char *without;
 	const char *one_of;  /* programs with the same word do the same on different kernels */
+	/* Words of kernel_targets_have() beside the section's own target, asked first: types cost less than kallsyms. */
+	const char *only_with;
 	/* SEC("perf_event"): 1 << PERF_COUNT_SW_… of each software event: every occurrence, on every CPU. */
 	unsigned int software_events;
 };
@@ -81,6 +83,8 @@ void trace_destroy(void *data);
 
 /* In prepare(): a `volatile const` integer of the programs. A name that they lack is a defect: -ENOENT. */
 int trace_set(struct trace *trace, const char *variable, uint64_t value, struct error *err);
+/* The same of anything else, of exactly @size bytes. */
+int trace_set_bytes(struct trace *trace, const char *variable, const void *bytes, size_t size, struct error *err);
 /* After the load: a variable of the programs that begins as zero, in place; NULL: they lack it. */
 void *trace_variable(struct trace *trace, const char *name);
 struct bpf_map *trace_map(struct trace *trace, const char *name);
@@ -99,6 +103,8 @@ int trace_set_argument(struct trace *trace, const char *variable, const char *tr
 void trace_leave_out(struct trace *trace, const char *name);
 /* In prepare(): fill the constants of bpf/page_walk.bpf.h. They need the direct map's place; without it none is walked. */
 int trace_set_page_tables(struct trace *trace, bool *ret_is_known, struct error *err);
+/* In prepare(): fill the constants of bpf/page_node.bpf.h. */
+int trace_set_nodes(struct trace *trace, struct error *err);
 
 /* Rows ---------------------------------------------------------------------------------------------------- */
 
@@ -139,6 +145,11 @@ extern const struct view_record trace_losses_record;
 const char *trace_cgroup(struct trace *trace, uint64_t cgroup_id, const char **ret_container);
 /* The kernel's tracepoints, functions and types. */
 struct kernel_targets *trace_targets(struct trace *trace);
+/*
+ * What the kernel calls value @value of its enum @type, without @prefix, in lower case: "COMPACT_NO_SUITABLE_PAGE" is
+ * "no_suitable_page". The number when it has no such name.
+ */
+void trace_enumerator(struct trace *trace, const char *type, const char *prefix, int value, char *text, size_t size);
 
 /*
  * Frames of a stack of the kernel (@pid 0) or of a process, in dill's PID namespace, as values: valid until the next

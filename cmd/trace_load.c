@@ -22,8 +22,10 @@ static const struct trace_program *find_program(const struct event_source *event
 	return NULL;
 }
 
-static bool is_attachable(struct trace *trace, struct bpf_program *program)
+static bool is_attachable(struct trace *trace, struct bpf_program *program, const struct trace_program *entry)
 {
+	if (entry->only_with && !kernel_targets_have(trace->run->attachable, entry->only_with, NULL, 0))
+		return false;
 	return kernel_targets_have(trace->run->attachable, bpf_program__section_name(program), NULL, 0);
 }
 
@@ -35,7 +37,7 @@ static bool has_other(struct trace *trace, const struct trace_program *lacking)
 
 		if (other == lacking || !other->one_of || !lacking->one_of || strcmp(other->one_of, lacking->one_of) != 0)
 			continue;
-		if (program && (other->rungs & 1U << trace->run->rung) && is_attachable(trace, program))
+		if (program && (other->rungs & 1U << trace->run->rung) && is_attachable(trace, program, other))
 			return true;
 	}
 	return false;
@@ -64,12 +66,13 @@ static int choose_programs(struct trace *trace, struct error *err)
 	bpf_object__for_each_program(program, trace->object) {
 		const char *name = bpf_program__name(program);
 		const struct trace_program *entry = find_program(trace->events, name);
-		bool is_wanted = entry && (entry->rungs & 1U << trace->run->rung);
+		bool is_wanted = entry && (entry->rungs & 1U << trace->run->rung), is_there;
 
 		if (is_shared(name))
 			continue; /* after prepare(), which says whether stacks are wanted */
-		bpf_program__set_autoload(program, is_wanted && is_attachable(trace, program));
-		if (!is_wanted || is_attachable(trace, program) || has_other(trace, entry))
+		is_there = is_wanted && is_attachable(trace, program, entry);
+		bpf_program__set_autoload(program, is_there);
+		if (!is_wanted || is_there || has_other(trace, entry))
 			continue;
 		if (!entry->without)
 			return error_set(err, -EOPNOTSUPP, "this kernel has no %s", bpf_program__section_name(program));
@@ -236,6 +239,18 @@ int trace_set(struct trace *trace, const char *variable, uint64_t value, struct 
 	if (!bytes || size > sizeof(value))
 		return error_set(err, -ENOENT, "this is a defect of dill: its programs have no constant %s", variable);
 	memcpy(bytes + offset, &value, size); /* little-endian, as BPF here */
+	return 0;
+}
+
+int trace_set_bytes(struct trace *trace, const char *variable, const void *bytes, size_t size, struct error *err)
+{
+	size_t offset, room, map_size;
+	struct bpf_map *map = find_variable(trace->object, ".rodata", variable, &offset, &room);
+	char *values = map ? (char *)bpf_map__initial_value(map, &map_size) : NULL;
+
+	if (!values || size != room)
+		return error_set(err, -ENOENT, "this is a defect of dill: its programs have no constant %s", variable);
+	memcpy(values + offset, bytes, size);
 	return 0;
 }
 
