@@ -55,7 +55,7 @@ lib_skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard lib/kernel/*.bpf.c)
 unit_tests := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 fuzz_replays := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-all: $(O)/dill $(O)/libslub.so $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(O)/gdb/dill.py $(O)/gdb/dill_session.py
+all: $(O)/dill $(O)/libslub.so $(O)/libslub-malloc.so $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(O)/gdb/dill.py $(O)/gdb/dill_session.py
 
 help:
 	@echo 'make           build/dill, the one executable'
@@ -116,6 +116,9 @@ $(O)/libslub.a: $(slub_objects)
 	ar rcs $@ $^
 $(O)/libslub.so: $(slub_objects)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,now -o $@ $^ -lpthread
+# For LD_PRELOAD: the same allocator behind malloc().
+$(O)/libslub-malloc.so: $(O)/slub/preload/malloc.o $(slub_objects)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,now -o $@ $^ -lpthread
 # For the tracer and tests: whatever of cmd/ and gdb/ they need.
 $(O)/libcmd.a: $(cmd_objects) $(gdb_objects)
 	@rm -f $@
@@ -138,7 +141,11 @@ static:
 	$(MAKE) O=$(O)/static STATIC=1 $(O)/static/dill
 
 # Tests ---------------------------------------------------------------------------------------------------------
-# libslub's tests see nothing of the rest, as libslub does.
+# libslub's tests see nothing of the rest, as libslub does. This one has its malloc().
+$(O)/tests/unit/test_slub_malloc: tests/unit/test_slub_malloc.c $(O)/slub/preload/malloc.o $(O)/libslub.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/slub/preload/malloc.o \
+		$(O)/libslub.a -lcmocka -lpthread
 $(O)/tests/unit/test_slub_%: tests/unit/test_slub_%.c $(O)/libslub.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub.a -lcmocka -lpthread

@@ -38,7 +38,7 @@ static struct kmem_cache *new_descriptor(void)
 		return cache;
 	}
 	if ((size_t)(block_end - block) < bytes) {
-		block = slub_pages_alloc_run(&state->pages, CACHES_PER_BLOCK_PAGES, &is_zero);
+		block = slub_pages_alloc_run(&state->pages, CACHES_PER_BLOCK_PAGES, 0, &is_zero);
 		block_end = block ? block + CACHES_PER_BLOCK_PAGES * SLUB_PAGE_SIZE : NULL;
 		if (!block)
 			return NULL;

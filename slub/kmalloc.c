@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-// The calls that programs make: of a cache's objects, and of memory by size. Their first lines are the fast path; all
-// else is behind a call that is seldom taken.
+// The calls that programs make: of a cache's objects, and of memory by size.
+#include "kmalloc.h"
+
 #include <string.h>
 
 #include "cache.h"
-#include "percpu.h"
 #include "report.h"
-#include "sheaf.h"
 #include "slab.h"
 
-#define likely(condition) __builtin_expect(!!(condition), 1)
 #define SLOW __attribute__((noinline, cold))
 #define STEPS (SLUB_KMALLOC_MAX / 8 + 1)
 
@@ -17,9 +15,7 @@ static uint8_t index_of_size[STEPS]; // of a size in words of 8 bytes, rounded u
 
 void *slub_kmem_cache_alloc(struct kmem_cache *cache)
 {
-	void *object = slub_percpu_pop(cache);
-
-	return likely(object) ? object : slub_alloc_slow(cache);
+	return slub_alloc_fast(cache);
 }
 
 void slub_kmem_cache_free(struct kmem_cache *cache, void *object)
@@ -30,7 +26,7 @@ void slub_kmem_cache_free(struct kmem_cache *cache, void *object)
 
 void *slub_kmem_cache_zalloc(struct kmem_cache *cache)
 {
-	void *object = slub_kmem_cache_alloc(cache);
+	void *object = slub_alloc_fast(cache);
 
 	return object ? memset(object, 0, cache->geometry.object_size) : NULL;
 }
@@ -44,7 +40,7 @@ void slub_kmem_cache_free_bulk(struct kmem_cache *cache, size_t count, void **ob
 size_t slub_kmem_cache_alloc_bulk(struct kmem_cache *cache, size_t count, void **ret_objects)
 {
 	for (size_t i = 0; i < count; i++) {
-		ret_objects[i] = slub_kmem_cache_alloc(cache);
+		ret_objects[i] = slub_alloc_fast(cache);
 		if (!ret_objects[i]) {
 			slub_kmem_cache_free_bulk(cache, i, ret_objects);
 			return 0;
@@ -76,36 +72,66 @@ bool slub_kmalloc_init(void)
 	return true;
 }
 
-static SLOW void *alloc_run(size_t size, bool wants_zero)
+static size_t page_of(const void *address)
+{
+	return (size_t)((const char *)address - slub_state.pages.base) >> SLUB_PAGE_SHIFT;
+}
+
+static size_t pages_for(size_t size)
+{
+	return (size >> SLUB_PAGE_SHIFT) + !!(size & (SLUB_PAGE_SIZE - 1));
+}
+
+SLOW void *slub_alloc_pages(size_t size, unsigned align_order, bool wants_zero)
 {
 	struct slub_pages *pages = &slub_state.pages;
-	size_t count = (size >> SLUB_PAGE_SHIFT) + !!(size & (SLUB_PAGE_SIZE - 1));
-	size_t page;
+	size_t count = pages_for(size);
 	bool is_zero;
-	char *run = slub_pages_alloc_run(pages, count, &is_zero);
+	char *run = slub_init() ? slub_pages_alloc_run(pages, count, align_order, &is_zero) : NULL;
 
 	if (!run)
 		return NULL;
-	page = (size_t)(run - pages->base) >> SLUB_PAGE_SHIFT;
-	pages->slab_of[page] = (uint32_t)count;
-	pages->kind[page] = SLUB_PAGE_RUN;
+	pages->slab_of[page_of(run)] = (uint32_t)count;
+	pages->kind[page_of(run)] = SLUB_PAGE_RUN;
 	if (wants_zero && !is_zero)
 		memset(run, 0, size);
 	return run;
 }
 
-static SLOW void *kmalloc_slow(size_t size, bool wants_zero)
+SLOW void slub_cut_pages(void *run, size_t first, size_t count)
 {
-	struct kmem_cache *cache;
-	void *object;
+	struct slub_pages *pages = &slub_state.pages;
+	size_t page = page_of(run), had = pages->slab_of[page];
+	char *kept = (char *)run + (first << SLUB_PAGE_SHIFT);
 
-	if (!slub_init())
-		return NULL;
+	pages->slab_of[page + first] = (uint32_t)count;
+	pages->kind[page + first] = SLUB_PAGE_RUN;
+	if (first)
+		slub_pages_free_run(pages, run, first);
+	if (had > first + count)
+		slub_pages_free_run(pages, kept + (count << SLUB_PAGE_SHIFT), had - first - count);
+}
+
+SLOW bool slub_resize_pages(void *run, size_t size)
+{
+	struct slub_pages *pages = &slub_state.pages;
+	size_t had = pages->slab_of[page_of(run)], wanted = pages_for(size);
+
+	if (!wanted)
+		return false;
+	if (wanted > had && !slub_pages_extend_run(pages, run, had, wanted))
+		return false;
+	pages->slab_of[page_of(run)] = (uint32_t)wanted;
+	if (wanted < had)
+		slub_pages_free_run(pages, (char *)run + (wanted << SLUB_PAGE_SHIFT), had - wanted);
+	return true;
+}
+
+static SLOW void *kmalloc_slow(size_t size)
+{
 	if (size > SLUB_KMALLOC_MAX)
-		return alloc_run(size, wants_zero);
-	cache = slub_state.kmalloc_caches[index_of_size[(size + 7) / 8]];
-	object = slub_kmem_cache_alloc(cache);
-	return object && wants_zero ? memset(object, 0, size) : object;
+		return slub_alloc_pages(size, 0, false);
+	return slub_init() ? slub_kmalloc(size) : NULL;
 }
 
 void *slub_kmalloc(size_t size)
@@ -113,13 +139,10 @@ void *slub_kmalloc(size_t size)
 	if (likely(size <= SLUB_KMALLOC_MAX)) {
 		struct kmem_cache *cache = slub_state.kmalloc_caches[index_of_size[(size + 7) / 8]];
 
-		if (likely(cache)) {
-			void *object = slub_percpu_pop(cache);
-
-			return likely(object) ? object : slub_alloc_slow(cache);
-		}
+		if (likely(cache))
+			return slub_alloc_fast(cache);
 	}
-	return kmalloc_slow(size, false);
+	return kmalloc_slow(size);
 }
 
 void *slub_kzalloc(size_t size)
@@ -127,7 +150,7 @@ void *slub_kzalloc(size_t size)
 	void *object;
 
 	if (size > SLUB_KMALLOC_MAX)
-		return kmalloc_slow(size, true);
+		return slub_alloc_pages(size, 0, true);
 	object = slub_kmalloc(size);
 	return object ? memset(object, 0, size) : NULL;
 }
@@ -136,7 +159,7 @@ void *slub_kzalloc(size_t size)
 static struct kmem_cache *cache_at(const void *object, size_t *ret_run_pages)
 {
 	struct slub_pages *pages = &slub_state.pages;
-	size_t page = (size_t)((const char *)object - pages->base) >> SLUB_PAGE_SHIFT;
+	size_t page = page_of(object);
 	struct slab *slab = slab_of_address(object);
 
 	*ret_run_pages = 0;
@@ -147,7 +170,7 @@ static struct kmem_cache *cache_at(const void *object, size_t *ret_run_pages)
 	return NULL;
 }
 
-static SLOW void kfree_slow(void *object)
+SLOW void slub_kfree_slow(void *object)
 {
 	struct kmem_cache *cache;
 	size_t run_pages;
@@ -165,19 +188,7 @@ static SLOW void kfree_slow(void *object)
 
 void slub_kfree(void *object)
 {
-	struct slub_pages *pages = &slub_state.pages;
-	size_t page = (size_t)((char *)object - pages->base) >> SLUB_PAGE_SHIFT;
-
-	if (likely(page < pages->count)) {
-		struct kmem_cache *cache = slub_state.cache_of_kind[pages->kind[page]];
-
-		if (likely(cache)) {
-			if (!likely(slub_percpu_push(cache, object)))
-				slub_free_slow(cache, object);
-			return;
-		}
-	}
-	kfree_slow(object);
+	slub_kfree_fast(object);
 }
 
 size_t slub_ksize(const void *object)
@@ -199,6 +210,8 @@ void *slub_krealloc(void *object, size_t size)
 
 	// Kept where it is unless more than half of it would lie idle.
 	if (object && size <= had && (size > had / 2 || had <= 16))
+		return object;
+	if (had > SLUB_KMALLOC_MAX && size > SLUB_KMALLOC_MAX && slub_resize_pages(object, size))
 		return object;
 	larger = slub_kmalloc(size);
 	if (larger && object) {

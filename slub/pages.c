@@ -293,13 +293,13 @@ static size_t take_chunks(struct slub_pages *pages, size_t chunks)
 	return chunk << SLUB_MAX_PAGE_ORDER;
 }
 
-void *slub_pages_alloc_run(struct slub_pages *pages, size_t count, bool *ret_is_zero)
+void *slub_pages_alloc_run(struct slub_pages *pages, size_t count, unsigned align_order, bool *ret_is_zero)
 {
 	size_t whole = count, page = SIZE_MAX;
-	unsigned order = 0;
+	unsigned order = align_order;
 	void *run = NULL;
 
-	if (!count || count > pages->count)
+	if (!count || count > pages->count || align_order > SLUB_MAX_PAGE_ORDER)
 		return NULL;
 	slub_lock(&pages->lock);
 	if (count <= SLUB_CHUNK_PAGES) {
@@ -328,6 +328,67 @@ void slub_pages_free_run(struct slub_pages *pages, void *run, size_t count)
 	give_run(pages, page, count);
 	release_if_much(pages);
 	slub_unlock(&pages->lock);
+}
+
+// The order of the free block that holds a page, -1 when it is not free.
+static int free_order(const struct slub_pages *pages, size_t page)
+{
+	for (unsigned order = 0; order < SLUB_ORDERS; order++) {
+		if (pages->free[order].bits[(page >> order) / WORD_BITS] >> (page >> order) % WORD_BITS & 1)
+			return (int)order;
+	}
+	return -1;
+}
+
+// Whether `count` pages from `page` on are free; chunks never handed out count where they follow.
+static bool are_free(struct slub_pages *pages, size_t page, size_t count)
+{
+	size_t end = page + count;
+
+	if (end > pages->count)
+		return false;
+	while (page < end && page < pages->used) {
+		int order = free_order(pages, page);
+
+		if (order < 0)
+			return false;
+		page = ((page >> order) + 1) << order;
+	}
+	return true;
+}
+
+// Take pages that are_free(); what else their blocks have stays free.
+static void take_free(struct slub_pages *pages, size_t page, size_t count)
+{
+	size_t end = page + count;
+
+	for (; pages->used < end; pages->used += SLUB_CHUNK_PAGES)
+		set_free(pages, pages->used, SLUB_MAX_PAGE_ORDER);
+	while (page < end) {
+		unsigned order = (unsigned)free_order(pages, page);
+		size_t first = page >> order << order, behind = first + (1ul << order);
+
+		test_and_clear(&pages->free[order], page >> order);
+		give_run(pages, first, page - first);
+		if (behind > end)
+			give_run(pages, end, behind - end);
+		page = behind;
+	}
+}
+
+bool slub_pages_extend_run(struct slub_pages *pages, void *run, size_t had, size_t wanted)
+{
+	size_t page = ((size_t)((char *)run - pages->base) >> SLUB_PAGE_SHIFT) + had;
+	bool is_free, is_zero;
+
+	slub_lock(&pages->lock);
+	is_free = wanted - had <= pages->count && are_free(pages, page, wanted - had);
+	if (is_free) {
+		take_free(pages, page, wanted - had);
+		hand_out(pages, page, wanted - had, &is_zero);
+	}
+	slub_unlock(&pages->lock);
+	return is_free;
 }
 
 size_t slub_pages_release(struct slub_pages *pages)

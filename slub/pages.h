@@ -54,9 +54,13 @@ bool slub_pages_init(struct slub_pages *pages);
 void *slub_pages_alloc(struct slub_pages *pages, unsigned order, bool *ret_is_zero);
 void slub_pages_free(struct slub_pages *pages, void *block, unsigned order);
 
-/* `count` pages in a row, any number. They are freed by the same count. */
-void *slub_pages_alloc_run(struct slub_pages *pages, size_t count, bool *ret_is_zero);
+/* `count` pages in a row, any number, aligned to 1 << align_order pages (a chunk at most). They are freed by the same
+ * count, or by parts. */
+void *slub_pages_alloc_run(struct slub_pages *pages, size_t count, unsigned align_order, bool *ret_is_zero);
 void slub_pages_free_run(struct slub_pages *pages, void *run, size_t count);
+
+/* Make a run of `had` pages one of `wanted` by the free pages behind it. False when these are not free. */
+bool slub_pages_extend_run(struct slub_pages *pages, void *run, size_t had, size_t wanted);
 
 /* Give every free page back to the system now. Returns how many held memory. */
 size_t slub_pages_release(struct slub_pages *pages);

@@ -42,7 +42,7 @@ bool slub_shuffle_init(struct kmem_cache *cache)
 
 	if (count < 2 || cache->flags & SLUB_NO_RANDOM)
 		return true;
-	sequence = slub_pages_alloc_run(&slub_state.pages, pages, &is_zero);
+	sequence = slub_pages_alloc_run(&slub_state.pages, pages, 0, &is_zero);
 	if (!sequence)
 		return false;
 	for (unsigned i = 0; i < count; i++)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * The fast paths, inline, and what stands behind them: for the calls of slub.h and those of malloc().
+ */
+#ifndef SLUB_KMALLOC_H
+#define SLUB_KMALLOC_H
+
+#include "layout.h"
+#include "percpu.h"
+#include "sheaf.h"
+
+#define likely(condition) __builtin_expect(!!(condition), 1)
+
+static inline __attribute__((always_inline)) void *slub_alloc_fast(struct kmem_cache *cache)
+{
+	void *object = slub_percpu_pop(cache);
+
+	return likely(object) ? object : slub_alloc_slow(cache);
+}
+
+/* What is no object of a cache that pages tell by their kind: NULL, runs, objects of other caches, and errors. */
+void slub_kfree_slow(void *object);
+
+static inline __attribute__((always_inline)) void slub_kfree_fast(void *object)
+{
+	struct slub_pages *pages = &slub_state.pages;
+	size_t page = (size_t)((char *)object - pages->base) >> SLUB_PAGE_SHIFT;
+
+	if (likely(page < pages->count)) {
+		struct kmem_cache *cache = slub_state.cache_of_kind[pages->kind[page]];
+
+		if (likely(cache)) {
+			if (!likely(slub_percpu_push(cache, object)))
+				slub_free_slow(cache, object);
+			return;
+		}
+	}
+	slub_kfree_slow(object);
+}
+
+/* Whole pages for `size` bytes, aligned to 1 << align_order pages. NULL when memory is out. */
+void *slub_alloc_pages(size_t size, unsigned align_order, bool wants_zero);
+
+/* Keep `count` pages of a run from its page `first` on; the others go back. */
+void slub_cut_pages(void *run, size_t first, size_t count);
+
+/* Make a run of pages larger or smaller where it stands. False when that can't be had. */
+bool slub_resize_pages(void *run, size_t size);
+
+#endif
