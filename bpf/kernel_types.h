@@ -204,6 +204,7 @@ struct vm_area_struct {
 	struct mm_struct *vm_mm;
 	unsigned long vm_flags;
 	const void *vm_ops;
+	unsigned long vm_pgoff;
 	struct file *vm_file;
 };
 

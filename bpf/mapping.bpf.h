@@ -7,6 +7,7 @@
 
 #include "file_path.bpf.h"
 #include "mapping.h"
+#include "mapping_tree.bpf.h"
 
 /* include/linux/mm.h; the same numbers since before 5.10 (as bits of vma_flags_t since 6.19) */
 #define VM_SHARED 0x8UL
@@ -75,32 +76,6 @@ static __always_inline void mapping_of(struct vm_area_struct *vma, u64 address, 
 	ret_id->device = BPF_CORE_READ(inode, i_sb, s_dev);
 	ret_id->class = MAPPING_FILE;
 	mapping_tell_file((u64)file, ret_id->inode, ret_id->device);
-}
-
-/*
- * The mapping of @address in the process's tree of them, as kernels without bpf_find_vma() have it; 0: none. Without
- * lock: in a fault the caller's kernel holds it.
- */
-__noinline u64 mapping_search(u64 mm, u64 address)
-{
-	struct mm_struct___with_tree *tree = (void *)mm;
-	struct rb_node *node;
-
-	if (!bpf_core_field_exists(tree->mm_rb))
-		return 0;
-	node = BPF_CORE_READ(tree, mm_rb.rb_node);
-	for (u32 i = 0; i < 40 && node; i++) { /* twice log2 of the 65530 that a process may have, and more */
-		struct vm_area_struct *vma =
-			(void *)node - bpf_core_field_offset(struct vm_area_struct___with_tree, vm_rb);
-
-		if (address < BPF_CORE_READ(vma, vm_start))
-			node = BPF_CORE_READ(node, rb_left);
-		else if (address >= BPF_CORE_READ(vma, vm_end))
-			node = BPF_CORE_READ(node, rb_right);
-		else
-			return (u64)vma;
-	}
-	return 0;
 }
 
 #endif

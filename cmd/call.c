@@ -230,6 +230,26 @@ static void free_lists(const struct option_group *groups, size_t count)
 	}
 }
 
+/* Words between @first and "--", which stands at @dashes, mean something to some tracers only. */
+static int take_words(struct invocation *invocation, int argc, char **argv, int first, int dashes, struct error *err)
+{
+	const struct tracer *tracer = invocation->command->tracer;
+	int behind = dashes < argc ? dashes + 1 : argc;
+
+	invocation->has_dashes = dashes < argc;
+	invocation->words = argv + (invocation->has_dashes ? behind : first);
+	invocation->word_count = argc - (int)(invocation->words - argv);
+	if (tracer && tracer->takes_arguments) {
+		invocation->arguments = argv + first;
+		invocation->argument_count = dashes - first;
+		invocation->words = argv + behind;
+		invocation->word_count = argc - behind;
+	} else if (invocation->has_dashes && first != dashes) {
+		return error_set(err, -EINVAL, "'%s' before -- is no option", argv[first]);
+	}
+	return 0;
+}
+
 static int call_command(const struct caller *caller, const struct command *command, int argc, char **argv)
 {
 	CLEANUP(free) void *settings = calloc(1, command->settings_size + 1);
@@ -238,7 +258,7 @@ static int call_command(const struct caller *caller, const struct command *comma
 	struct option_group groups[GROUPS_MAX];
 	struct error err = { 0 };
 	size_t count;
-	int rest, code;
+	int rest, dashes, code;
 
 	if (!settings)
 		return EXIT_INCOMPLETE;
@@ -247,15 +267,16 @@ static int call_command(const struct caller *caller, const struct command *comma
 	if (command->defaults)
 		memcpy(settings, command->defaults, command->settings_size);
 	count = option_groups(command, caller->open, settings, &kind, &invocation.output, groups);
-	if (options_parse(groups, count, argc, argv, &rest, &invocation.has_dashes, &err)) {
+	if (options_parse(groups, count, argc, argv, &rest, &dashes, &err)) {
 		complain(&invocation, err.text);
 		code = EXIT_USAGE;
 	} else if (invocation.output.wants_help) {
 		call_write_help(caller, command, caller->out);
 		code = flush(caller->out);
+	} else if (take_words(&invocation, argc, argv, rest, dashes, &err)) {
+		complain(&invocation, err.text);
+		code = EXIT_USAGE;
 	} else {
-		invocation.words = argv + rest;
-		invocation.word_count = argc - rest;
 		code = run_command(&invocation, &kind);
 	}
 	free_lists(groups, count);

@@ -42,8 +42,10 @@ struct invocation {
 	const struct command *command;
 	struct output_settings output;
 	void *settings; /* of the command's own options */
-	char **words;   /* what follows the options, NULL-terminated */
+	char **words;   /* what follows the options, NULL-terminated; after "--", where that is */
 	int word_count;
+	char **arguments; /* of a tracer that takes any: what stands before "--", or all words when there is none */
+	int argument_count;
 	bool has_dashes; /* "--" stood before the words */
 	struct view *view;
 };

@@ -184,8 +184,9 @@ static int attach_shape(struct leak_probes *probes, const struct allocator *allo
 		if (is_return ? site->function == ALLOCATOR_FREE || site->function == ALLOCATOR_NEW
 			      : site->function != function)
 			continue;
-		points[count++] = (struct uprobe_point){ site->file_offset,
-							 is_return ? 0 : argument_cookie(probes, &site->site) };
+		points[count++] = (struct uprobe_point){
+			.file_offset = site->file_offset, .cookie = is_return ? 0 : argument_cookie(probes, &site->site)
+		};
 	}
 	return attach_points(probes, program, allocator->object, pid, is_return, points, count, err);
 }
@@ -197,7 +198,7 @@ static int attach_exits(struct leak_probes *probes, const struct allocator *allo
 	if (!points)
 		return -ENOMEM;
 	for (size_t i = 0; i < allocator->exit_count; i++)
-		points[i] = (struct uprobe_point){ allocator->exits[i], 0 };
+		points[i] = (struct uprobe_point){ .file_offset = allocator->exits[i] };
 	return attach_points(probes, probes->bpf->progs.leave_by_ret, allocator->object, pid, false, points,
 			     allocator->exit_count, err);
 }

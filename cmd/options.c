@@ -177,7 +177,7 @@ static void move_forward(char **argv, int *first, int at, int count)
 }
 
 int options_parse(const struct option_group *groups, size_t count, int argc, char **argv, int *ret_rest,
-		  bool *ret_has_dashes, struct error *err)
+		  int *ret_dashes, struct error *err)
 {
 	int status, at, first = 1; /* of the words so far, which end before @at */
 
@@ -185,13 +185,8 @@ int options_parse(const struct option_group *groups, size_t count, int argc, cha
 		const char *word = argv[at];
 		int begin = at;
 
-		if (!strcmp(word, "--")) {
-			if (first != at)
-				return error_set(err, -EINVAL, "'%s' before -- is no option", argv[first]);
-			*ret_rest = at + 1;
-			*ret_has_dashes = true;
-			return 0;
-		}
+		if (!strcmp(word, "--"))
+			break;
 		if (word[0] != '-' || !word[1])
 			continue;
 		status = word[1] == '-' ? parse_long(groups, count, argc, argv, &at, err)
@@ -201,7 +196,7 @@ int options_parse(const struct option_group *groups, size_t count, int argc, cha
 		move_forward(argv, &first, at, at - begin + 1);
 	}
 	*ret_rest = first;
-	*ret_has_dashes = false;
+	*ret_dashes = at;
 	return 0;
 }
 

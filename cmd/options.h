@@ -47,11 +47,12 @@ struct option_group {
 
 /*
  * Parse @argv from 1 on, up to "--". Options may stand before, between and behind words; @argv is reordered so that
- * the words, from *ret_rest on, come last. *ret_has_dashes: "--" was there, and what follows it is the rest.
+ * the words, from *ret_rest on, come last. *ret_dashes: where "--" is, with the last of these words before it and what
+ * isn't looked at behind it; @argc: it was not there.
  * -EINVAL with a message that names the option.
  */
 int options_parse(const struct option_group *groups, size_t count, int argc, char **argv, int *ret_rest,
-		  bool *ret_has_dashes, struct error *err);
+		  int *ret_dashes, struct error *err);
 
 /* Write the help of all groups to @out. */
 void options_help(const struct option_group *groups, size_t count, FILE *out);

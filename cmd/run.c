@@ -426,7 +426,7 @@ static int run_replay(struct run *run, struct error *err)
 static int check_settings(const struct invocation *invocation, struct trace_settings *settings, struct error *err)
 {
 	if (settings->replay && (settings->record || settings->pids.count || settings->comms.count ||
-				 settings->cgroup || invocation->word_count))
+				 settings->cgroup || invocation->word_count || invocation->argument_count))
 		return error_set(err, -EINVAL, "--replay shows a recording: it goes with no process and no --record");
 	if (invocation->word_count && !invocation->has_dashes)
 		return error_set(err, -EINVAL, "unexpected word '%s' (a command to start goes after --)",
@@ -484,5 +484,5 @@ int run_tracer(struct invocation *invocation, struct trace_settings *settings, s
 		status = tracer->configure(&run, state, err);
 	if (!status)
 		status = run.is_replay ? run_replay(&run, err) : run_live(&run, err);
-	return close_run(&run, status, err);
+	return close_run(&run, status > 0 ? 0 : status, err);
 }

@@ -44,11 +44,15 @@ extern const size_t trace_option_count;
 struct tracer {
 	struct ladder ladder;
 	bool takes_command;  /* `-- CMD ARGS…` can be started and traced */
+	bool takes_arguments; /* words that are no options, before `--`: invocation->arguments */
 	bool needs_targets;  /* some process must be named: -p, -n, --cgroup or a command */
 	const struct event_source *events; /* trace.h: of a command that filters events; -n and --cgroup are no processes */
 	uint64_t interval_ns; /* default */
 	size_t state_size;   /* zeroed memory that every call below gets */
-	/* Check options together; called for live runs and for replays. -EINVAL is a usage error. */
+	/*
+	 * Check options together; called for live runs and for replays. -EINVAL is a usage error; 1: what they ask for needs no
+	 * tracing, and was shown.
+	 */
 	int (*configure)(struct run *run, void *state, struct error *err);
 	/* Load, attach. run->rung is chosen. Registers its descriptors by run_watch(). */
 	int (*start)(struct run *run, void *state, struct error *err);

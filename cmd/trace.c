@@ -143,13 +143,20 @@ int trace_tick(struct run *run, void *data, struct error *err)
 	return status;
 }
 
+static void detach(struct trace *trace)
+{
+	if (trace->events->detach)
+		trace->events->detach(trace);
+	trace_unload(trace);
+}
+
 int trace_end(struct run *run, void *data, struct error *err)
 {
 	struct trace *trace = data;
 	int status;
 
 	(void)run;
-	trace_unload(trace);
+	detach(trace);
 	status = look(trace);
 	if (!status && trace->events->report)
 		status = trace->events->report(trace, true, err);
@@ -162,9 +169,9 @@ void trace_destroy(void *data)
 
 	if (!trace->private)
 		return;
+	detach(trace);
 	if (trace->events->destroy)
 		trace->events->destroy(trace);
-	trace_unload(trace);
 	ring_buffer__free(trace->private->ring);
 	if (trace->private->variables && trace->private->variables != MAP_FAILED)
 		munmap(trace->private->variables, trace->private->variables_size);

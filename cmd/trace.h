@@ -42,12 +42,14 @@ struct event_source {
 	const void *(*elf)(size_t *ret_size); /* NAME_bpf__elf_bytes of the skeleton */
 	const struct trace_program *programs; /* until one without name */
 	size_t state_size;                    /* zeroed, in trace->state */
-	/* Check options together, also for replays. -EINVAL is a usage error. May be NULL, as all below. */
+	/* As a tracer's. May be NULL, as all below. */
 	int (*configure)(struct trace *trace, struct error *err);
 	/* The object is open and not loaded: set what its programs have as constants, sizes of maps. */
 	int (*prepare)(struct trace *trace, struct error *err);
 	/* Loaded and attached. */
 	int (*begin)(struct trace *trace, struct error *err);
+	/* Take away what begin() attached. Called once or more often, also when begin() failed or never came. */
+	void (*detach)(struct trace *trace);
 	/* One event out of the ring, of @size bytes, in the order of one CPU. */
 	int (*on_event)(struct trace *trace, const struct trace_head *head, size_t size);
 	/* Some ten times a second. */

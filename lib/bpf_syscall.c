@@ -185,6 +185,7 @@ int bpf_syscall_uprobe_multi_link(int program_fd, const struct bpf_uprobe_multi_
 	attr.uprobe_multi.path = pointer(spec->path);
 	attr.uprobe_multi.offsets = pointer(spec->offsets);
 	attr.uprobe_multi.cookies = pointer(spec->cookies);
+	attr.uprobe_multi.ref_ctr_offsets = pointer(spec->semaphores);
 	attr.uprobe_multi.cnt = spec->count;
 	attr.uprobe_multi.flags = spec->is_return ? UPROBE_MULTI_RETURN : 0;
 	attr.uprobe_multi.pid = spec->pid;

@@ -67,6 +67,7 @@ struct bpf_uprobe_multi_spec {
 	const char *path;        /* the ELF file, resolved in this process's mount namespace */
 	const uint64_t *offsets; /* file offsets of the instructions */
 	const uint64_t *cookies; /* one per offset, or NULL */
+	const uint64_t *semaphores; /* file offset of the u16 that is raised meanwhile, one per offset, 0: none; or NULL */
 	uint32_t count;
 	uint32_t pid;         /* thread group, in this pid namespace; 0: every process */
 	uint32_t attach_type; /* must be the one that the program was loaded for */

@@ -78,7 +78,7 @@ static int attach(const struct counter *counter, enum uprobe_rung rung, struct u
 		return rc;
 	fd = file.fd;
 	return uprobe_attach(rung, counter->program_fd, fd, getpid(), false, false,
-			     &(struct uprobe_point){ file.emulated_offset, 0 }, 1, ret_link, NULL);
+			     &(struct uprobe_point){ .file_offset = file.emulated_offset }, 1, ret_link, NULL);
 }
 
 void try_uprobe_perf(struct kernel_caps *caps)

@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "error.h"
 
+#define SEMAPHORE_SHIFT 32 /* UPROBE_PMU format/ref_ctr_offset: config:32-63 */
 #define UPROBE_PMU "/sys/bus/event_source/devices/uprobe/"
 
 /* Descriptors in the order they were opened; closed from the last to the first. */
@@ -78,10 +79,12 @@ static int attach_multi(int program_fd, const char *path, pid_t pid, bool is_ret
 {
 	CLEANUP(free) uint64_t *offsets = calloc(count, sizeof(*offsets));
 	CLEANUP(free) uint64_t *cookies = calloc(count, sizeof(*cookies));
+	CLEANUP(free) uint64_t *semaphores = calloc(count, sizeof(*semaphores));
 	struct bpf_uprobe_multi_spec spec = {
 		.path = path,
 		.offsets = offsets,
 		.cookies = cookies,
+		.semaphores = semaphores,
 		.count = count,
 		.pid = pid,
 		.attach_type = BPF_SYSCALL_TRACE_UPROBE_MULTI,
@@ -89,11 +92,12 @@ static int attach_multi(int program_fd, const char *path, pid_t pid, bool is_ret
 	};
 	int rc;
 
-	if (!offsets || !cookies)
+	if (!offsets || !cookies || !semaphores)
 		return error_set(err, -ENOMEM, "out of memory for %zu probe points", count);
 	for (size_t i = 0; i < count; i++) {
 		offsets[i] = points[i].file_offset;
 		cookies[i] = points[i].cookie;
+		semaphores[i] = points[i].semaphore_offset;
 	}
 	/* The kernel would make such a link, and never fire it. */
 	if (pid && is_main_thread_gone(pid))
@@ -171,13 +175,16 @@ static int attach_perf(int program_fd, const char *path, pid_t pid, bool is_retu
 	if (rc || return_bit > 63)
 		return error_set(err, rc ?: -EBADMSG, UPROBE_PMU ": %s", strerror(rc ? -rc : EBADMSG));
 	attr.type = type;
-	attr.config = is_return ? 1ull << return_bit : 0;
 	attr.config1 = (uint64_t)(uintptr_t)path;
 
 	for (size_t i = 0; i < count; i++) {
 		int *perf_fd = &link->fds[link->fd_count];
 
 		attr.config2 = points[i].file_offset;
+		if (points[i].semaphore_offset > UINT32_MAX)
+			return error_set(err, -EINVAL, "a semaphore at file offset %#llx is too far for a perf uprobe",
+					 (unsigned long long)points[i].semaphore_offset);
+		attr.config = (is_return ? 1ull << return_bit : 0) | points[i].semaphore_offset << SEMAPHORE_SHIFT;
 		rc = perf_open(&attr, pid, perf_fd);
 		if (rc)
 			return error_set(err, rc, "perf uprobe at file offset %#llx: %s",

@@ -34,6 +34,11 @@ enum uprobe_rung {
 struct uprobe_point {
 	uint64_t file_offset; /* of the instruction's first byte; it must be the start of an instruction */
 	uint64_t cookie;      /* bpf_get_attach_cookie(); on UPROBE_PERF not 0 needs 5.15 */
+	/*
+	 * File offset, in the file's writable data, of a u16 that the kernel raises in every process while the probe is there:
+	 * USDT's semaphores (1cc33161a83d, 4.20). 0: none.
+	 */
+	uint64_t semaphore_offset;
 };
 
 struct uprobe_link;

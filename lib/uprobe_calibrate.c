@@ -73,9 +73,9 @@ int uprobe_calibrate(enum uprobe_rung rung, struct uprobe_costs *ret_costs, stru
 	if (rc)
 		return rc;
 
-	const struct uprobe_point entry_points[] = { { file.emulated_offset, 0 },
-						     { file.single_stepped_offset, 0 } };
-	const struct uprobe_point return_point = { file.returning_offset, 0 };
+	const struct uprobe_point entry_points[] = { { .file_offset = file.emulated_offset },
+						     { .file_offset = file.single_stepped_offset } };
+	const struct uprobe_point return_point = { .file_offset = file.returning_offset };
 	uint32_t bare_ns = call_ns(uprobe_target_emulated, CALLS_BARE);
 
 	rc = uprobe_attach(rung, program_fd, object_fd, getpid(), false, false, entry_points, 2, &entries,

@@ -111,8 +111,8 @@ static void each_point_hands_its_own_cookie_over(void **state)
 {
 	struct fixture *fixture = begin(state);
 	const struct uprobe_point points[] = {
-		{ fixture->file.emulated_offset, 1ull << 40 },
-		{ fixture->file.single_stepped_offset, 5 },
+		{ .file_offset = fixture->file.emulated_offset, .cookie = 1ull << 40 },
+		{ .file_offset = fixture->file.single_stepped_offset, .cookie = 5 },
 	};
 	struct uprobe_link *link;
 
@@ -146,7 +146,8 @@ static void joined_links_are_detached_together(void **state)
 static void offset_beyond_the_file_is_refused_with_a_message(void **state)
 {
 	struct fixture *fixture = begin(state);
-	const struct uprobe_point points[] = { { fixture->file.emulated_offset, 0 }, { 1ull << 40, 0 } };
+	const struct uprobe_point points[] = { { .file_offset = fixture->file.emulated_offset },
+						{ .file_offset = 1ull << 40 } };
 	struct uprobe_link *link = (void *)1;
 	struct error err = { 0 };
 
