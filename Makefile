@@ -168,6 +168,10 @@ $(O)/bench/empty_probes: bench/empty_probes.c $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_lib) -o $@ $< $(O)/libdill.a $(LIBS)
 
+$(O)/bench/slub_loops: bench/slub_loops.c $(O)/libslub.so $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) -o $@ $< $(O)/libslub.so -Wl,-rpath,'$$ORIGIN/..' -lpthread
+
 include tests/programs.mk
 
 check: deps-check
@@ -207,6 +211,9 @@ demo: deps
 	scripts/demo
 bench: $(O)/dill programs $(O)/bench/empty_probes
 	bench/memleak
+
+bench-slub: $(O)/bench/slub_loops $(O)/libslub-malloc.so
+	bench/slub
 
 # Start files of gdb's, so that `gdb vmlinux` has dill at once. GDB_START= leaves them alone.
 GDB_START ?= $(shell gdb --configuration 2>/dev/null | sed -n 's/.*--with-system-gdbinit-dir=\([^ ]*\).*/\1/p')

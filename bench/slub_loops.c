@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * The loops of bench/slub: one allocator, one workload, nanoseconds per pair or bytes per object on standard output.
+ *
+ *     slub_loops malloc|cache WORKLOAD SIZE      LD_PRELOAD chooses what malloc is
+ *
+ * lifo: an object is freed at once. batch: 1,000 are allocated, then freed in random order. exchange: one thread
+ * allocates, another frees, through a ring of their own. resident: a million live objects. returned: the same after
+ * 90 % of them, at random, and then all were freed. Samples are short, the median of many
+ * counts; a loop in one thread is timed by the thread's own clock, so that others on the machine disturb less.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "slub.h"
+
+#define SAMPLES 101
+#define PAIRS 100000
+#define BATCH 1000
+#define LIVE 1000000
+#define RING 1024
+
+static struct kmem_cache *cache;
+static size_t size;
+static unsigned order[BATCH];
+
+static double now(clockid_t clock)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time);
+	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+static inline __attribute__((always_inline)) void *take(bool has_cache)
+{
+	void *object = has_cache ? slub_kmem_cache_alloc(cache) : malloc(size);
+
+	*(volatile char *)object = 1;
+	return object;
+}
+
+static inline __attribute__((always_inline)) void give(bool has_cache, void *object)
+{
+	if (has_cache)
+		slub_kmem_cache_free(cache, object);
+	else
+		free(object);
+}
+
+static inline __attribute__((always_inline)) void lifo(bool has_cache)
+{
+	for (int i = 0; i < PAIRS; i++)
+		give(has_cache, take(has_cache));
+}
+
+static inline __attribute__((always_inline)) void batch(bool has_cache)
+{
+	static void *objects[BATCH];
+
+	for (int round = 0; round < PAIRS / BATCH; round++) {
+		for (int i = 0; i < BATCH; i++)
+			objects[i] = take(has_cache);
+		for (int i = 0; i < BATCH; i++)
+			give(has_cache, objects[order[i]]);
+	}
+}
+
+static struct {
+	void *_Atomic objects[RING];
+	bool has_cache;
+} ring;
+
+static void stay_on(unsigned cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu % (unsigned)sysconf(_SC_NPROCESSORS_ONLN), &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+static void *free_what_comes(void *argument)
+{
+	void *end = argument;
+
+	stay_on(1);
+	for (size_t at = 0;; at = (at + 1) % RING) {
+		void *object;
+
+		while (!(object = __atomic_load_n(&ring.objects[at], __ATOMIC_ACQUIRE)))
+			__builtin_ia32_pause();
+		__atomic_store_n(&ring.objects[at], NULL, __ATOMIC_RELEASE);
+		if (object == end)
+			return NULL;
+		give(ring.has_cache, object);
+	}
+}
+
+static void put(size_t at, void *object)
+{
+	while (__atomic_load_n(&ring.objects[at % RING], __ATOMIC_ACQUIRE))
+		__builtin_ia32_pause();
+	__atomic_store_n(&ring.objects[at % RING], object, __ATOMIC_RELEASE);
+}
+
+static double exchange(bool has_cache)
+{
+	static char end;
+	pthread_t other;
+	double start;
+
+	stay_on(0);
+	memset(&ring, 0, sizeof(ring));
+	ring.has_cache = has_cache;
+	pthread_create(&other, NULL, free_what_comes, &end);
+	start = now(CLOCK_MONOTONIC);
+	for (size_t i = 0; i < 10 * PAIRS; i++)
+		put(i, take(has_cache));
+	put(10 * PAIRS, &end);
+	pthread_join(other, NULL);
+	return (now(CLOCK_MONOTONIC) - start) / (10.0 * PAIRS);
+}
+
+static double resident(void)
+{
+	unsigned long pages[2] = { 0, 0 };
+	FILE *file = fopen("/proc/self/statm", "r");
+
+	if (!file || fscanf(file, "%lu %lu", &pages[0], &pages[1]) != 2)
+		exit(1);
+	fclose(file);
+	return (double)pages[1] * (double)sysconf(_SC_PAGESIZE);
+}
+
+static void live_objects(bool has_cache, bool frees)
+{
+	static void *objects[LIVE];
+	double before, held, tenth, none;
+
+	memset(objects, 1, sizeof(objects));
+	before = resident();
+	for (int i = 0; i < LIVE; i++)
+		objects[i] = memset(take(has_cache), 1, size);
+	held = resident();
+	if (!frees) {
+		printf("%.3f\n", (held - before) / LIVE);
+		return;
+	}
+	srandom(7);
+	for (int i = 0; i < LIVE; i++) {
+		if (random() % 10) {
+			give(has_cache, objects[i]);
+			objects[i] = NULL;
+		}
+	}
+	usleep(200000);
+	tenth = resident();
+	for (int i = 0; i < LIVE; i++) {
+		if (objects[i])
+			give(has_cache, objects[i]);
+	}
+	usleep(200000);
+	none = resident();
+	printf("%.1f %.1f\n", 100 * (held - tenth) / (held - before), 100 * (held - none) / (held - before));
+}
+
+static int by_value(const void *left, const void *right)
+{
+	double one = *(const double *)left, other = *(const double *)right;
+
+	return one < other ? -1 : one > other;
+}
+
+static double median_of(bool has_cache, const char *workload)
+{
+	double samples[SAMPLES];
+	int count = !strcmp(workload, "exchange") ? 5 : SAMPLES;
+
+	for (int i = 0; i < count; i++) {
+		double start = now(CLOCK_THREAD_CPUTIME_ID);
+
+		if (!strcmp(workload, "exchange")) {
+			samples[i] = exchange(has_cache);
+			continue;
+		}
+		if (!strcmp(workload, "lifo"))
+			has_cache ? lifo(true) : lifo(false);
+		else
+			has_cache ? batch(true) : batch(false);
+		samples[i] = (now(CLOCK_THREAD_CPUTIME_ID) - start) / PAIRS;
+	}
+	qsort(samples, (size_t)count, sizeof(samples[0]), by_value);
+	return samples[count / 2];
+}
+
+int main(int count, char **words)
+{
+	bool has_cache = count == 4 && !strcmp(words[1], "cache");
+
+	if (count != 4 || !(size = strtoul(words[3], NULL, 10))) {
+		fprintf(stderr, "slub_loops malloc|cache lifo|batch|exchange|resident|returned SIZE\n");
+		return 2;
+	}
+	if (has_cache)
+		cache = slub_kmem_cache_create("loops", (unsigned)size, 0, SLUB_NO_MERGE, NULL);
+	for (unsigned i = 0; i < BATCH; i++)
+		order[i] = i;
+	srandom(1);
+	for (unsigned i = BATCH - 1; i > 0; i--) {
+		unsigned other = (unsigned)random() % (i + 1), kept = order[i];
+
+		order[i] = order[other];
+		order[other] = kept;
+	}
+	if (!strcmp(words[2], "resident") || !strcmp(words[2], "returned"))
+		live_objects(has_cache, !strcmp(words[2], "returned"));
+	else
+		printf("%.3f\n", median_of(has_cache, words[2]));
+	return 0;
+}
