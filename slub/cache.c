@@ -5,10 +5,12 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "debug.h"
 #include "machine.h"
 #include "percpu.h"
 #include "sheaf.h"
 #include "slab.h"
+#include "tracks.h"
 
 #define CACHES_PER_BLOCK_PAGES 16
 // Caches with these are never an alias and have none (SLAB_NEVER_MERGE, mm/slab_common.c).
@@ -69,24 +71,29 @@ static void set_geometry(struct kmem_cache *cache, const struct slub_geometry *g
 	cache->sheaf_mask = cache->has_sheaves ? sheaf_bytes - 1 : sizeof(void *) - 1;
 }
 
-struct kmem_cache *slub_make_cache(const char *name, const struct slub_request *request, void (*ctor)(void *),
+struct kmem_cache *slub_make_cache(const char *name, const struct slub_request *wanted, void (*ctor)(void *),
 				   uint8_t kind)
 {
+	struct slub_request request = *wanted;
 	struct slub_geometry geometry;
 	struct kmem_cache *cache;
 
-	if (!slub_geometry(&slub_state.rules, request, &geometry))
+	if (kind != SLUB_PAGE_SHEAF)
+		request.flags |= slub_debug_flags(name);
+	if (!slub_geometry(&slub_state.rules, &request, &geometry))
 		return NULL;
 	cache = new_descriptor();
 	if (!cache)
 		return NULL;
 	set_geometry(cache, &geometry);
-	cache->flags = request->flags;
+	cache->flags = request.flags;
+	cache->is_kmalloc = request.is_kmalloc;
+	cache->is_debugged = request.flags & SLUB_DEBUG_FLAGS;
 	cache->kind = kind;
 	cache->ctor = ctor;
 	cache->refcount = 1;
 	// A list end is encoded NULL and a slot's address is never 0, so that no random word has to be avoided.
-	cache->random = request->flags & SLUB_NO_HARDENED ? 0 : slub_random();
+	cache->random = request.flags & SLUB_NO_HARDENED ? 0 : slub_random();
 	strncpy(cache->name, name, sizeof(cache->name) - 1);
 	for (unsigned number = 0; number < slub_state.nodes; number++)
 		list_init(&cache->node[number].partial);
@@ -110,7 +117,7 @@ static bool make_sheaf_caches(void)
 		name[11] = name[11] == '0' ? (char)('0' + bytes / 10 % 10) : name[11];
 		name[12] = 0;
 		slub_state.sheaf_caches[slub_kmalloc_index(bytes)] =
-			slub_make_cache(name, &request, NULL, SLUB_PAGE_SLAB);
+			slub_make_cache(name, &request, NULL, SLUB_PAGE_SHEAF);
 		if (!slub_state.sheaf_caches[slub_kmalloc_index(bytes)])
 			return false;
 	}
@@ -193,11 +200,11 @@ static bool may_merge(const struct kmem_cache *cache, const struct slub_request 
 }
 
 // A cache that can serve as this one too: find_mergeable(), mm/slab_common.c.
-static struct kmem_cache *find_alias(const struct slub_request *wanted, void (*ctor)(void *))
+static struct kmem_cache *find_alias(const char *name, const struct slub_request *wanted, void (*ctor)(void *))
 {
 	struct slub_geometry geometry;
 
-	if (ctor || wanted->flags & NEVER_MERGE || !slub_geometry(&slub_state.rules, wanted, &geometry))
+	if (ctor || wanted->flags & NEVER_MERGE || slub_debug_flags(name) || !slub_geometry(&slub_state.rules, wanted, &geometry))
 		return NULL;
 	for (struct kmem_cache *cache = slub_state.caches; cache; cache = cache->next) {
 		if (may_merge(cache, wanted, &geometry))
@@ -214,8 +221,10 @@ struct kmem_cache *slub_kmem_cache_create(const char *name, unsigned size, unsig
 
 	if (!slub_init())
 		return NULL;
+	if (flags & SLUB_STORE_USER)
+		slub_tracks_prepare();
 	slub_lock(&slub_state.lock);
-	cache = find_alias(&request, ctor);
+	cache = find_alias(name, &request, ctor);
 	if (cache) {
 		cache->refcount++;
 		if (size > cache->geometry.object_size)

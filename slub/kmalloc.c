@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cache.h"
+#include "debug.h"
 #include "report.h"
 #include "slab.h"
 
@@ -127,7 +128,16 @@ SLOW bool slub_resize_pages(void *run, size_t size)
 	return true;
 }
 
-static SLOW void *kmalloc_slow(size_t size)
+SLOW void *slub_kmalloc_slow(struct kmem_cache *cache, size_t size)
+{
+	void *object = slub_alloc_slow(cache);
+
+	if (object && cache->is_debugged)
+		slub_debug_set_size(cache, object, size);
+	return object;
+}
+
+static SLOW void *kmalloc_unready(size_t size)
 {
 	if (size > SLUB_KMALLOC_MAX)
 		return slub_alloc_pages(size, 0, false);
@@ -139,10 +149,13 @@ void *slub_kmalloc(size_t size)
 	if (likely(size <= SLUB_KMALLOC_MAX)) {
 		struct kmem_cache *cache = slub_state.kmalloc_caches[index_of_size[(size + 7) / 8]];
 
-		if (likely(cache))
-			return slub_alloc_fast(cache);
+		if (likely(cache)) {
+			void *object = slub_percpu_pop(cache);
+
+			return likely(object) ? object : slub_kmalloc_slow(cache, size);
+		}
 	}
-	return kmalloc_slow(size);
+	return kmalloc_unready(size);
 }
 
 void *slub_kzalloc(size_t size)
@@ -197,10 +210,18 @@ size_t slub_ksize(const void *object)
 	struct kmem_cache *cache = object ? cache_at(object, &run_pages) : NULL;
 
 	if (cache)
-		return cache->geometry.object_size;
+		return cache->is_debugged ? slub_debug_size(cache, object) : cache->geometry.object_size;
 	if (object && !run_pages)
 		slub_report(NULL, "ksize of no object", object);
 	return object ? run_pages << SLUB_PAGE_SHIFT : 0;
+}
+
+void slub_note_size(void *object, size_t size)
+{
+	struct slab *slab = slab_of_address(object);
+
+	if (slab && slab->slab_cache->is_debugged)
+		slub_debug_set_size(slab->slab_cache, object, size);
 }
 
 void *slub_krealloc(void *object, size_t size)
@@ -209,8 +230,10 @@ void *slub_krealloc(void *object, size_t size)
 	void *larger;
 
 	// Kept where it is unless more than half of it would lie idle.
-	if (object && size <= had && (size > had / 2 || had <= 16))
+	if (object && size <= had && (size > had / 2 || had <= 16)) {
+		slub_note_size(object, size);
 		return object;
+	}
 	if (had > SLUB_KMALLOC_MAX && size > SLUB_KMALLOC_MAX && slub_resize_pages(object, size))
 		return object;
 	larger = slub_kmalloc(size);

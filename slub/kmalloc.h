@@ -18,6 +18,9 @@ static inline __attribute__((always_inline)) void *slub_alloc_fast(struct kmem_c
 	return likely(object) ? object : slub_alloc_slow(cache);
 }
 
+/* An object of a cache that serves sizes, when this CPU has none. */
+void *slub_kmalloc_slow(struct kmem_cache *cache, size_t size);
+
 /* What is no object of a cache that pages tell by their kind: NULL, runs, objects of other caches, and errors. */
 void slub_kfree_slow(void *object);
 
@@ -37,6 +40,9 @@ static inline __attribute__((always_inline)) void slub_kfree_fast(void *object)
 	}
 	slub_kfree_slow(object);
 }
+
+/* An object is from now on of another size in the same place: only debugging wants to know. */
+void slub_note_size(void *object, size_t size);
 
 /* Whole pages for `size` bytes, aligned to 1 << align_order pages. NULL when memory is out. */
 void *slub_alloc_pages(size_t size, unsigned align_order, bool wants_zero);

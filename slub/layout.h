@@ -89,7 +89,7 @@ struct kmem_cache {
 	char *percpu_home;    /* where percpu points unless the cache is being drained */
 	uint32_t flags;
 	uint8_t kind;         /* what its pages are, see pages.h */
-	bool has_sheaves;
+	bool has_sheaves, is_kmalloc, is_debugged;
 	struct slub_geometry geometry;
 	unsigned size, offset, red_left_pad; /* of geometry, at hand */
 	uint64_t random;

@@ -44,7 +44,7 @@ struct slub_pages {
 
 /* What slub_kfree() learns from one byte per page. Other values are indexes of kmalloc's caches. A run's first page is
  * SLUB_PAGE_RUN and has the count of pages in slab_of; its other pages are SLUB_PAGE_NONE. */
-enum { SLUB_PAGE_NONE = 0, SLUB_PAGE_SLAB = 255, SLUB_PAGE_RUN = 254 };
+enum { SLUB_PAGE_NONE = 0, SLUB_PAGE_SLAB = 255, SLUB_PAGE_RUN = 254, SLUB_PAGE_SHEAF = 253 };
 
 /* Reserve the range: as much as can be had up to four times the machine's memory. False when even 256 MiB is refused. */
 bool slub_pages_init(struct slub_pages *pages);

@@ -1,43 +1,84 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-// Reports are written without the C library's streams: they come out of malloc() and of damaged processes.
+// Lines of reports, and what comes after one.
 #include "report.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_BYTES 256
-
-static size_t put(char *line, size_t at, const char *text)
+static void put_character(struct slub_line *line, char character)
 {
-	while (*text && at < LINE_BYTES - 1)
-		line[at++] = *text++;
-	return at;
+	if (line->length < sizeof(line->text) - 1)
+		line->text[line->length++] = character < ' ' || character > '~' ? '.' : character;
 }
 
-static size_t put_address(char *line, size_t at, uintptr_t address)
+void slub_put(struct slub_line *line, const char *text)
 {
-	at = put(line, at, "0x");
-	for (int shift = 60; shift >= 0; shift -= 4) {
-		if (at < LINE_BYTES - 1)
-			line[at++] = "0123456789abcdef"[address >> shift & 15];
+	while (*text)
+		put_character(line, *text++);
+}
+
+void slub_put_byte(struct slub_line *line, uint8_t byte)
+{
+	put_character(line, "0123456789abcdef"[byte >> 4]);
+	put_character(line, "0123456789abcdef"[byte & 15]);
+}
+
+void slub_put_hex(struct slub_line *line, uint64_t value)
+{
+	int shift = 60;
+
+	slub_put(line, "0x");
+	while (shift && !(value >> shift))
+		shift -= 4;
+	for (; shift >= 0; shift -= 4)
+		put_character(line, "0123456789abcdef"[value >> shift & 15]);
+}
+
+void slub_put_number(struct slub_line *line, uint64_t value)
+{
+	char digits[20];
+	int count = 0;
+
+	do
+		digits[count++] = (char)('0' + value % 10);
+	while (value /= 10);
+	while (count)
+		put_character(line, digits[--count]);
+}
+
+void slub_say(struct slub_line *line)
+{
+	line->text[line->length++] = '\n';
+	if (write(STDERR_FILENO, line->text, line->length) < 0)
+		abort();
+	line->length = 0;
+}
+
+void slub_report_begin(const struct kmem_cache *cache, const char *what, const void *address)
+{
+	struct slub_line line = {};
+
+	slub_put(&line, "slub: ");
+	if (cache) {
+		slub_put(&line, cache->name);
+		slub_put(&line, ": ");
 	}
-	return at;
+	slub_put(&line, what);
+	slub_put(&line, " at ");
+	slub_put_hex(&line, (uintptr_t)address);
+	slub_say(&line);
+}
+
+void slub_report_end(void)
+{
+	const char *on_error = secure_getenv("SLUB_ON_ERROR");
+
+	if (!on_error || strcmp(on_error, "continue"))
+		abort();
 }
 
 void slub_report(const struct kmem_cache *cache, const char *what, const void *address)
 {
-	const char *on_error = getenv("SLUB_ON_ERROR");
-	char line[LINE_BYTES];
-	size_t at = put(line, 0, "slub: ");
-
-	if (cache) {
-		at = put(line, at, cache->name);
-		at = put(line, at, ": ");
-	}
-	at = put(line, at, what);
-	at = put(line, at, " at ");
-	at = put_address(line, at, (uintptr_t)address);
-	line[at++] = '\n';
-	if (write(STDERR_FILENO, line, at) < 0 || !on_error || strcmp(on_error, "continue"))
-		abort();
+	slub_report_begin(cache, what, address);
+	slub_report_end();
 }

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdbool.h>
 
+#include "debug.h"
 #include "report.h"
 
 #define LIST_BATCH 8 /* slabs that one hold of list_lock may discard */
@@ -100,6 +101,8 @@ static void chain_objects(struct kmem_cache *cache, struct slab *slab)
 	for (unsigned i = 1;; i++) {
 		void *next = i < slab->objects ? first + next_offset(&walk) : NULL;
 
+		if (cache->is_debugged)
+			slub_debug_init(cache, object);
 		if (cache->ctor)
 			cache->ctor(object);
 		slot = freelist_slot(cache, object);
@@ -172,12 +175,17 @@ static bool is_object(const struct kmem_cache *cache, const struct slab *slab, c
 
 // A freelist pointer that was overwritten: what is behind it is lost, the slab is never used again. The kernel
 // ("Freechain corrupt", freelist_corrupted()) does the same.
-static void isolate(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *object)
+static void set_aside(struct kmem_cache_node *node, struct slab *slab)
 {
 	node->free_objects -= slab->objects - slab->inuse;
 	slab->freelist = NULL;
 	slab->inuse = slab->objects;
 	slab->is_isolated = true;
+}
+
+static void isolate(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *object)
+{
+	set_aside(node, slab);
 	slub_report(cache, "free pointer overwritten", object);
 }
 
@@ -195,6 +203,10 @@ static size_t pop_objects(struct kmem_cache *cache, struct kmem_cache_node *node
 		// The last one has NULL, any other an object of this slab.
 		if (next ? taken + 1 == left || !is_object(cache, slab, next) : taken + 1 != left) {
 			isolate(cache, node, slab, object);
+			return taken;
+		}
+		if (cache->is_debugged && !slub_debug_alloc(cache, slab, object)) {
+			set_aside(node, slab);
 			return taken;
 		}
 		objects[taken++] = object;
@@ -255,6 +267,8 @@ static bool push_object(struct kmem_cache *cache, struct kmem_cache_node *node, 
 {
 	void **slot = freelist_slot(cache, object);
 
+	if (cache->is_debugged && !slub_debug_free(cache, slab, object))
+		return false;
 	if (object == slab->freelist || !slab->inuse) {
 		slub_report(cache, "double free", object);
 		return false;

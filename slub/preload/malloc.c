@@ -46,7 +46,7 @@ static bool make_classes(void)
 	struct slub_state *state = &slub_state;
 
 	for (unsigned i = 0; i < MORE; i++) {
-		struct slub_request request = { .object_size = more_classes[i], .align = STEP };
+		struct slub_request request = { .object_size = more_classes[i], .align = STEP, .is_kmalloc = true };
 		uint8_t kind = (uint8_t)(SLUB_KMALLOC_CACHES + i);
 		char name[SLUB_NAME_BYTES] = "malloc-";
 
@@ -106,7 +106,7 @@ static SLOW void *malloc_slow(size_t size, bool wants_zero)
 	if (size > SLUB_KMALLOC_MAX)
 		memory = slub_alloc_pages(size, 0, wants_zero);
 	else if (set_up())
-		memory = slub_alloc_fast(cache_for(size));
+		memory = slub_kmalloc_slow(cache_for(size), size);
 	if (!memory)
 		return no_memory();
 	return wants_zero && size <= SLUB_KMALLOC_MAX ? memset(memory, 0, size) : memory;
@@ -163,8 +163,10 @@ SLUB_API void *realloc(void *memory, size_t size)
 		return NULL;
 	}
 	if (had <= SLUB_KMALLOC_MAX ? size <= had && (size > had / 2 || had <= 2 * STEP)
-				    : size > SLUB_KMALLOC_MAX && slub_resize_pages(memory, size))
+				    : size > SLUB_KMALLOC_MAX && slub_resize_pages(memory, size)) {
+		slub_note_size(memory, size);
 		return memory;
+	}
 	moved = allocate(size);
 	if (moved) {
 		memcpy(moved, memory, had < size ? had : size);
