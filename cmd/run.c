@@ -310,8 +310,8 @@ static int open_targets(struct run *run, struct error *err)
 	const struct tracer *tracer = run->invocation->command->tracer;
 	int status;
 
-	status = tracer->events ? targets_by_pid(run->settings, &run->private->targets, err) :
-				  targets_select(run->settings, &run->private->targets, err);
+	status = tracer->events && !tracer->selects_processes ? targets_by_pid(run->settings, &run->private->targets, err) :
+		 targets_select(run->settings, &run->private->targets, err);
 	if (status)
 		return status;
 	if (run->invocation->word_count) {

@@ -45,6 +45,7 @@ struct tracer {
 	struct ladder ladder;
 	bool takes_command;  /* `-- CMD ARGS…` can be started and traced */
 	bool takes_arguments; /* words that are no options, before `--`: invocation->arguments */
+	bool selects_processes; /* of one with `events`: -n and --cgroup mean processes that run now, as without */
 	bool needs_targets;  /* some process must be named: -p, -n, --cgroup or a command */
 	const struct event_source *events; /* trace.h: of a command that filters events; -n and --cgroup are no processes */
 	uint64_t interval_ns; /* default */

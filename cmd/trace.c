@@ -71,7 +71,7 @@ static int take_event(void *context, void *bytes, size_t size)
 
 static int look(struct trace *trace)
 {
-	int count = ring_buffer__consume(trace->private->ring);
+	int count = trace->private->ring ? ring_buffer__consume(trace->private->ring) : 0;
 
 	if (trace->private->status)
 		return trace->private->status;
@@ -119,12 +119,14 @@ static int open_ring(struct trace *trace, struct error *err)
 int trace_start(struct run *run, void *data, struct error *err)
 {
 	struct trace *trace = data;
-	int status;
+	int status = 0;
 
 	cgroup_names_create(&trace->private->cgroups); /* without, cgroups have no names */
-	status = trace_load(trace, err);
-	if (!status)
-		status = open_ring(trace, err);
+	if (trace->events->elf) {
+		status = trace_load(trace, err);
+		if (!status)
+			status = open_ring(trace, err);
+	}
 	if (!status && trace->events->begin)
 		status = trace->events->begin(trace, err);
 	if (!status)
@@ -160,7 +162,7 @@ int trace_end(struct run *run, void *data, struct error *err)
 	status = look(trace);
 	if (!status && trace->events->report)
 		status = trace->events->report(trace, true, err);
-	return status ? status : trace_losses(trace);
+	return status || !trace->object ? status : trace_losses(trace);
 }
 
 void trace_destroy(void *data)

@@ -39,7 +39,8 @@ struct trace_program {
 };
 
 struct event_source {
-	const void *(*elf)(size_t *ret_size); /* NAME_bpf__elf_bytes of the skeleton */
+	/* NAME_bpf__elf_bytes of the skeleton. NULL: no BPF, and so neither events nor losses: begin() and report() do it all. */
+	const void *(*elf)(size_t *ret_size);
 	const struct trace_program *programs; /* until one without name */
 	size_t state_size;                    /* zeroed, in trace->state */
 	/* As a tracer's. May be NULL, as all below. */

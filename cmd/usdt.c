@@ -207,6 +207,9 @@ static int usdt_prepare(struct trace *trace, struct error *err)
 		status = choose_probes(state, err);
 	if (status)
 		return status;
+	if (state->files.damaged)
+		run_notice(trace->run, "%zu notes describe places that are not in their file's code: left out",
+			   state->files.damaged);
 	state->has_cookies = trace->run->rung == 0 || kernel_caps_get(trace->run->caps, KERNEL_CAP_BPF_COOKIE)->state == CAP_YES;
 	bpf_program__set_autoattach(program, false);
 	if (trace->run->rung == 0)
