@@ -52,6 +52,7 @@ struct stub_proxy {
 	char again[STUB_RESUME_BYTES];
 	size_t again_size;
 	char stop_text[STUB_STOP_BYTES]; /* the stop reply in hand, as the stub said it */
+	bool has_yet_to_go;   /* what is handled was met before gdb's request: it ends no step */
 	bool is_interrupted;  /* gdb sent 0x03 since it let the target run */
 	bool wants_control;   /* we did, for on_control() */
 	bool owes_interrupt;  /* a 0x03 that came too late may still stop the target: for nobody */

@@ -203,7 +203,9 @@ static int go_on(struct stub_proxy *proxy, const char *packet, size_t size, stru
 	int status;
 
 	while (stub_pending_cpu(target)) {
+		proxy->has_yet_to_go = true;
 		status = handle_pending(proxy, &goes_on, err);
+		proxy->has_yet_to_go = false;
 		if (status || !goes_on)
 			return status;
 	}
@@ -256,7 +258,7 @@ int stub_resume(struct stub_proxy *proxy, const struct stub_frame *frame, struct
 static int find_owners(struct stub_proxy *proxy, struct stop *stop, struct error *err)
 {
 	const struct stub_traps *traps = &proxy->target->traps;
-	char action = action_of(proxy, stop->what.cpu);
+	char action = proxy->has_yet_to_go ? 0 : action_of(proxy, stop->what.cpu);
 	struct stub_registers registers;
 	int status;
 

@@ -292,6 +292,30 @@ static void what_a_step_of_ours_meets_is_handled_after_it(void **state)
 	stand_close(stand);
 }
 
+static void step_the_first(struct stand *stand, struct stub_target *target)
+{
+	if (stand->stop_count == 1)
+		must(stub_step(target, 0, NULL) == 0);
+}
+
+static void what_a_step_of_ours_met_is_no_end_of_gdbs_next_step(void **state)
+{
+	struct stand *stand = stand_open((struct scripted_stub){
+		.is_qemu = true, .uses_acks = true, .stops = { { "T05thread:p01.02;rwatch:ffffffff88c6a550;", 1, 0 } },
+		.stop_count = 1, .step_stop = MET });
+
+	(void)state;
+	control(stand, set_watch);
+	stand->verdict = STUB_TELL_GDB;
+	stand->during_trap = step_the_first;
+	gdb_ask(stand, "vCont;c", "T05thread:p01.02;");
+	stand->verdict = STUB_GO_ON;
+	gdb_ask(stand, "vCont;s:p1.1", "T05thread:p01.01;");
+	assert_int_equal(stand->stop_count, 2);
+	stub_was_asked(stand, "Z" WATCHED " vCont;c vCont;s:p01.01 vCont;s:p1.1 ");
+	stand_close(stand);
+}
+
 static void other_stubs_step_with_the_breakpoint_taken_away(void **state)
 {
 	struct stand *stand = stand_open((struct scripted_stub){
@@ -378,6 +402,7 @@ int main(void)
 		cmocka_unit_test(a_step_onto_ours_is_gdbs_and_a_step_from_there_is_handled_first),
 		cmocka_unit_test(a_step_that_meets_our_watchpoint_is_done),
 		cmocka_unit_test(what_a_step_of_ours_meets_is_handled_after_it),
+		cmocka_unit_test(what_a_step_of_ours_met_is_no_end_of_gdbs_next_step),
 		cmocka_unit_test(other_stubs_step_with_the_breakpoint_taken_away),
 		cmocka_unit_test(ctrl_c_while_a_trap_is_handled_stops_the_target),
 		cmocka_unit_test(ctrl_c_that_meets_a_trap_is_told_as_an_interrupt),
