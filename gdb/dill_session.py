@@ -4,9 +4,11 @@ gdb's events that keep sessions true. What users type is dill.py's, which loads 
 
 Ctrl-C is held back (SIGINT is blocked) while the library works, for nobody could catch a KeyboardInterrupt at
 a callback's first instruction; the library asks for it now and then. It is let through where gdb itself may
-wait for the user, in its pager.
+wait for the user, in its pager. For the same reason events around running and stopping have no handler in Python: a
+Ctrl-C that came before it would be raised there, shown as the handler's failure, and lost to gdb, which goes on.
 """
 
+import collections
 import contextlib
 import ctypes
 import errno
@@ -194,6 +196,7 @@ class Session:
     def call(self, name, *arguments, tolerated=0):
         """Call dill_gdb_NAME with Ctrl-C held back. When it gave up for that, that is a KeyboardInterrupt here; any
         other failure that isn't tolerated is gdb's error, with the library's message."""
+        PLUGIN.take_events()
         self.problem, self.is_called = "", True
         try:
             with interrupts(signal.SIG_BLOCK):
@@ -207,6 +210,7 @@ class Session:
             return result
         finally:
             self.is_called = False
+            PLUGIN.take_events(self)
             if self.is_dropped:
                 self.drop()
 
@@ -241,6 +245,7 @@ class Session:
 
     def check_symbols(self):
         """Refuse to work beside symbols of gdb's that are not where the kernel is."""
+        PLUGIN.take_events()
         if self.are_symbols_right or not gdb.parameter("dill check-symbols"):
             return
         for name in KERNEL_SYMBOLS:
@@ -307,9 +312,11 @@ class Plugin:
 
     def __init__(self):
         self.sessions, self.written, events = {}, None, gdb.events
+        # Events of a kind that came; that one did is all that matters. append() runs nothing of Python's.
+        self.changes, self.symbols = collections.deque(maxlen=1), collections.deque(maxlen=1)
         self.handlers = [(registry, handler) for handler, registries in (
-            (self.on_change, (events.cont, events.stop, events.memory_changed, events.register_changed)),
-            (self.on_symbols, (events.new_objfile, events.clear_objfiles)),
+            (self.changes.append, (events.cont, events.stop, events.memory_changed, events.register_changed)),
+            (self.symbols.append, (events.new_objfile, events.clear_objfiles)),
             (self.on_inferior, (events.exited, events.inferior_deleted)),
             (self.on_connection, (events.connection_removed,)),
             (self.on_exit, (events.gdb_exiting,))) for registry in registries]
@@ -328,14 +335,16 @@ class Plugin:
                 del self.sessions[number]
                 session.drop()
 
-    def on_change(self, _event):
-        # Whichever inferior it was: several on one connection are one kernel.
+    def take_events(self, called=None):
+        """What events have told since the last time. While a session is called they are of its own doing."""
         for session in self.sessions.values():
-            session.forget()
-
-    def on_symbols(self, _event):
-        for session in self.sessions.values():
-            session.are_symbols_right = False
+            # Whichever inferior it was: several on one connection are one kernel.
+            if self.changes and session is not called:
+                session.forget()
+            if self.symbols:
+                session.are_symbols_right = False
+        self.changes.clear()
+        self.symbols.clear()
 
     def on_inferior(self, event):
         self.drop(lambda session: session.inferior is event.inferior)

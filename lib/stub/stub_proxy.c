@@ -70,6 +70,7 @@ int stub_proxy_open(int gdb_fd, int target_fd, int control_fd, const struct stub
 		return status;
 	proxy->gdb_acks = proxy->target->uses_acks;
 	proxy->selected = proxy->target->selected;
+	proxy->has_said = true; /* it knows of the stop */
 	*ret_proxy = TAKE_PTR(proxy);
 	return 0;
 }

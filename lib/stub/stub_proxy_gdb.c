@@ -167,10 +167,15 @@ static int forward_packet(struct stub_proxy *proxy, const struct stub_frame *fra
 	return forward_selected(proxy, frame, word, err);
 }
 
+/* See enum stub_proxy_state. */
 static int interrupt(struct stub_proxy *proxy, struct error *err)
 {
-	if (proxy->state == STUB_RUNNING)
-		proxy->is_interrupted = true;
+	if (proxy->state != STUB_RUNNING && !proxy->target->is_non_stop) {
+		if (proxy->has_said || proxy->has_told_step)
+			proxy->kept_ns = stub_now_ns();
+		return 0;
+	}
+	proxy->is_interrupted |= proxy->state == STUB_RUNNING;
 	if (stub_stream_put(&proxy->target->stream, "\x03", 1))
 		return stub_fail(proxy->target, err, -ENOMEM, "out of memory");
 	return 0;
@@ -193,6 +198,7 @@ static int take_packet(struct stub_proxy *proxy, const struct stub_frame *frame,
 	if (proxy->target->is_non_stop && word != STUB_WORD_NON_STOP)
 		word = STUB_WORD_PLAIN;
 	proxy->is_detached = false; /* an extended one: gdb has more to say */
+	proxy->has_said = true;
 	if (proxy->state == STUB_IDLE)
 		return forward_packet(proxy, frame, word, err);
 	/* While gdb waits for something it asks nothing; should it do so all the same, that is passed. */

@@ -28,6 +28,18 @@
  *             answer                  stop that gdb is told of
  *
  * In RUNNING the target also stands still at times, without gdb's knowledge: while a stop is handled.
+ *
+ * Ctrl-C (0x03) is answered by one stop, whenever it comes. Stubs hear it while their target runs only; so what
+ * becomes of it is decided here:
+ *
+ *   RUNNING         goes to the stub. Whatever stop comes then is told as SIGINT, if it isn't a trap of gdb's: also
+ *                   one of ours, and the end of a step, from which gdb may mean to go on by itself.
+ *   IDLE, ASKED     gdb 13 sends it for a Ctrl-C between `continue` and its request to run, and waits for a stop
+ *                   ever after: it is kept for a moment, in which that request is answered at once. (`interrupt`
+ *                   at gdb's prompt sends it as well, and wants nothing.)
+ *   IDLE, and gdb   It crossed the stop that gdb was told of, which answers it. Not so the end of a step, see above:
+ *   has said        then it is kept as well.
+ *   nothing since
  */
 enum stub_proxy_state { STUB_IDLE, STUB_ASKED, STUB_RUNNING };
 
@@ -54,6 +66,9 @@ struct stub_proxy {
 	char stop_text[STUB_STOP_BYTES]; /* the stop reply in hand, as the stub said it */
 	bool has_yet_to_go;   /* what is handled was met before gdb's request: it ends no step */
 	bool is_interrupted;  /* gdb sent 0x03 since it let the target run */
+	uint64_t kept_ns;     /* when gdb sent 0x03 for its next request to run, or 0 */
+	bool has_said;        /* gdb did say something since it was told of a stop */
+	bool has_told_step;   /* that stop was the end of a step */
 	bool wants_control;   /* we did, for on_control() */
 	bool owes_interrupt;  /* a 0x03 that came too late may still stop the target: for nobody */
 

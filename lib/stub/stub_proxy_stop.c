@@ -16,6 +16,9 @@
 #define SIGNAL_INT 2
 #define SIGNAL_TRAP 5
 
+/* From gdb's 0x03 to its request to run there are some packets, on a machine that may be busy. */
+#define KEPT_NS 2000000000u
+
 /* One stop of the target while it runs for gdb. */
 struct stop {
 	struct stub_stop_reply reply;
@@ -49,6 +52,7 @@ static int tell(struct stub_proxy *proxy, const char *text, const char *thread)
 		proxy->selected.is_known = stub_thread_parse(thread, strlen(thread), &proxy->selected.thread);
 	}
 	proxy->state = STUB_IDLE;
+	proxy->has_said = proxy->has_told_step = false;
 	if (proxy->target->is_qemu)
 		target_guard_decide(&proxy->guard, STUB_FAREWELL_STOPPED);
 	return status ? status : stub_tell_gdb(proxy, text);
@@ -73,14 +77,55 @@ static int tell_stop(struct stub_proxy *proxy, const struct stop *stop, bool is_
 	return tell(proxy, text, thread);
 }
 
-static int tell_interrupt(struct stub_proxy *proxy, const struct stop *stop)
+static int tell_interrupt(struct stub_proxy *proxy, const char *thread)
 {
 	char text[STUB_STOP_BYTES];
 
-	/* It came too late to stop the target. QEMU throws it away then; others keep it for the next run. */
-	proxy->owes_interrupt = !proxy->target->is_qemu;
-	say_stop(text, sizeof(text), SIGNAL_INT, stop->reply.thread, NULL);
-	return tell(proxy, text, stop->reply.thread);
+	say_stop(text, sizeof(text), SIGNAL_INT, thread, NULL);
+	return tell(proxy, text, thread);
+}
+
+/* A stop that gdb hears of, or that came in place of gdb's interrupt; or neither. */
+static int tell_of_both(struct stub_proxy *proxy, const struct stop *stop, bool tells, bool is_as_said)
+{
+	bool is_step = stop->is_step_done && !(stop->owners & STUB_GDBS);
+	int status = 0;
+
+	if (tells && !(is_step && proxy->is_interrupted)) {
+		status = tell_stop(proxy, stop, is_as_said);
+		proxy->has_told_step = is_step;
+	} else if (tells || proxy->is_interrupted) {
+		/* It came too late to stop the target. QEMU throws it away then; others keep it for the next run. */
+		proxy->owes_interrupt = !proxy->target->is_qemu;
+		status = tell_interrupt(proxy, stop->reply.thread);
+	}
+	return status;
+}
+
+static int tell_step(struct stub_proxy *proxy, const char *text, const char *thread)
+{
+	int status = tell(proxy, text, thread);
+
+	proxy->has_told_step = true;
+	return status;
+}
+
+/* gdb has interrupted the request to run that comes now. */
+static bool take_kept_interrupt(struct stub_proxy *proxy)
+{
+	bool is_kept = proxy->kept_ns && stub_now_ns() - proxy->kept_ns < KEPT_NS;
+
+	proxy->kept_ns = 0;
+	return is_kept;
+}
+
+/* The target has stood still. */
+static int tell_kept_interrupt(struct stub_proxy *proxy)
+{
+	const struct stub_selection *selected = &proxy->selected;
+	bool is_one = selected->is_known && selected->thread.thread > 0;
+
+	return tell_interrupt(proxy, is_one ? selected->text : proxy->target->cpus[0].text);
 }
 
 /* Handlers ------------------------------------------------------------------------------------------------- */
@@ -178,7 +223,7 @@ static int leave_breakpoint(struct stub_proxy *proxy, unsigned cpu, bool *ret_go
 	if (stub_pending_cpu(proxy->target))
 		return handle_pending(proxy, ret_goes_on, err);
 	say_stop(text, sizeof(text), SIGNAL_TRAP, proxy->target->cpus[cpu].text, NULL);
-	return tell(proxy, text, proxy->target->cpus[cpu].text);
+	return tell_step(proxy, text, proxy->target->cpus[cpu].text);
 }
 
 static int leave_breakpoints(struct stub_proxy *proxy, bool *ret_goes_on, struct error *err)
@@ -238,6 +283,8 @@ int stub_resume(struct stub_proxy *proxy, const struct stub_frame *frame, struct
 		return error_set(err, -EMSGSIZE, "gdb's request to run is too long");
 	proxy->state = STUB_RUNNING;
 	proxy->is_interrupted = false;
+	if (take_kept_interrupt(proxy))
+		return tell_kept_interrupt(proxy);
 	stub_registers_forget(proxy->target);
 	if (!proxy->is_deaf && proxy->handlers.on_resume)
 		status = proxy->handlers.on_resume(proxy->handlers.context, proxy->target, &failure);
@@ -365,10 +412,8 @@ static int handle_stop(struct stub_proxy *proxy, const struct stub_stop_reply *r
 		status = handle_ours(proxy, &stop, &tells, err);
 	else
 		status = handle_unheard(proxy, &stop, &tells, err);
-	if (!status && tells)
-		status = tell_stop(proxy, &stop, is_as_said);
-	else if (!status && proxy->is_interrupted)
-		status = tell_interrupt(proxy, &stop);
+	if (!status)
+		status = tell_of_both(proxy, &stop, tells, is_as_said);
 	proxy->counts.told += is_ours && proxy->state == STUB_IDLE;
 	*ret_goes_on = proxy->state == STUB_RUNNING;
 	return status;

@@ -42,6 +42,10 @@ struct scripted_stub {
 	unsigned damaged_count; /* answers that it damages first */
 	uint64_t registers[2][11];
 	unsigned odd_steps[2]; /* so many until its flags are sane again */
+	/* gdb's Ctrl-C: sent by gdb's end of the connection when the so manieth request is here, or is answered. */
+	int interrupt_fd;
+	unsigned interrupt_at, request_count; /* 0: never */
+	bool interrupts_before;
 	unsigned selected;
 	bool is_running, owes_interrupt, is_dead;
 	char traps[64][40];
@@ -165,14 +169,15 @@ static inline void fake_stop(struct scripted_stub *stub, const char *text)
 
 static inline void fake_run(struct scripted_stub *stub)
 {
-	stub->is_running = true;
 	if (stub->owes_interrupt) {
 		stub->owes_interrupt = false;
 		fake_stop(stub, "T02thread:p01.01;");
 		return;
 	}
-	if (stub->stop_at == stub->stop_count)
+	if (stub->stop_at == stub->stop_count) {
+		stub->is_running = true;
 		return;
+	}
 	if (stub->stops[stub->stop_at].closes) {
 		shutdown(stub->fd, SHUT_RDWR);
 		stub->is_dead = true;
@@ -186,6 +191,7 @@ static inline void fake_run(struct scripted_stub *stub)
 		fake_stop(stub, text);
 	} else {
 		stub->stop_at++;
+		stub->is_running = true;
 	}
 }
 
@@ -286,6 +292,12 @@ static inline void fake_request(struct scripted_stub *stub, const char *request)
 		fake_answer(stub, "");
 }
 
+static inline void fake_interrupt(struct scripted_stub *stub, bool is_before)
+{
+	if (stub->interrupt_at == stub->request_count && stub->interrupts_before == is_before)
+		(void)!send(stub->interrupt_fd, "\x03", 1, MSG_NOSIGNAL);
+}
+
 static inline void fake_byte_taken(struct scripted_stub *stub, int byte, char *request, size_t *size, int *tail)
 {
 	if (*size == 0 && byte == '+') {
@@ -318,9 +330,12 @@ static inline void fake_byte_taken(struct scripted_stub *stub, int byte, char *r
 		return;
 	}
 	fake_log(stub, request + 1);
+	stub->request_count++;
+	fake_interrupt(stub, true);
 	if (stub->uses_acks)
 		(void)!send(stub->fd, "+", 1, MSG_NOSIGNAL);
 	fake_request(stub, request + 1);
+	fake_interrupt(stub, false);
 }
 
 static inline void *fake_main(void *argument)
