@@ -135,10 +135,14 @@ int stub_proxy_abandon(struct stub_proxy *proxy, struct error *err)
 	/* gdb was killed while it read physical memory: whoever comes next expects virtual memory. */
 	if (!status && target->is_physical)
 		status = stub_ask(target, "Qqemu.PhyMemMode:0", &text, &size, err);
+	/*
+	 * Its answer comes when all others have. And a QEMU in which two CPUs met traps in the same moment stops once
+	 * more after what it is asked first: for good, if that is to let the target go.
+	 */
+	if (!status)
+		status = stub_ask(target, "qC", &text, &size, err);
 	if (!status && proxy->state == STUB_RUNNING)
 		status = stub_ask(target, target->is_multiprocess ? "D;1" : "D", &text, &size, err);
-	else if (!status) /* whose answer comes when all others have */
-		status = stub_ask(target, "qC", &text, &size, err);
 	if (!status)
 		target_guard_decide(&proxy->guard, "");
 	return status;

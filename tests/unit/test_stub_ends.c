@@ -71,7 +71,7 @@ static void a_gdb_that_dies_while_it_waits_sets_the_target_free(void **state)
 	stub_is_asked(stand, "vCont;c ");
 	shutdown(stand->gdb, SHUT_RDWR);
 	assert_int_equal(stand_join(stand, false), 0);
-	stub_was_asked(stand, "Z" WATCHED " vCont;c z" WATCHED " D;1 ");
+	stub_was_asked(stand, "Z" WATCHED " vCont;c z" WATCHED " qC D;1 ");
 	stand_close(stand);
 }
 
