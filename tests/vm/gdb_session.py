@@ -7,6 +7,7 @@ outlives its test.
 """
 
 import codecs
+import contextlib
 import os
 import pty
 import re
@@ -172,16 +173,24 @@ class Gdb(Terminal):
             raise ValueError(f"{expression}: {answer}")
         return int(answer, 16)
 
-    def close(self, limit_s=20):
+    def await_end(self, limit_s):
+        """It ends by itself. What it still says is read: it may have to wait for that."""
+        deadline = time.monotonic() + limit_s
+        while self.is_alive() and time.monotonic() < deadline:
+            try:
+                self.receive(min(deadline, time.monotonic() + 0.1))
+            except GdbLost:  # nothing more to read, now or for good
+                time.sleep(0.01)
+        return not self.is_alive()
+
+    def close(self, limit_s=60):
         """quit, as a user would; a gdb that doesn't is killed, and that is an error."""
         stuck = False
         if self.is_alive():
-            try:
+            with contextlib.suppress(OSError):
                 self.send("quit")
-                self.process.wait(limit_s)
-            except (OSError, subprocess.TimeoutExpired):
-                stuck = self.is_alive()
-                self.kill()
+            stuck = not self.await_end(limit_s)
+            self.kill()
         os.close(self.master)
         if stuck:
             raise GdbLost(f"gdb did not quit: {self.transcript[-2000:]!r}")

@@ -33,14 +33,22 @@ def spinning(guest):
     guest.text(f"kill {' '.join(pids)}")
 
 
-def stop_in_user_mode(gdb):
+def await_running(guest):
+    """Once it runs, gdb doesn't lose a Ctrl-C: before it lets it run, it does."""
+    end = time.monotonic() + 60
+    while (seen := guest.monitor("query-status")["status"]) != "running":
+        assert time.monotonic() < end, seen
+        time.sleep(0.02)
+    time.sleep(0.05)
+
+
+def stop_in_user_mode(guest, gdb):
     """Let the target run and stop until the selected CPU is in user mode. Returns whether it ever was."""
     for _ in range(ATTEMPTS):
         if gdb.evaluate("$cs") & USER_RING == USER_RING:
             return True
         gdb.send("continue")
-        gdb.wait_for("Continuing")
-        time.sleep(0.05)
+        await_running(guest)
         gdb.interrupt()
         gdb.settle()
     return False
@@ -89,13 +97,13 @@ def check(guest, plugin, symbols, is_isolated):
     assert has_isolation(guest) == is_isolated
     with spinning(guest):
         with Gdb(plugin, target="gdb.sock") as gdb:
-            if not stop_in_user_mode(gdb):
+            if not stop_in_user_mode(guest, gdb):
                 return False
             check_tables(gdb, symbols["init_task"], is_isolated)
             check_commands(gdb, symbols["_text"])
             if is_isolated:  # without, gdb_trace and others show it
                 check_trace(guest, gdb)
-            if not stop_in_user_mode(gdb):
+            if not stop_in_user_mode(guest, gdb):
                 return False
             check_symbols(gdb, symbols["do_exit"])
             name = guest.agent.start("run", "true", 60)

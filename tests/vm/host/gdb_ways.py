@@ -18,6 +18,7 @@ from target import Guest, case, main  # noqa: E402
 RECORD = os.path.abspath("ways.json")
 ALLOC_BULK = "kmem_cache_alloc_bulk"
 FREE_BULK = "kmem_cache_free_bulk"
+RING_END = "io_ring_exit_work"
 PROBED_OBJECTS = 16  # of each call
 
 guest = Guest()
@@ -43,12 +44,15 @@ def follow(way, *words):
 
 
 def probes():
-    """kprobes on the bulk functions, which have no tracepoint."""
+    """kprobes on the bulk functions, which have no tracepoint, and on the end of an io_uring, which comes in the background
+    when the kernel finds time for it."""
     if guest.run("[ -e /sys/kernel/tracing/kprobe_events ]")[0]:
         return []
-    names = guest.symbols(ALLOC_BULK, ALLOC_BULK + "_noprof", FREE_BULK)
+    names = guest.symbols(ALLOC_BULK, ALLOC_BULK + "_noprof", FREE_BULK, RING_END)
+    assert RING_END in names
     alloc = next(name for name in names if name.startswith(ALLOC_BULK))
-    return [f"p:alloc_bulk {alloc} count=%dx", f"p:free_bulk {FREE_BULK} count=%si objects=+0(%dx):x64[{PROBED_OBJECTS}]"]
+    return [f"p:alloc_bulk {alloc} count=%dx", f"p:free_bulk {FREE_BULK} count=%si objects=+0(%dx):x64[{PROBED_OBJECTS}]",
+            f"r:ring_ended {RING_END}"]
 
 
 def addresses(events):
@@ -88,7 +92,9 @@ def check(way, pattern, *words):
     kmem_trace.start(guest, calls.pid, "io_kiocb", wanted)
     guest.text("ip link set lo mtu 1500")
     events, status = follow(way, *words)
-    guest.text("ip link set lo mtu 65536; sleep 1")  # an io_uring ends in the background
+    guest.text("ip link set lo mtu 65536")
+    if wanted:
+        guest.text(f"until grep -q 'ring_ended *[1-9]' {kmem_trace.TRACING}/kprobe_profile; do sleep 0.2; done", 120)
     recorded = kmem_trace.stop(guest)
     assert re.search(f"^trace +{pattern}", status, re.M), status
     seen = heap_truth.seen_by_dill(events, calls.pid)
