@@ -292,6 +292,20 @@ static void symbols_and_semaphores_are_found(void **state)
 	free(semaphore);
 }
 
+static uint64_t semaphore_of(const char *path)
+{
+	struct elf_object *object;
+	struct usdt_probes *probes;
+	uint64_t offset;
+
+	assert_int_equal(elf_object_open_path(path, &object, NULL), 0);
+	assert_int_equal(usdt_probes_read(object, &probes, NULL, NULL), 0);
+	offset = find(probes, "dear")->semaphore_offset;
+	usdt_probes_destroy(probes);
+	elf_object_unref(object);
+	return offset;
+}
+
 /* What prelink does: addresses move, notes stay. */
 static void a_moved_base_moves_the_probes(void **state)
 {
@@ -304,6 +318,7 @@ static void a_moved_base_moves_the_probes(void **state)
 	for (char *a = before, *b = after; (a = strstr(a, " 0x")) && (b = strstr(b, " 0x")); a += 3, b += 3)
 		assert_int_equal(strtoull(a, NULL, 16) + 0x1, strtoull(b, NULL, 16));
 	assert_true(strcmp(before, after) != 0);
+	assert_int_equal(semaphore_of(fixture_path("moved")), semaphore_of(fixture_path("probes1")) + 1);
 	free(before);
 	free(after);
 }
