@@ -240,6 +240,46 @@ struct mem_cgroup { /* include/linux/memcontrol.h */
 	struct page_counter memsw; /* v1: memory and swap */
 };
 
+struct obj_cgroup { /* include/linux/memcontrol.h */
+	struct mem_cgroup *memcg;
+};
+
+struct gendisk { /* include/linux/blkdev.h */
+	int major, first_minor;
+	char disk_name[32];
+};
+
+struct block_device { /* include/linux/blk_types.h */
+	u32 bd_dev;
+	struct gendisk *bd_disk;
+};
+
+struct bio_vec { /* include/linux/bvec.h */
+	void *bv_page;
+	u32 bv_len;
+};
+
+struct bvec_iter {
+	u32 bi_size; /* bytes left */
+	u32 bi_idx;
+};
+
+struct bio { /* include/linux/blk_types.h */
+	struct bio *bi_next; /* of the same request */
+	struct block_device *bi_bdev;
+	struct bvec_iter bi_iter;
+	u32 bi_opf;
+	struct bio_vec *bi_io_vec;
+};
+
+struct request { /* include/linux/blk-mq.h */
+	struct bio *bio;
+};
+
+struct bio___with_disk { /* up to 5.11: 309dca309fc3 ("block: store a block_device pointer in struct bio") */
+	struct gendisk *bi_disk;
+};
+
 struct free_area { /* include/linux/mmzone.h */
 	unsigned long nr_free;
 };

@@ -33,10 +33,11 @@ volatile const __u32 page_walk_levels = 4;
 #define PAGE_STATE_LEVEL(state) ((u32)((state) >> 16 & 7))
 #define PAGE_STATE_SWAP_TYPE(state) ((u32)((state) >> 24 & 31))
 
-__noinline u64 page_walk(u64 mm, u64 address)
+static __always_inline u64 page_walk_down(u64 mm, u64 address, u32 *ret_level)
 {
 	u64 table = (u64)BPF_CORE_READ((struct mm_struct *)mm, pgd), entry = 0;
 
+	*ret_level = 0;
 	if (!page_walk_base || !table)
 		return 0;
 #pragma unroll
@@ -45,11 +46,31 @@ __noinline u64 page_walk(u64 mm, u64 address)
 			continue;
 		if (bpf_probe_read_kernel(&entry, sizeof(entry), (void *)(table + (address >> 9 * level & 0xff8))))
 			return 0;
+		*ret_level = level;
 		if (level == 1 || !(entry & PAGE_PRESENT) || (level <= 3 && entry & PAGE_LEAF))
-			return (entry & 0xfff) | (entry ? PAGE_IS_ENTRY : 0) | level << 16 | entry >> SWAP_TYPE_SHIFT << 24;
+			return entry;
 		table = page_walk_base + (entry & PAGE_FRAME);
 	}
 	return 0;
+}
+
+__noinline u64 page_walk(u64 mm, u64 address)
+{
+	u32 level;
+	u64 entry = page_walk_down(mm, address, &level);
+
+	return level ? (entry & 0xfff) | (entry ? PAGE_IS_ENTRY : 0) | level << 16 | entry >> SWAP_TYPE_SHIFT << 24 : 0;
+}
+
+/* The place in swap that the page table has for an address, as struct folio has it (include/linux/swapops.h); 0: none. */
+__noinline u64 page_walk_swap(u64 mm, u64 address)
+{
+	u32 level;
+	u64 entry = page_walk_down(mm, address, &level), type = entry >> SWAP_TYPE_SHIFT;
+
+	if (level != 1 || !entry || entry & (PAGE_PRESENT | PAGE_PROTNONE) || type >= SWAP_TYPES_SURE)
+		return 0;
+	return type << 58 | ~entry << 5 >> 14;
 }
 
 #endif

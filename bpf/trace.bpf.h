@@ -118,15 +118,14 @@ static __always_inline u64 trace_current_cgroup_id(void)
 }
 
 /*
- * The id of the cgroup above (or at) a task's that lies @level below the root; 0: it is not that deep.
+ * The id of the cgroup above (or at) @cgroup that lies @level below the root; 0: it is not that deep.
  * bpf_get_current_ancestor_cgroup_id() does it for v2, in tracing programs only since 95b861a7935b, 5.15.
  */
-static __always_inline u64 trace_ancestor_id(struct task_struct *task, u32 level)
+static __always_inline u64 trace_ancestor_id(struct cgroup *cgroup, u32 level)
 {
-	struct cgroup *cgroup, *ancestor = NULL;
+	struct cgroup *ancestor = NULL;
 	u64 id = 0;
 
-	cgroup = trace_cgroup_of(task);
 	if ((u32)BPF_CORE_READ(cgroup, level) < level)
 		return 0;
 	if (bpf_core_field_exists(((struct cgroup___with_pointers *)0)->ancestors)) {
@@ -141,8 +140,13 @@ static __always_inline u64 trace_ancestor_id(struct task_struct *task, u32 level
 	return id;
 }
 
-/* Is the current task wanted? Its ids come back when it is. */
-static __always_inline bool trace_wants(u64 *ret_ids)
+static __always_inline bool trace_wants_cgroup(struct cgroup *cgroup)
+{
+	return !trace_cgroup_level || trace_ancestor_id(cgroup, trace_cgroup_level) == trace_cgroup_id;
+}
+
+/* Is the current task wanted, in whatever cgroup it is? Its ids come back when it is. */
+static __always_inline bool trace_wants_process(u64 *ret_ids)
 {
 	char comm[TRACE_COMM_BYTES] = { 0 }; /* what follows the name's end is not always written to: strscpy(), 6.1 */
 	u32 pid;
@@ -152,12 +156,14 @@ static __always_inline bool trace_wants(u64 *ret_ids)
 	pid = *ret_ids >> 32;
 	if (trace_has_pids && !bpf_map_lookup_elem(&trace_pids, &pid))
 		return false;
-	if (trace_has_comms && (bpf_get_current_comm(comm, sizeof(comm)) || !bpf_map_lookup_elem(&trace_comms, comm)))
-		return false;
-	if (trace_cgroup_level &&
-	    trace_ancestor_id((struct task_struct *)bpf_get_current_task(), trace_cgroup_level) != trace_cgroup_id)
-		return false;
-	return true;
+	return !trace_has_comms || (!bpf_get_current_comm(comm, sizeof(comm)) && bpf_map_lookup_elem(&trace_comms, comm));
+}
+
+/* Is the current task wanted? */
+static __always_inline bool trace_wants(u64 *ret_ids)
+{
+	return trace_wants_process(ret_ids) &&
+	       (!trace_cgroup_level || trace_wants_cgroup(trace_cgroup_of((struct task_struct *)bpf_get_current_task())));
 }
 
 /* The same of any task: for events about another one than the current. */
@@ -177,7 +183,7 @@ static __always_inline bool trace_wants_task(struct task_struct *task, u64 *ret_
 		if (!bpf_map_lookup_elem(&trace_comms, comm))
 			return false;
 	}
-	return !trace_cgroup_level || trace_ancestor_id(task, trace_cgroup_level) == trace_cgroup_id;
+	return !trace_cgroup_level || trace_wants_cgroup(trace_cgroup_of(task));
 }
 
 static __always_inline void trace_fill(struct trace_head *head, u32 type, u64 ids)

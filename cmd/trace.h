@@ -28,7 +28,7 @@ struct trace_program {
 	unsigned int rungs;  /* 1 << index in the ladder */
 	/*
 	 * Without it, since this kernel has no such target or refuses it: what is missing then, said as a notice. NULL: it
-	 * is needed, unless it is one of several (`one_of`) of which another one is there.
+	 * is needed, unless it is one of several (`one_of`) of which another one is there. "": nothing is missing.
 	 */
 	const char *without;
 	const char *one_of;  /* programs with the same word do the same on different kernels */

@@ -76,7 +76,8 @@ static int choose_programs(struct trace *trace, struct error *err)
 			continue;
 		if (!entry->without)
 			return error_set(err, -EOPNOTSUPP, "this kernel has no %s", bpf_program__section_name(program));
-		run_notice(trace->run, "this kernel has no %s: %s", bpf_program__section_name(program), entry->without);
+		if (entry->without[0])
+			run_notice(trace->run, "this kernel has no %s: %s", bpf_program__section_name(program), entry->without);
 	}
 	return 0;
 }
@@ -160,7 +161,7 @@ static int attach_programs(struct trace *trace, struct error *err)
 			return error_set(err, -EOPNOTSUPP, "cannot attach to %s: %s", bpf_program__section_name(program),
 					 strerror(-status));
 		run_notice(trace->run, "cannot attach to %s: %s%s%s", bpf_program__section_name(program), strerror(-status),
-			   entry->without ? ": " : "", entry->without ? entry->without : "");
+			   entry->without && entry->without[0] ? ": " : "", entry->without ? entry->without : "");
 	}
 	return 0;
 }
