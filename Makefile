@@ -64,7 +64,7 @@ help:
 	@echo 'make lab       a Debian kernel in QEMU for gdb: KERNEL=6.12 SMP=1 KASLR=off DEBUG=1 BACKGROUND=1; lab-end'
 	@echo 'make check     all tests: unit, command line, live, real kernels in QEMU'
 	@echo 'make check-unit  the quick ones; also check-cli, check-live, check-vm'
-	@echo 'make bench     side by side with other leak tools; fuzz: libFuzzer targets'
+	@echo 'make bench     side by side with other tools; fuzz: libFuzzer targets'
 	@echo 'make install   DESTDIR= PREFIX=$(PREFIX) GDB_START=/etc/gdb/gdbinit.d'
 
 # A change of flags rebuilds: the stamp changes only when the text does.
@@ -164,7 +164,7 @@ $(O)/tests/vm/%: tests/vm/host/%.c $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_lib) -o $@ $< $(O)/libdill.a $(LIBS)
 
-$(O)/bench/empty_probes: bench/empty_probes.c $(O)/libdill.a $(O)/flags
+$(O)/bench/%: bench/%.c $(O)/libdill.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_lib) -o $@ $< $(O)/libdill.a $(LIBS)
 
@@ -209,8 +209,9 @@ lab-end:
 demo: deps
 	@$(MAKE) --no-print-directory -s all
 	scripts/demo
-bench: $(O)/dill programs $(O)/bench/empty_probes
+bench: $(O)/dill programs $(O)/bench/empty_probes $(O)/bench/empty_tracepoints
 	bench/memleak
+	bench/trace
 
 bench-slub: $(O)/bench/slub_loops $(O)/libslub-malloc.so
 	bench/slub

@@ -120,25 +120,6 @@ static void churn_round(long pairs)
 		  wall, tenths / 10, tenths % 10);
 }
 
-static void churn_serve(void)
-{
-	char line[32];
-	size_t length = 0;
-	long pairs;
-
-	while (read(STDIN_FILENO, line + length, 1) == 1) {
-		if (line[length] != '\n') {
-			truth_require(++length < sizeof(line));
-			continue;
-		}
-		line[length] = '\0';
-		length = 0;
-		pairs = truth_parse(line);
-		if (pairs > 0)
-			churn_round(pairs);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	long count;
@@ -160,10 +141,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < threads && threads > 1; i++)
 		truth_require(pthread_create(&workers[i].thread, NULL, churn_thread, &workers[i]) == 0);
 	if (serves) {
-		truth_waits = false; /* `ready` comes below: the first line of stdin is a count already */
-		truth_ready();
-		truth_say("ready %d", (int)getpid());
-		churn_serve();
+		truth_serve(churn_round);
 	} else {
 		truth_ready();
 		churn_round(count);

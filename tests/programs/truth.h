@@ -239,6 +239,29 @@ static inline void truth_ready(void)
 	truth_wait_byte();
 }
 
+/* In place of truth_ready(): each line COUNT on stdin, a number above 0, is a round; until the end of stdin. */
+static inline void truth_serve(void (*round)(long count))
+{
+	char line[32];
+	size_t length = 0;
+	long count;
+
+	truth_waits = false; /* the first line of stdin is a count already */
+	truth_ready();
+	truth_say("ready %d", (int)getpid());
+	while (read(STDIN_FILENO, line + length, 1) == 1) {
+		if (line[length] != '\n') {
+			truth_require(++length < sizeof(line));
+			continue;
+		}
+		line[length] = '\0';
+		length = 0;
+		count = truth_parse(line);
+		if (count > 0)
+			round(count);
+	}
+}
+
 /* The end: nothing is allocated or freed from here on until the process is let go. */
 static inline void truth_end(const char *more)
 {
