@@ -181,14 +181,24 @@ void run_unwatch(struct run *run, int fd)
 	}
 }
 
+bool run_is_recorded(const struct run *run)
+{
+	return run->private->recording;
+}
+
+void run_record(struct run *run, uint32_t type, const struct payload *payload)
+{
+	if (run->private->recording)
+		recording_write(run->private->recording, type, payload);
+}
+
 int run_emit(struct run *run, uint32_t type, const struct payload *payload)
 {
 	struct payload_reader reader = { .bytes = payload->bytes, .size = payload->size };
 
 	if (payload->has_failed)
 		return -ENOMEM;
-	if (run->private->recording)
-		recording_write(run->private->recording, type, payload);
+	run_record(run, type, payload);
 	return run->invocation->command->tracer->on_record(run, run->state, type, &reader);
 }
 

@@ -86,6 +86,9 @@ struct run {
 int run_watch(struct run *run, int fd, int (*callback)(struct run *run, void *state), struct error *err);
 void run_unwatch(struct run *run, int fd);
 
+/* Only into the recording, when there is one: for records that the view gets otherwise. */
+bool run_is_recorded(const struct run *run);
+void run_record(struct run *run, uint32_t type, const struct payload *payload);
 /* Hand a record on: to the recording when there is one, and to the tracer's on_record. */
 int run_emit(struct run *run, uint32_t type, const struct payload *payload);
 

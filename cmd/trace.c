@@ -71,10 +71,13 @@ static int take_event(void *context, void *bytes, size_t size)
 
 static int look(struct trace *trace)
 {
-	int count = trace->private->ring ? ring_buffer__consume(trace->private->ring) : 0;
+	int count, status;
 
-	if (trace->private->status)
-		return trace->private->status;
+	view_batch_begin(trace->run->view);
+	count = trace->private->ring ? ring_buffer__consume(trace->private->ring) : 0;
+	status = view_batch_end(trace->run->view);
+	if (trace->private->status || status)
+		return trace->private->status ? trace->private->status : status;
 	return count < 0 && count != -EINTR && count != -EAGAIN ? count : 0;
 }
 

@@ -38,9 +38,9 @@ void trace_unload(struct trace *trace);
 int trace_filter_constants(struct trace *trace, struct error *err);
 int trace_filter_maps(struct trace *trace, struct error *err);
 
-/* A row as bytes and back (trace_rows.c). */
-int trace_row_emit(struct trace *trace, const struct view_record *record, const struct view_value *values,
-		   bool is_object);
+/* A row as bytes (trace_rows.c): added to @payload, which is the caller's. */
+int trace_row_encode(struct trace *trace, const struct view_record *record, const struct view_value *values,
+		     bool is_object, struct payload *payload, uint32_t *ret_type);
 
 int trace_losses(struct trace *trace);
 

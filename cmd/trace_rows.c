@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Rows of event commands as bytes of a recording, and back to the view. A record's type is twice its index among the
+ * Rows of event commands: to the view, and as bytes into a recording and back. A record's type is twice its index among the
  * command's records, plus 1 for objects; its payload is the columns' values in order: u64 kind, then the value.
  */
 #include <errno.h>
@@ -21,11 +21,12 @@ struct row_memory {
 	struct view_stack stacks[MAX_COLUMNS];
 	struct view_histogram histograms[MAX_COLUMNS];
 	void *blocks[MAX_COLUMNS];
+	size_t count;
 };
 
 static void release(struct row_memory *row)
 {
-	for (size_t i = 0; i < MAX_COLUMNS; i++)
+	for (size_t i = 0; i < row->count; i++)
 		free(row->blocks[i]);
 	free(row);
 }
@@ -96,33 +97,46 @@ static void put_value(struct payload *payload, const struct view_value *value)
 	}
 }
 
-int trace_row_emit(struct trace *trace, const struct view_record *record, const struct view_value *values,
-		   bool is_object)
+int trace_row_encode(struct trace *trace, const struct view_record *record, const struct view_value *values,
+		     bool is_object, struct payload *payload, uint32_t *ret_type)
 {
 	const struct view_record *const *records = trace->run->invocation->command->records;
-	struct payload payload = { 0 };
 	uint32_t index = 0;
-	int status;
 
 	while (records[index] && records[index] != record)
 		index++;
 	if (!records[index] || record->column_count > MAX_COLUMNS)
 		return -EINVAL;
 	for (size_t i = 0; i < record->column_count; i++)
-		put_value(&payload, &values[i]);
-	status = run_emit(trace->run, 2 * index + is_object, &payload);
+		put_value(payload, &values[i]);
+	*ret_type = 2 * index + is_object;
+	return payload->has_failed ? -ENOMEM : 0;
+}
+
+static int record_row(struct trace *trace, const struct view_record *record, const struct view_value *values, bool is_object)
+{
+	struct payload payload = { 0 };
+	uint32_t type;
+	int status = trace_row_encode(trace, record, values, is_object, &payload, &type);
+
+	if (!status)
+		run_record(trace->run, type, &payload);
 	payload_deinit(&payload);
 	return status;
 }
 
 int trace_row(struct trace *trace, const struct view_record *record, const struct view_value *values)
 {
-	return trace_row_emit(trace, record, values, false);
+	int status = run_is_recorded(trace->run) ? record_row(trace, record, values, false) : 0;
+
+	return status ? status : view_row(trace->run->view, record, values);
 }
 
 int trace_object(struct trace *trace, const struct view_record *record, const struct view_value *values)
 {
-	return trace_row_emit(trace, record, values, true);
+	int status = run_is_recorded(trace->run) ? record_row(trace, record, values, true) : 0;
+
+	return status ? status : view_object(trace->run->view, record, values);
 }
 
 /* Reading: recordings may come from anywhere ----------------------------------------------------------------- */
@@ -224,23 +238,26 @@ static bool get_value(struct payload_reader *reader, struct row_memory *row, siz
 int trace_on_record(struct run *run, void *data, uint32_t type, struct payload_reader *reader)
 {
 	const struct view_record *const *records = run->invocation->command->records;
-	CLEANUP(row_memory) struct row_memory *row = calloc(1, sizeof(*row));
+	CLEANUP(row_memory) struct row_memory *row = malloc(sizeof(*row));
 	const struct view_record *record;
 	uint32_t count = 0;
 
 	(void)data;
+	if (!row)
+		return -ENOMEM;
+	row->count = 0;
 	while (records[count])
 		count++;
 	if (type / 2 >= count)
 		return -EBADMSG;
-	if (!row)
-		return -ENOMEM;
 	record = records[type / 2];
+	row->count = record->column_count;
+	memset(row->values, 0, row->count * sizeof(*row->values));
+	memset(row->blocks, 0, row->count * sizeof(*row->blocks));
 	for (size_t i = 0; i < record->column_count; i++) {
 		if (!get_value(reader, row, i) || reader->has_failed)
 			return -EBADMSG;
-		/* What does not fit its column is our own defect in a live run, and damage in a recording. */
-		if (run->is_replay && !view_value_fits(&record->columns[i], &row->values[i]))
+		if (!view_value_fits(&record->columns[i], &row->values[i]))
 			return -EBADMSG;
 	}
 	return type % 2 ? view_object(run->view, record, row->values) : view_row(run->view, record, row->values);

@@ -17,12 +17,24 @@ static bool broken_down(uint64_t ns, bool is_utc, struct tm *ret_tm)
 	return is_utc ? gmtime_r(&seconds, ret_tm) : localtime_r(&seconds, ret_tm);
 }
 
+static void put_two(char *to, int number)
+{
+	to[0] = '0' + number / 10;
+	to[1] = '0' + number % 10;
+}
+
 static void put_time_of_day(uint64_t ns, char *to, size_t size)
 {
 	struct tm tm;
 
-	if (!broken_down(ns, false, &tm) || !strftime(to, size, "%H:%M:%S", &tm))
+	if (!broken_down(ns, false, &tm)) {
 		snprintf(to, size, "%" PRIu64, ns);
+		return;
+	}
+	strcpy(to, "00:00:00");
+	put_two(to, tm.tm_hour);
+	put_two(to + 3, tm.tm_min);
+	put_two(to + 6, tm.tm_sec);
 }
 
 /* RFC 3339 in UTC, so that records of several machines compare as strings. */
@@ -55,24 +67,23 @@ static void put_magnitude(enum view_type type, unsigned flags, uint64_t magnitud
 	else if (type == VIEW_COUNT && !(flags & CELL_RAW))
 		units_format_count(magnitude, to);
 	else if (type == VIEW_HEX)
-		snprintf(to, UNITS_TEXT_MAX, "0x%" PRIx64, magnitude);
+		units_put_hex(magnitude, to);
 	else
-		snprintf(to, UNITS_TEXT_MAX, "%" PRIu64, magnitude);
+		units_put_number(magnitude, to);
 }
 
 static void put_number(enum view_type type, unsigned flags, const struct view_value *value, struct cell *cell)
 {
 	bool is_negative = value->kind == VIEW_KIND_I64 && value->i64 < 0;
 	uint64_t magnitude = is_negative ? -(uint64_t)value->i64 : value->u64;
-	char text[UNITS_TEXT_MAX];
-	const char *sign = is_negative ? "-" : magnitude && (flags & CELL_SIGNED) ? "+" : "";
+	bool has_sign = is_negative || (magnitude && (flags & CELL_SIGNED));
 
 	if (type == VIEW_TIME && !(flags & CELL_RAW)) {
 		put_time_of_day(magnitude, cell->digits, sizeof(cell->digits));
 		return;
 	}
-	put_magnitude(type, flags, magnitude, text);
-	snprintf(cell->digits, sizeof(cell->digits), "%s%s", sign, text);
+	cell->digits[0] = is_negative ? '-' : '+';
+	put_magnitude(type, flags, magnitude, cell->digits + has_sign);
 }
 
 static size_t indent_of(const struct view_column *column, const struct view_value *value)
@@ -138,7 +149,7 @@ void cell_render(enum escape_form form, const struct view_column *column, const 
 	case VIEW_KIND_I64:
 		name = column->type == VIEW_ENUM ? enum_name(column, value->u64) : NULL;
 		if (name)
-			snprintf(ret_cell->digits, sizeof(ret_cell->digits), "%s", name);
+			ret_cell->bytes = name;
 		else
 			put_number(column->type, flags, value, ret_cell);
 		break;
@@ -152,8 +163,8 @@ void cell_render(enum escape_form form, const struct view_column *column, const 
 		strcpy(ret_cell->digits, "-");
 		ret_cell->style = COLOUR_PLAIN;
 	}
-	ret_cell->length = strlen(ret_cell->digits);
-	ret_cell->columns = escape_columns(form, ret_cell->digits, ret_cell->length);
+	ret_cell->length = strlen(ret_cell->bytes);
+	ret_cell->columns = escape_columns(form, ret_cell->bytes, ret_cell->length);
 }
 
 void cell_write_counters(struct out *out, enum escape_form form, const struct view_value *value)
@@ -193,7 +204,7 @@ static void write_json_u64(const struct view_column *column, uint64_t value, str
 		put_rfc3339(value, text, sizeof(text));
 		json_write_string(json, text);
 	} else if (column->type == VIEW_HEX) {
-		snprintf(text, sizeof(text), "0x%" PRIx64, value);
+		units_put_hex(value, text);
 		json_write_string(json, text);
 	} else if (name) {
 		json_write_string(json, name);

@@ -3,11 +3,12 @@
 #include "json.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "units.h"
 
 void json_writer_init(struct json_writer *json, struct out *out, enum escape_form form)
 {
@@ -121,14 +122,20 @@ void json_write_bytes(struct json_writer *json, const char *bytes, size_t length
 
 void json_write_u64(struct json_writer *json, uint64_t value)
 {
+	char digits[UNITS_TEXT_MAX];
+
 	value_begin(json);
-	out_format(json->out, "%" PRIu64, value);
+	out_bytes(json->out, digits, units_put_number(value, digits));
 }
 
 void json_write_i64(struct json_writer *json, int64_t value)
 {
+	char digits[UNITS_TEXT_MAX];
+
 	value_begin(json);
-	out_format(json->out, "%" PRId64, value);
+	if (value < 0)
+		out_bytes(json->out, "-", 1);
+	out_bytes(json->out, digits, units_put_number(value < 0 ? -(uint64_t)value : (uint64_t)value, digits));
 }
 
 void json_write_double(struct json_writer *json, double value)
@@ -172,5 +179,6 @@ int json_write_line_end(struct json_writer *json)
 	if (json->depth)
 		out_fail(json->out, -EINVAL);
 	out_string(json->out, "\n");
+	out_hand_on(json->out);
 	return json->out->error;
 }

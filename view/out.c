@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-void out_fail(struct out *out, int code)
+static void keep_error(struct out *out, int code)
 {
 	if (!out->error)
 		out->error = code;
@@ -15,16 +15,43 @@ void out_fail(struct out *out, int code)
 
 static void fail_by_errno(struct out *out)
 {
-	out_fail(out, errno ? -errno : -EIO);
+	keep_error(out, errno ? -errno : -EIO);
+}
+
+static void give(struct out *out, const char *bytes, size_t length)
+{
+	errno = 0;
+	if (!out->error && fwrite_unlocked(bytes, 1, length, out->file) != length) /* one thread writes */
+		fail_by_errno(out);
+}
+
+void out_hand_on(struct out *out)
+{
+	size_t kept = out->kept;
+
+	out->kept = 0;
+	if (kept)
+		give(out, out->bytes, kept);
+}
+
+void out_fail(struct out *out, int code)
+{
+	out_hand_on(out);
+	keep_error(out, code);
 }
 
 void out_bytes(struct out *out, const char *bytes, size_t length)
 {
 	if (out->error || !length)
 		return;
-	errno = 0;
-	if (fwrite(bytes, 1, length, out->file) != length)
-		fail_by_errno(out);
+	if (length > sizeof(out->bytes) - out->kept)
+		out_hand_on(out);
+	if (length > sizeof(out->bytes)) {
+		give(out, bytes, length);
+	} else {
+		memcpy(out->bytes + out->kept, bytes, length);
+		out->kept += length;
+	}
 	for (const char *at = memchr(bytes, '\n', length); at; at = memchr(at, '\n', bytes + length - at)) {
 		out->lines++;
 		at++;
@@ -40,6 +67,7 @@ void out_format(struct out *out, const char *format, ...)
 {
 	va_list args;
 
+	out_hand_on(out);
 	if (out->error)
 		return;
 	errno = 0;
@@ -53,7 +81,7 @@ void out_fill(struct out *out, char byte, size_t count)
 {
 	char chunk[64];
 
-	memset(chunk, byte, sizeof(chunk));
+	memset(chunk, byte, count < sizeof(chunk) ? count : sizeof(chunk));
 	while (count && !out->error) {
 		size_t part = count < sizeof(chunk) ? count : sizeof(chunk);
 
@@ -80,6 +108,7 @@ void out_escaped(struct out *out, enum escape_form form, const char *bytes, size
 
 int out_flush(struct out *out)
 {
+	out_hand_on(out);
 	errno = 0;
 	if (fflush(out->file) == EOF && !out->error)
 		fail_by_errno(out);

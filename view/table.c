@@ -72,7 +72,7 @@ static const char *title_of(const struct view_column *column, char to[TITLE_MAX]
 	return to;
 }
 
-static size_t column_width(const struct view *view, const struct view_column *column)
+static size_t measure_column(const struct view *view, const struct view_column *column)
 {
 	char made[TITLE_MAX];
 	const char *title = title_of(column, made);
@@ -80,6 +80,19 @@ static size_t column_width(const struct view *view, const struct view_column *co
 	size_t width = column->width ? column->width : width_of_type(column->type);
 
 	return width > least ? width : least;
+}
+
+/* Of column @index of @record. Those of the record that was asked for last are remembered. */
+static size_t column_width(struct view *view, const struct view_record *record, size_t index)
+{
+	if (index >= VIEW_WIDTHS_KEPT)
+		return measure_column(view, &record->columns[index]);
+	if (view->measured != record) {
+		view->measured = record;
+		for (size_t i = 0; i < record->column_count && i < VIEW_WIDTHS_KEPT; i++)
+			view->widths[i] = measure_column(view, &record->columns[i]);
+	}
+	return view->widths[index];
 }
 
 static bool is_right_aligned(const struct view_column *column)
@@ -182,10 +195,11 @@ static void write_cut(struct view *view, const struct cell *cell, const struct c
 		out_string(&view->out, COLOUR_END);
 }
 
-static void write_cell(struct view *view, const struct view_column *column, const struct cell *cell,
+static void write_cell(struct view *view, const struct view_record *record, size_t index, const struct cell *cell,
 		       bool may_be_cut, struct line *line)
 {
-	size_t width = column_width(view, column), room, padding;
+	const struct view_column *column = &record->columns[index];
+	size_t width = column_width(view, record, index), room, padding;
 	size_t indent = may_be_cut && cell->indent > width ? width : cell->indent;
 	struct cut cut = cut_to(view->form, cell, column->type, may_be_cut ? width - indent : SIZE_MAX);
 
@@ -222,7 +236,7 @@ static void write_heading(struct view *view, const struct view_record *record)
 			continue;
 		cell.length = strlen(cell.bytes);
 		cell.columns = escape_columns(view->form, cell.bytes, cell.length);
-		write_cell(view, column, &cell, false, &line);
+		write_cell(view, record, i, &cell, false, &line);
 	}
 	out_string(&view->out, "\n");
 }
@@ -268,7 +282,7 @@ void table_write_row(struct view *view, const struct view_record *record, const 
 		/* A screen full of coloured numbers stresses nothing. */
 		if (cell.style == COLOUR_NUMBER)
 			cell.style = COLOUR_PLAIN;
-		write_cell(view, column, &cell,
+		write_cell(view, record, i, &cell,
 			   view->is_terminal && column != last && values[i].kind == VIEW_KIND_TEXT, &line);
 	}
 	if (last)

@@ -13,6 +13,32 @@
 #define NS_PER_S UINT64_C(1000000000)
 #define FRACTION_SCALE_MAX UINT64_C(1000000000000000000)
 
+size_t units_put_number(uint64_t number, char to[UNITS_TEXT_MAX])
+{
+	char backwards[UNITS_TEXT_MAX];
+	size_t length = 0;
+
+	do
+		backwards[length++] = '0' + number % 10;
+	while (number /= 10);
+	for (size_t i = 0; i < length; i++)
+		to[i] = backwards[length - 1 - i];
+	to[length] = '\0';
+	return length;
+}
+
+size_t units_put_hex(uint64_t number, char to[UNITS_TEXT_MAX])
+{
+	unsigned int digits = number ? (63 - __builtin_clzll(number)) / 4 + 1 : 1;
+
+	to[0] = '0';
+	to[1] = 'x';
+	for (unsigned int i = 0; i < digits; i++)
+		to[2 + i] = "0123456789abcdef"[number >> 4 * (digits - 1 - i) & 15];
+	to[2 + digits] = '\0';
+	return 2 + digits;
+}
+
 /* @value over @unit in tenths, rounded to nearest. */
 static uint64_t tenths_of(uint64_t value, uint64_t unit)
 {
@@ -21,7 +47,11 @@ static uint64_t tenths_of(uint64_t value, uint64_t unit)
 
 static char *put_tenths(uint64_t tenths, const char *suffix, char to[UNITS_TEXT_MAX])
 {
-	snprintf(to, UNITS_TEXT_MAX, "%" PRIu64 ".%" PRIu64 "%s", tenths / 10, tenths % 10, suffix);
+	size_t length = units_put_number(tenths / 10, to);
+
+	to[length++] = '.';
+	to[length++] = '0' + tenths % 10;
+	strcpy(to + length, suffix);
 	return to;
 }
 
@@ -45,7 +75,7 @@ char *units_format_bytes(uint64_t bytes, char to[UNITS_TEXT_MAX])
 
 	if (bytes >= 1024)
 		return put_scaled(bytes, 1024, 1024, suffixes, to);
-	snprintf(to, UNITS_TEXT_MAX, "%" PRIu64 " B", bytes);
+	strcpy(to + units_put_number(bytes, to), " B");
 	return to;
 }
 
@@ -55,7 +85,7 @@ char *units_format_count(uint64_t count, char to[UNITS_TEXT_MAX])
 
 	if (count >= 10000)
 		return put_scaled(count, 1000, 1000, suffixes, to);
-	snprintf(to, UNITS_TEXT_MAX, "%" PRIu64, count);
+	units_put_number(count, to);
 	return to;
 }
 
@@ -72,7 +102,7 @@ char *units_format_duration(uint64_t ns, char to[UNITS_TEXT_MAX])
 	uint64_t seconds = ns / NS_PER_S;
 
 	if (ns < 1000) {
-		snprintf(to, UNITS_TEXT_MAX, "%" PRIu64 " ns", ns);
+		strcpy(to + units_put_number(ns, to), " ns");
 		return to;
 	}
 	if (tenths_of(ns, NS_PER_S) < 600)

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
  * Sizes, durations and counts as people write and read them. Integer arithmetic throughout, and the decimal
- * point is always a point. JSON never uses these: it has the raw number.
+ * point is always a point. JSON has raw numbers: of these it uses units_put_number() alone.
  */
 #ifndef DILL_VIEW_UNITS_H
 #define DILL_VIEW_UNITS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Enough for every result below, NUL included. */
 #define UNITS_TEXT_MAX 24
+
+/* The digits, without sign and unit, and a NUL. Returns how many there are. Rows have many numbers: printf() is slow. */
+size_t units_put_number(uint64_t number, char to[UNITS_TEXT_MAX]);
+size_t units_put_hex(uint64_t number, char to[UNITS_TEXT_MAX]); /* with 0x */
 
 /* Each fills @to and returns it. Values are rounded to the nearest tenth of the unit shown. */
 

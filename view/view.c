@@ -94,7 +94,19 @@ static int check(struct view *view, const struct view_record *record, const stru
 
 static int finish_record(struct view *view)
 {
-	return view->is_live ? out_flush(&view->out) : view->out.error;
+	out_hand_on(&view->out);
+	return view->is_live && !view->batches ? out_flush(&view->out) : view->out.error;
+}
+
+void view_batch_begin(struct view *view)
+{
+	view->batches++;
+}
+
+int view_batch_end(struct view *view)
+{
+	view->batches--;
+	return finish_record(view);
 }
 
 static void write_json(struct view *view, const struct view_record *record, const struct view_value *values)

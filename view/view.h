@@ -55,6 +55,13 @@ int view_object(struct view *view, const struct view_record *record, const struc
  */
 int view_literal(struct view *view, const char *text);
 
+/*
+ * Many records that come at once: between the two, lines are not flushed one by one. May be nested. Returns the first
+ * error so far, or 0.
+ */
+void view_batch_begin(struct view *view);
+int view_batch_end(struct view *view);
+
 /* What was wrong with a declaration or a value, "" when nothing was. One line; holds names of ours only. */
 const char *view_problem(const struct view *view);
 

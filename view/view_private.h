@@ -7,6 +7,8 @@
 #include "out.h"
 #include "view.h"
 
+#define VIEW_WIDTHS_KEPT 64
+
 struct view {
 	struct out out;
 	struct json_writer json;
@@ -17,6 +19,9 @@ struct view {
 	const struct view_record *checked;      /* the declaration that passed last: not checked again */
 	const struct view_record *table;        /* the table that is running, NULL after anything else */
 	uint64_t heading_line;                  /* out.lines when its heading was written */
+	const struct view_record *measured;     /* whose columns' @widths are known */
+	unsigned short widths[VIEW_WIDTHS_KEPT];
+	unsigned int batches;                   /* begun and not ended: lines wait */
 	char problem[160];
 };
 

@@ -69,8 +69,7 @@ static void assert_round_trip(bool is_object)
 		struct view *view = open_memory((struct view_options){ .is_json = is_json });
 
 		fixture_init(&fixture, view);
-		assert_int_equal(is_object ? trace_object(&fixture.trace, &fixture_record, values) :
-					     trace_row(&fixture.trace, &fixture_record, values), 0);
+		assert_int_equal(fixture_emit(&fixture, &fixture_record, values, is_object), 0);
 		assert_int_equal(emitted.type, 2 + is_object);
 		assert_int_equal(read_back(view, emitted.size, emitted.type), 0);
 		assert_closes_with(view, expected);
@@ -118,7 +117,7 @@ static void a_record_that_the_command_does_not_list_is_refused(void **state)
 
 	(void)state;
 	fixture_init(&fixture, NULL);
-	assert_int_equal(trace_row(&fixture.trace, &stranger, &value), -EINVAL);
+	assert_int_equal(fixture_emit(&fixture, &stranger, &value, false), -EINVAL);
 }
 
 static void a_row_that_is_cut_anywhere_is_damaged(void **state)
@@ -129,7 +128,7 @@ static void a_row_that_is_cut_anywhere_is_damaged(void **state)
 	(void)state;
 	fill_values();
 	fixture_init(&fixture, view);
-	assert_int_equal(trace_row(&fixture.trace, &fixture_record, values), 0);
+	assert_int_equal(fixture_emit(&fixture, &fixture_record, values, false), 0);
 	for (size_t size = 0; size < emitted.size; size++)
 		assert_int_equal(read_back(view, size, emitted.type), -EBADMSG);
 	assert_closes_with(view, "");
@@ -156,7 +155,7 @@ static void changed_bytes_are_refused_or_shown(void **state)
 	(void)state;
 	fill_values();
 	fixture_init(&fixture, view);
-	assert_int_equal(trace_row(&fixture.trace, &fixture_record, values), 0);
+	assert_int_equal(fixture_emit(&fixture, &fixture_record, values, false), 0);
 	size = emitted.size;
 	assert_true(size <= sizeof(original));
 	memcpy(original, emitted.bytes, size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Rows of event commands without a run: the runner's end is here, keeps what was emitted, and hands it back. For the unit
+ * Rows of event commands without a run: as bytes, which are kept, and handed back. For the unit
  * test and the fuzz target of cmd/trace_rows.c. It has a record with a column of every kind.
  */
 #ifndef DILL_TESTS_TRACE_ROWS_FIXTURE_H
@@ -34,25 +34,12 @@ static const struct view_record other_record = { .type = "other", .columns = oth
 static const struct view_record *const fixture_records[] = { &other_record, &fixture_record, NULL };
 static const struct command fixture_command = { .name = "fixture", .records = fixture_records };
 
-/* What run_emit() got last. */
+/* What fixture_emit() made last. */
 static struct {
 	unsigned char bytes[1 << 20];
 	size_t size;
 	uint32_t type;
 } emitted;
-
-/* In place of the runner's. */
-int run_emit(struct run *run, uint32_t type, const struct payload *payload)
-{
-	(void)run;
-	if (payload->has_failed || payload->size > sizeof(emitted.bytes))
-		return -ENOMEM;
-	if (payload->size)
-		memcpy(emitted.bytes, payload->bytes, payload->size);
-	emitted.size = payload->size;
-	emitted.type = type;
-	return 0;
-}
 
 struct fixture {
 	struct invocation invocation;
@@ -66,6 +53,21 @@ static inline void fixture_init(struct fixture *fixture, struct view *view)
 	*fixture = (struct fixture){ .invocation = { .command = &fixture_command } };
 	fixture->run = (struct run){ .invocation = &fixture->invocation, .view = view, .is_replay = true };
 	fixture->trace.run = &fixture->run;
+}
+
+static inline int fixture_emit(struct fixture *fixture, const struct view_record *record, const struct view_value *values,
+			       bool is_object)
+{
+	struct payload payload = { 0 };
+	int status = trace_row_encode(&fixture->trace, record, values, is_object, &payload, &emitted.type);
+
+	if (!status && payload.size > sizeof(emitted.bytes))
+		status = -ENOMEM;
+	if (!status && payload.size)
+		memcpy(emitted.bytes, payload.bytes, payload.size);
+	emitted.size = payload.size;
+	payload_deinit(&payload);
+	return status;
 }
 
 #endif
