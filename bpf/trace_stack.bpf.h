@@ -17,7 +17,24 @@
 #define WALKS_AT_ONCE 256
 #define INSERT_TRIES 16
 
-/* A walk takes 4 KiB, and its thread may be preempted: so it is neither on the stack nor one a CPU. */
+/*
+ * A walk takes 4 KiB, so it is not on the stack. There is one for each CPU; who finds it taken, by a thread that was
+ * preempted, makes one of its own in `walks`.
+ */
+struct cpu_walk {
+	u64 users; /* who adds 1 and then reads 1 has it */
+	u32 tid;   /* of whom has it */
+	u32 reserved;
+	struct walk walk;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct cpu_walk);
+} cpu_walks SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, WALKS_AT_ONCE);
@@ -42,7 +59,10 @@ struct {
 
 static __always_inline struct walk *walk_of_thread(u32 tid)
 {
-	return bpf_map_lookup_elem(&walks, &tid);
+	u32 zero = 0;
+	struct cpu_walk *here = bpf_map_lookup_elem(&cpu_walks, &zero);
+
+	return here && here->tid == tid ? &here->walk : bpf_map_lookup_elem(&walks, &tid);
 }
 
 /* A map that is locked elsewhere refuses (kernel_types.h): tried again. */
@@ -139,29 +159,50 @@ __noinline u64 trace_walk(u32 space, u32 tid, u64 pc, u64 sp, u64 bp)
 	return trace_keep_stack(tid, pc);
 }
 
+/* With a walk of the thread's own. */
+static __always_inline u64 trace_walk_apart(u32 space, u32 tid, const struct trace_registers *regs)
+{
+	u32 zero = 0;
+	struct walk *template = bpf_map_lookup_elem(&walk_template, &zero);
+	u64 key;
+	s32 status;
+
+	if (!template)
+		return 0;
+	status = trace_insert(&walks, &tid, template);
+	if (status && status != -EEXIST /* this thread's last walk, which the map refused to let go of */) {
+		TRACE_COUNT(stacks_lost);
+		return STACK_KEY_ABSENT(space, STACK_TABLE_FULL);
+	}
+	key = trace_walk(space, tid, regs->ip, regs->sp, regs->bp);
+	bpf_map_delete_elem(&walks, &tid);
+	return key;
+}
+
 /*
  * The stack of the current task in user mode, as a key of `stacks`; STACK_KEY_ABSENT(space, why) when it can't be kept,
  * 0 for kernel threads and 32-bit programs.
  */
 static __always_inline u64 trace_user_stack(void)
 {
-	u64 id = bpf_get_current_pid_tgid(), key;
+	u64 id = bpf_get_current_pid_tgid(), key = 0;
 	u32 zero = 0, tid = id, space = id >> 32;
-	struct walk *template = bpf_map_lookup_elem(&walk_template, &zero);
+	struct cpu_walk *here = bpf_map_lookup_elem(&cpu_walks, &zero);
 	struct trace_registers regs;
-	s32 status;
 
-	if (!template || trace_user_registers(&regs))
+	if (!here || trace_user_registers(&regs))
 		return 0;
 	if (!bpf_map_lookup_elem(&trace_spaces, &space))
 		trace_ask_for_space(space);
-	status = trace_insert(&walks, &tid, template);
-	if (status && status != -EEXIST /* this thread's last walk, which the map refused to let go of */) {
-		TRACE_COUNT(stacks_lost);
-		return STACK_KEY_ABSENT(space, STACK_TABLE_FULL);
+	__sync_fetch_and_add(&here->users, 1); /* its result came with 5.12 */
+	if (*(volatile u64 *)&here->users == 1) {
+		here->tid = tid;
+		key = trace_walk(space, tid, regs.ip, regs.sp, regs.bp);
+		here->tid = 0;
+	} else if (here->tid != tid) {
+		key = trace_walk_apart(space, tid, &regs);
 	}
-	key = trace_walk(space, tid, regs.ip, regs.sp, regs.bp);
-	bpf_map_delete_elem(&walks, &tid);
+	__sync_fetch_and_add(&here->users, -1);
 	return key;
 }
 

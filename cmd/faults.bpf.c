@@ -86,10 +86,21 @@ int function_end(u64 *ctx)
 static __always_inline bool look_at_counters(struct fault *fault, u64 ids, u64 known)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	u64 minor = BPF_CORE_READ(task, min_flt), major = BPF_CORE_READ(task, maj_flt);
 	struct fault_key key = { .pid = ids >> 32, .kind = FAULT_UNLOCATED, .mode = FAULT_MODE_PINNED };
-	s64 more_minor = minor - fault->minor, more_major = major - fault->major;
+	u64 minor, major;
+	s64 more_minor, more_major;
 	bool is_known = fault->is_known || BPF_CORE_READ(task, start_time) > trace_began_ns;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) { /* 5.11: in place, cheaper */
+		task = (void *)bpf_get_current_task_btf();
+		minor = task->min_flt;
+		major = task->maj_flt;
+	} else {
+		minor = BPF_CORE_READ(task, min_flt);
+		major = BPF_CORE_READ(task, maj_flt);
+	}
+	more_minor = minor - fault->minor;
+	more_major = major - fault->major;
 
 	fault->minor = minor;
 	fault->major = major;
@@ -109,6 +120,9 @@ static __always_inline bool look_at_counters(struct fault *fault, u64 ids, u64 k
 static __always_inline int exception(u64 address, struct pt_regs *regs, u64 error_code)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct { /* the end of struct pt_regs */
+		u64 ip, cs, flags, sp;
+	} places = { 0 };
 	struct fault *fault;
 	u64 ids;
 
@@ -122,8 +136,9 @@ static __always_inline int exception(u64 address, struct pt_regs *regs, u64 erro
 	fault->access = error_code & X86_PF_WRITE ? FAULT_WRITE :
 			error_code & X86_PF_INSTRUCTION ? FAULT_EXECUTE : FAULT_READ;
 	fault->mode = error_code & X86_PF_USER ? FAULT_MODE_USER : FAULT_MODE_KERNEL;
-	fault->instruction = BPF_CORE_READ(regs, ip);
-	fault->sp = error_code & X86_PF_USER ? BPF_CORE_READ(regs, sp) : 0;
+	bpf_probe_read_kernel(&places, sizeof(places), &regs->ip);
+	fault->instruction = places.ip;
+	fault->sp = error_code & X86_PF_USER ? places.sp : 0;
 	fault->mm = (u64)BPF_CORE_READ(task, mm);
 	fault->page = page_walk(fault->mm, address);
 	fault->started_ns = bpf_ktime_get_ns();
@@ -151,11 +166,16 @@ struct software_event {
 
 static __always_inline struct fault *software_begin(struct software_event *ctx, u64 *ret_ids)
 {
-	struct fault *fault;
+	u32 tid = (u32)bpf_get_current_pid_tgid();
+	struct fault *fault = bpf_map_lookup_elem(&threads, &tid);
 
-	if (!trace_wants(ret_ids))
+	/* The exception was wanted, and so is what came of it. */
+	if (fault && fault->started_ns && fault->address >> 12 == ctx->addr >> 12)
+		trace_current_ids(ret_ids);
+	else if (!trace_wants(ret_ids))
 		return NULL;
-	fault = fault_of_thread();
+	else
+		fault = fault_of_thread();
 	if (!fault) {
 		TRACE_COUNT(seen);
 		TRACE_COUNT(map_full);
@@ -187,8 +207,8 @@ struct found_mapping {
 static long found(struct task_struct *task, struct vm_area_struct *vma, struct found_mapping *found_mapping)
 {
 	(void)task;
-	found_mapping->vm_flags = BPF_CORE_READ(vma, vm_flags);
-	mapping_of(vma, found_mapping->address, found_mapping->sp, &found_mapping->mapping);
+	found_mapping->vm_flags = vma->vm_flags;
+	mapping_of_known(vma, found_mapping->address, found_mapping->sp, &found_mapping->mapping);
 	return 0;
 }
 

@@ -55,7 +55,7 @@ static void size_maps(struct leak_source *source)
 	bpf_map__set_max_entries(bpf->maps.allocations, allocations);
 	if (!source->options->streams)
 		bpf_map__set_max_entries(bpf->maps.stream, 4096);
-	if (kernel_allocates_elements()) {
+	if (kernel_allocates_elements(NULL)) {
 		bpf_map__set_map_flags(bpf->maps.stacks, BPF_F_NO_PREALLOC);
 		bpf_map__set_map_flags(bpf->maps.sites, BPF_F_NO_PREALLOC);
 		bpf_map__set_map_flags(bpf->maps.layouts, BPF_F_NO_PREALLOC);

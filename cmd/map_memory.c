@@ -4,11 +4,12 @@
 
 #include <bpf/btf.h>
 
-bool kernel_allocates_elements(void)
+bool kernel_allocates_elements(const struct btf *types)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
+	struct btf *read = types ? NULL : btf__load_vmlinux_btf();
+	const struct btf *btf = types ? types : read;
 	bool has_it = btf && btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) > 0;
 
-	btf__free(btf);
+	btf__free(read);
 	return has_it;
 }

@@ -31,7 +31,7 @@ int trace_user_stacks(struct trace *trace, bool are_wanted, struct error *err)
 	if (!are_wanted)
 		return trace_set(trace, "walk_cache_mask", 0, err);
 	bpf_map__set_max_entries(trace_map(trace, "stacks"), MOST_STACKS);
-	if (kernel_allocates_elements())
+	if (kernel_allocates_elements(kernel_targets_btf(trace_targets(trace))))
 		bpf_map__set_map_flags(trace_map(trace, "layouts"), BPF_F_NO_PREALLOC);
 	else
 		bpf_map__set_max_entries(trace_map(trace, "layouts"), 64);
