@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # drsnoop shows each reclaim of a memory cgroup that is too small for what its task reads: who it was and from where in the
 # program, whose memory it was, how much the machine had free.
-# timeout: 120
+# timeout: 240
 # disk: 128
 . /tests/trace-truth
 sum() { awk '{ sum += $1 } END { print sum + 0 }'; }

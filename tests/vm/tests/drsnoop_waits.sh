@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # drsnoop shows each direct reclaim of the whole machine, the same by every source, the waits before them by those that can,
 # and how long a reclaim of a memory cgroup waited for what was being written, as the kernel's own trace has it.
-# timeout: 240
+# timeout: 600
+# named: yes
 # disk: 256
 # cmdline: dill_test=compact
 # Shares a boot with a test that leaves memory cgroups alone: they can be of version 1 then, which throttles within reclaim.
