@@ -93,6 +93,7 @@ struct mm_struct { /* include/linux/mm_types.h */
 	unsigned long data_vm;  /* pages: VmData, private and writable */
 	unsigned long start_brk, brk, start_stack;
 	atomic_long_t pgtables_bytes;
+	struct task_struct *owner; /* CONFIG_MEMCG */
 	struct percpu_counter rss_stat[4]; /* since f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter"), 6.2 */
 };
 
@@ -149,6 +150,7 @@ struct css_set { /* include/linux/cgroup-defs.h */
 
 struct super_block { /* include/linux/fs.h */
 	u32 s_dev;
+	void *s_fs_info;
 };
 
 struct inode {
@@ -231,6 +233,7 @@ struct thread_info { /* arch/x86/include/asm/thread_info.h */
 struct page_counter { /* include/linux/page_counter.h; in pages */
 	atomic_long_t usage;
 	unsigned long max;
+	struct page_counter *parent;
 };
 
 struct mem_cgroup { /* include/linux/memcontrol.h */
