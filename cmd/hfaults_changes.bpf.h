@@ -208,7 +208,7 @@ int collapse_file_end(struct bpf_raw_tracepoint_args *ctx)
 SEC("fexit/collapse_file")
 int collapse_file_returns(u64 *ctx)
 {
-	return collapse_is_over((void *)ctx[0], ctx[1], HUGE_BYTES, (void *)ctx[2], ctx[5]);
+	return collapse_is_over((void *)ctx[0], ctx[1], HUGE_BYTES, (void *)as_number(ctx[2]), ctx[5]);
 }
 
 static __always_inline int scanned(struct mm_struct *mm, u32 status, bool is_file)
@@ -223,6 +223,8 @@ static __always_inline int scanned(struct mm_struct *mm, u32 status, bool is_fil
 	key.pid = ids >> 32;
 	if (owner)
 		BPF_CORE_READ_STR_INTO(&key.comm, owner, comm);
+	else
+		bpf_get_current_comm(key.comm, sizeof(key.comm));
 	count = bpf_map_lookup_elem(&huge_scans, &key);
 	if (!count) {
 		bpf_map_update_elem(&huge_scans, &key, &none, BPF_NOEXIST);
