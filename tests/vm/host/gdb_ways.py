@@ -19,7 +19,7 @@ RECORD = os.path.abspath("ways.json")
 ALLOC_BULK = "kmem_cache_alloc_bulk"
 FREE_BULK = "kmem_cache_free_bulk"
 RING_END = "io_ring_exit_work"
-PROBED_OBJECTS = 16  # of each call
+PROBED_OBJECTS = 32  # of each call: as many as an io_uring keeps for later (IO_REQ_CACHE_SIZE)
 
 guest = Guest()
 calls = heap_truth.SlabCalls(guest)
