@@ -64,13 +64,20 @@ def start(guest, pid=None, cache=None, probes=()):
                f"echo >trace && echo '{wanted}' >events/kmem/filter && for event in " + " ".join(EVENTS) + "; do "
                "[ ! -e events/kmem/$event ] || echo 1 >events/kmem/$event/enable || exit; done", SLOW_S)
     if cache:
+        named = " || ".join(f'name == "{name}"' for name in merged_with(guest, cache))
         guest.text(f"cd {TRACING}/events/kmem/kmem_cache_free; if grep -q ' name;' format; "
-                   f"then echo '{wanted} || name == \"{cache}\"' >filter; else echo 0 >filter; fi")
+                   f"then echo '{wanted} || {named}' >filter; else echo 0 >filter; fi")
     if probes:
         end_probes(guest)
         guest.text(f"cd {TRACING} && " + " && ".join(f"echo '{probe}' >>kprobe_events" for probe in probes) +
                    " && echo 1 >events/kprobes/enable", SLOW_S)
     guest.text(f"echo 1 >{TRACING}/tracing_on")
+
+
+def merged_with(guest, cache):
+    """The caches that are one with it: the kernel's events name it by one of them."""
+    links = dict(re.findall(r" (\S+) -> (\S+)$", guest.text("ls -l /sys/kernel/slab"), re.M))
+    return [cache] + [name for name, to in links.items() if name != cache and to == links.get(cache)]
 
 
 def end_probes(guest):
