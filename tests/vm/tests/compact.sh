@@ -14,7 +14,7 @@ same() {
 	echo "not ok: $1: shown '$2', wanted '$3'"
 	failed=1
 }
-within() { [ $2 -le $3 ] && [ $2 -ge $(($3 * 9 / 10)) ] || same "$1 (at most a tenth less)" $2 $3; }
+within() { [ $2 -le $3 ] && [ $2 -ge $(($3 * $4 / 10)) ] || same "$1 (at least $4 tenths)" $2 $3; } # WHAT SHOWN WANTED TENTHS
 books() { for name in compact_migrate_scanned compact_free_scanned pgmigrate_success pgmigrate_fail; do sed -n "s/^$name //p" /proc/vmstat; done; }
 # sum NAME: over all compactions
 sum() { sed -n "/\"type\":\"compaction\"/s/.*\"$1\":\([0-9]*\).*/\1/p" events | awk '{ sum += $1 } END { print sum + 0 }'; }
@@ -41,13 +41,14 @@ set -- $before
 was_scanned=$1 was_free=$2 was_migrated=$3 was_failed=$4
 set -- $after
 # Where tracepoints don't tell the kernel's own count (before 5.18, where they don't tell sync_light from sync), its short
-# cuts are not seen: at most a tenth.
+# cuts are not seen: fast_find_migrateblock() looks at little, fast_isolate_freepages() at up to a third of the free pages
+# here, as memory is in pieces.
 if grep -q '"mode":"sync_light"' events; then
 	same "pages scanned" $(sum scanned_pages) $(($1 - was_scanned))
 	same "free pages scanned" $(sum free_scanned_pages) $(($2 - was_free))
 else
-	within "pages scanned" $(sum scanned_pages) $(($1 - was_scanned))
-	within "free pages scanned" $(sum free_scanned_pages) $(($2 - was_free))
+	within "pages scanned" $(sum scanned_pages) $(($1 - was_scanned)) 8
+	within "free pages scanned" $(sum free_scanned_pages) $(($2 - was_free)) 5
 fi
 same "pages migrated" $(sum migrated_pages) $(($3 - was_migrated))
 same "pages failed" $(sum failed_pages) $(($4 - was_failed))
