@@ -55,7 +55,7 @@ lib_skeletons := $(patsubst %.bpf.c,$(O)/%.skel.h,$(wildcard lib/kernel/*.bpf.c)
 unit_tests := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 fuzz_replays := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-all: $(O)/dill $(O)/libslub.so $(O)/libslub-malloc.so $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(O)/gdb/dill.py $(O)/gdb/dill_session.py
+all: $(O)/dill $(O)/libslub.so $(O)/libslub.a $(O)/libslub-malloc.so $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(O)/gdb/dill.py $(O)/gdb/dill_session.py
 
 help:
 	@echo 'make           build/dill, the one executable'
@@ -223,8 +223,12 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/lib/dill
 	install -m 755 $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(DESTDIR)$(PREFIX)/lib/dill
 	install -m 644 gdb/dill.py gdb/dill_session.py gdb/autoload.py $(DESTDIR)$(PREFIX)/lib/dill
+	install -D -m 755 $(O)/libslub.so $(DESTDIR)$(PREFIX)/lib/libslub.so
+	install -m 755 $(O)/libslub-malloc.so $(DESTDIR)$(PREFIX)/lib/libslub-malloc.so
+	install -m 644 $(O)/libslub.a $(DESTDIR)$(PREFIX)/lib/libslub.a
+	install -D -m 644 slub/slub.h $(DESTDIR)$(PREFIX)/include/slub.h
 	@scripts/install-gdb-start gdb/autoload.py '$(PREFIX)/lib/dill' '$(DESTDIR)' '$(GDB_START)'
-	for page in docs/*.[18]; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+	for page in docs/*.[138]; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 
 clean:
 	rm -rf $(O)
