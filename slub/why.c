@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+// The reasons in words.
+#include "why.h"
+
+const char *slub_why_words(enum slub_why why)
+{
+	static const char *const words[] = {
+		[SLUB_WHY_NONE] = "",
+		[SLUB_WHY_MAIN] = "the last object of the CPU's main sheaf",
+		[SLUB_WHY_SPARE] = "main was empty, the spare sheaf took its place",
+		[SLUB_WHY_BARN_FULL] = "main and spare were empty, the barn gave a full sheaf",
+		[SLUB_WHY_REFILL] = "the barn had no full sheaf, one was filled from slabs",
+		[SLUB_WHY_SHEAFLESS] = "the cache has no sheaves",
+		[SLUB_WHY_TO_MAIN] = "onto the CPU's main sheaf",
+		[SLUB_WHY_TO_SPARE] = "main was full, the spare sheaf took its place",
+		[SLUB_WHY_TO_NEW_MAIN] = "main was full and became the spare, an empty sheaf took its place",
+		[SLUB_WHY_BARN_TOOK_FULL] = "main and spare were full, the barn took one",
+		[SLUB_WHY_FLUSHED] = "the barn has its ten full sheaves, the objects of one went to their slabs",
+		[SLUB_WHY_TO_SLAB] = "to its slab",
+		[SLUB_WHY_CPU_FREELIST] = "the head of the CPU's freelist",
+		[SLUB_WHY_CPU_SLAB] = "the CPU's freelist was empty, its slab has objects that others freed",
+		[SLUB_WHY_CPU_SLAB_FULL] = "the CPU's slab is full: it stands on no list any more",
+		[SLUB_WHY_CPU_PARTIAL] = "the first slab of the CPU's partial list became the CPU's slab",
+		[SLUB_WHY_CPU_PARTIAL_FILLED] = "the CPU's partial list took another slab of the node",
+		[SLUB_WHY_TO_CPU_FREELIST] = "its slab is the CPU's: onto the CPU's freelist",
+		[SLUB_WHY_TO_FROZEN_SLAB] = "its slab is another CPU's: onto the slab's own freelist, for that CPU to find",
+		[SLUB_WHY_TO_CPU_PARTIAL] = "its slab was full and is partial now: onto the CPU's partial list",
+		[SLUB_WHY_CPU_PARTIAL_DRAINED] = "the CPU's partial list had its limit: all of it went to the node",
+		[SLUB_WHY_NODE_PARTIAL] = "the first slab of the node's partial list",
+		[SLUB_WHY_OTHER_NODE] = "another node's partial list",
+		[SLUB_WHY_NEW_SLAB] = "no partial slab: a new slab",
+		[SLUB_WHY_TO_PARTIAL_SLAB] = "its slab was partial and is so still",
+		[SLUB_WHY_BECAME_PARTIAL] = "its slab was full and is partial now: at the end of the node's list",
+		[SLUB_WHY_EMPTY_KEPT] = "its slab is empty now and stays, the node has fewer than min_partial others",
+		[SLUB_WHY_EMPTY_DISCARDED] = "its slab is empty now, the node has min_partial others: back to the page layer",
+	};
+
+	return (unsigned)why < sizeof(words) / sizeof(words[0]) && words[why] ? words[why] : "";
+}
