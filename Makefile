@@ -235,4 +235,4 @@ clean:
 
 .PHONY: all help static check unit-tests check-unit check-cli check-live vm-tools check-vm fuzz deps deps-check deps-lab lab lab-end demo bench install clean FORCE
 
--include $(shell find $(O)/lib $(O)/view $(O)/cmd $(O)/gdb $(O)/tests -name '*.d' 2>/dev/null)
+-include $(shell find $(O)/lib $(O)/view $(O)/cmd $(O)/gdb $(O)/slub $(O)/bench $(O)/tests -name '*.d' 2>/dev/null)

@@ -9,7 +9,9 @@
 #include "machine.h"
 #include "percpu.h"
 #include "sheaf.h"
+#include "cpu_slab.h"
 #include "slab.h"
+#include "slab_make.h"
 #include "tracks.h"
 
 #define CACHES_PER_BLOCK_PAGES 16
@@ -17,7 +19,7 @@
 #define NEVER_MERGE (SLUB_RED_ZONE | SLUB_POISON | SLUB_STORE_USER | SLUB_CONSISTENCY_CHECKS | SLUB_TYPESAFE_BY_RCU | \
 		     SLUB_NO_MERGE)
 // These must be the same (SLAB_MERGE_SAME).
-#define MERGE_SAME (SLUB_NO_SHEAVES | SLUB_NO_HARDENED | SLUB_NO_RANDOM)
+#define MERGE_SAME (SLUB_NO_SHEAVES | SLUB_CPU_SLABS | SLUB_NO_HARDENED | SLUB_NO_RANDOM)
 
 struct slub_state slub_state;
 
@@ -89,6 +91,7 @@ struct kmem_cache *slub_make_cache(const char *name, const struct slub_request *
 	cache->flags = request.flags;
 	cache->is_kmalloc = request.is_kmalloc;
 	cache->is_debugged = request.flags & SLUB_DEBUG_FLAGS;
+	cache->has_cpu_slabs = request.flags & SLUB_CPU_SLABS && !cache->is_debugged;
 	cache->kind = kind;
 	cache->ctor = ctor;
 	cache->refcount = 1;
@@ -254,6 +257,14 @@ static void unlink_cache(struct kmem_cache *cache)
 	*link = cache->next;
 }
 
+static void flush(struct kmem_cache *cache)
+{
+	if (cache->has_cpu_slabs)
+		slub_cpu_slab_flush(cache);
+	else
+		slub_sheaves_flush(cache);
+}
+
 size_t slub_kmem_cache_destroy(struct kmem_cache *cache)
 {
 	size_t left = 0;
@@ -264,7 +275,7 @@ size_t slub_kmem_cache_destroy(struct kmem_cache *cache)
 		slub_unlock(&slub_state.lock);
 		return 0;
 	}
-	slub_sheaves_flush(cache);
+	flush(cache);
 	slub_slabs_shrink(cache);
 	left = allocated_in(cache);
 	if (!left) {
@@ -279,7 +290,7 @@ size_t slub_kmem_cache_destroy(struct kmem_cache *cache)
 
 size_t slub_kmem_cache_shrink(struct kmem_cache *cache)
 {
-	slub_sheaves_flush(cache);
+	flush(cache);
 	return slub_slabs_shrink(cache);
 }
 
@@ -302,7 +313,7 @@ static void describe(struct kmem_cache *cache, struct slub_cache_info *info)
 		info->free_in_slabs += node->free_objects;
 		slub_unlock(&node->list_lock);
 	}
-	info->free_in_sheaves = slub_sheaves_count(cache);
+	info->free_in_sheaves = cache->has_cpu_slabs ? slub_cpu_slab_count(cache) : slub_sheaves_count(cache);
 }
 
 size_t slub_slabinfo(struct slub_cache_info *ret_info, size_t count)

@@ -21,4 +21,7 @@ void slub_cpu_slab_free(struct kmem_cache *cache, void *object);
 /* Give all CPUs' slabs and lists to their nodes (flush_all()). */
 void slub_cpu_slab_flush(struct kmem_cache *cache);
 
+/* Objects on CPUs' freelists; of a moment only in a cache that nobody uses meanwhile. */
+size_t slub_cpu_slab_count(struct kmem_cache *cache);
+
 #endif

@@ -194,9 +194,9 @@ bool slub_geometry(const struct slub_rules *rules, const struct slub_request *re
 	out.min_order = order_of(out.size);
 	out.min_objects = objects_in(out.min_order, out.size);
 	out.min_partial = min_of(MAX_PARTIAL, max_of(MIN_PARTIAL, (bits_of(out.size) - 1) / 2));
-	if (rules->has_cpu_partial && !(request->flags & debug))
+	if ((rules->has_cpu_partial || request->flags & SLUB_CPU_SLABS) && !(request->flags & debug))
 		set_cpu_partial(rules, &out);
-	if (rules->has_sheaves && !(request->flags & (debug | SLUB_NO_SHEAVES)))
+	if (rules->has_sheaves && !(request->flags & (debug | SLUB_NO_SHEAVES | SLUB_CPU_SLABS)))
 		out.sheaf_capacity = sheaf_capacity(out.size);
 	*ret = out;
 	return true;

@@ -46,6 +46,8 @@ struct slab {
 	uint8_t order, node;
 	bool on_partial;
 	bool is_isolated; /* damaged: leaked on purpose, as the kernel does */
+	bool frozen;      /* some CPU's slab: free objects may be on that CPU's freelist */
+	uint16_t slabs;   /* on a CPU's partial list: how many from here on, itself included */
 };
 
 /*
@@ -64,6 +66,15 @@ struct slab_sheaf {
  * sequences alone, see percpu.h. */
 struct slub_percpu_sheaves {
 	void **main, **spare;
+} __attribute__((aligned(16)));
+
+/* What a CPU has of a cache of the other engine (struct kmem_cache_cpu). The first two change together. */
+struct slub_cpu_slab {
+	struct slub_percpu_sheaves none; /* a bootstrap sheaf, so that the common fast path finds nothing */
+	void *freelist;
+	struct slab *slab;
+	struct slab *partial; /* chained by next */
+	void *unused;
 } __attribute__((aligned(16)));
 
 struct node_barn {
@@ -89,7 +100,7 @@ struct kmem_cache {
 	char *percpu_home;    /* where percpu points unless the cache is being drained */
 	uint32_t flags;
 	uint8_t kind;         /* what its pages are, see pages.h */
-	bool has_sheaves, is_kmalloc, is_debugged;
+	bool has_sheaves, has_cpu_slabs, is_kmalloc, is_debugged;
 	struct slub_geometry geometry;
 	unsigned size, offset, red_left_pad; /* of geometry, at hand */
 	uint64_t random;

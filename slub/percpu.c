@@ -11,6 +11,8 @@
 
 #define PART_BYTES ((size_t)1 << SLUB_PERCPU_SHIFT)
 #define PLACES (PART_BYTES / sizeof(struct slub_percpu_sheaves))
+// Of either engine: a descriptor's place may serve a cache of the other one later.
+#define PLACES_PER_CACHE (sizeof(struct slub_cpu_slab) / sizeof(struct slub_percpu_sheaves))
 #define BOOTSTRAP_WORDS 64 /* the largest sheaf, 512 bytes */
 
 _Static_assert(SLUB_PERCPU_SHIFT == 15, "SLUB_RSEQ_AREA has the shift");
@@ -29,6 +31,11 @@ extern const ptrdiff_t __rseq_offset __attribute__((weak));
 static struct slub_percpu_sheaves *area_of(char *percpu, int number)
 {
 	return (struct slub_percpu_sheaves *)(percpu + number * (ptrdiff_t)PART_BYTES);
+}
+
+static struct slub_cpu_slab *cpu_slab_of(const struct kmem_cache *cache, int number)
+{
+	return (struct slub_cpu_slab *)area_of(cache->percpu_home, number);
 }
 
 static int rseq_cpu(void)
@@ -78,12 +85,13 @@ bool slub_percpu_add(struct kmem_cache *cache)
 	struct slub_state *state = &slub_state;
 
 	if (!cache->percpu_home) {
-		if (state->percpu_used == PLACES)
+		if (state->percpu_used + PLACES_PER_CACHE > PLACES)
 			return false;
-		cache->percpu_home = state->percpu + state->percpu_used++ * sizeof(struct slub_percpu_sheaves);
+		cache->percpu_home = state->percpu + state->percpu_used * sizeof(struct slub_percpu_sheaves);
+		state->percpu_used += PLACES_PER_CACHE;
 	}
 	for (int number = -SLUB_UNREGISTERED_CPUS; number < parts_of(state) - SLUB_UNREGISTERED_CPUS; number++)
-		*area_of(cache->percpu_home, number) = (struct slub_percpu_sheaves){ .main = SLUB_BOOTSTRAP_TOP };
+		*cpu_slab_of(cache, number) = (struct slub_cpu_slab){ .none.main = SLUB_BOOTSTRAP_TOP };
 	__atomic_store_n(&cache->percpu, cache->percpu_home, __ATOMIC_RELEASE);
 	return true;
 }
@@ -101,6 +109,11 @@ static bool is_stopped(char *percpu)
 
 void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view)
 {
+	slub_percpu_begin_at(cache, 0, view);
+}
+
+void slub_percpu_begin_at(struct kmem_cache *cache, unsigned place, struct slub_percpu_view *view)
+{
 	int cpu = rseq_cpu();
 
 	view->stripe = NULL;
@@ -113,7 +126,7 @@ void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view)
 	}
 	view->percpu = __atomic_load_n(&cache->percpu, __ATOMIC_ACQUIRE);
 	view->cpu = is_stopped(view->percpu) ? -1 : cpu;
-	view->area = area_of(view->percpu, cpu);
+	view->area = area_of(view->percpu, cpu) + place;
 	view->sheaves = view->cpu < 0 ? (struct slub_percpu_sheaves){ .main = SLUB_BOOTSTRAP_TOP } : *view->area;
 }
 
@@ -167,6 +180,18 @@ bool slub_percpu_push(struct kmem_cache *cache, void *object)
 	(void)cache, (void)object;
 	return false;
 }
+
+void *slub_cpu_freelist_pop(struct kmem_cache *cache)
+{
+	(void)cache;
+	return NULL;
+}
+
+bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object)
+{
+	(void)cache, (void)slab, (void)object;
+	return false;
+}
 #endif
 
 bool slub_percpu_commit(struct kmem_cache *cache, struct slub_percpu_view *view, struct slub_percpu_sheaves sheaves)
@@ -189,7 +214,27 @@ static void take_part(struct kmem_cache *cache, int number, void (*take)(struct 
 		take(cache, had.spare);
 }
 
-void slub_percpu_drain(struct kmem_cache *cache, void (*take)(struct kmem_cache *, void **top))
+static void take_cpu_slab(struct kmem_cache *cache, int number,
+			  void (*take)(struct kmem_cache *, const struct slub_cpu_slab *))
+{
+	struct slub_cpu_slab *area = cpu_slab_of(cache, number), had = *area;
+
+	*area = (struct slub_cpu_slab){ .none.main = SLUB_BOOTSTRAP_TOP };
+	take(cache, &had);
+}
+
+typedef void take_sheaf_fn(struct kmem_cache *, void **);
+typedef void take_cpu_slab_fn(struct kmem_cache *, const struct slub_cpu_slab *);
+
+static void take_from(struct kmem_cache *cache, int number, take_sheaf_fn *take, take_cpu_slab_fn *take_slab)
+{
+	if (take)
+		take_part(cache, number, take);
+	else
+		take_cpu_slab(cache, number, take_slab);
+}
+
+static void drain(struct kmem_cache *cache, take_sheaf_fn *take, take_cpu_slab_fn *take_slab)
 {
 	struct slub_state *state = &slub_state;
 
@@ -198,15 +243,25 @@ void slub_percpu_drain(struct kmem_cache *cache, void (*take)(struct kmem_cache 
 	// Every sequence that may still have the old place is restarted. Where the kernel can't, CPUs keep theirs.
 	if (!membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ)) {
 		for (int cpu = 0; cpu < (int)state->cpus; cpu++)
-			take_part(cache, cpu, take);
+			take_from(cache, cpu, take, take_slab);
 	}
 	for (unsigned stripe = 0; stripe < state->cpus; stripe++) {
 		slub_lock(&stripe_locks(state)[stripe]);
-		take_part(cache, (int)(state->cpus + stripe), take);
+		take_from(cache, (int)(state->cpus + stripe), take, take_slab);
 		slub_unlock(&stripe_locks(state)[stripe]);
 	}
 	__atomic_store_n(&cache->percpu, cache->percpu_home, __ATOMIC_RELEASE);
 	slub_unlock(&cache->drain_lock);
+}
+
+void slub_percpu_drain(struct kmem_cache *cache, take_sheaf_fn *take)
+{
+	drain(cache, take, NULL);
+}
+
+void slub_percpu_drain_cpu_slabs(struct kmem_cache *cache, take_cpu_slab_fn *take)
+{
+	drain(cache, NULL, take);
 }
 
 size_t slub_percpu_count(struct kmem_cache *cache)

@@ -46,12 +46,17 @@ bool slub_percpu_add(struct kmem_cache *cache);
 void slub_percpu_remove(struct kmem_cache *cache);
 
 void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view);
+/* The same of another pair of words of the CPU: `place` pairs behind the first (struct slub_cpu_slab). */
+void slub_percpu_begin_at(struct kmem_cache *cache, unsigned place, struct slub_percpu_view *view);
 /* Replace the sheaves of the view by `sheaves`. False when they have changed or the thread has moved. */
 bool slub_percpu_commit(struct kmem_cache *cache, struct slub_percpu_view *view, struct slub_percpu_sheaves sheaves);
 void slub_percpu_end(struct slub_percpu_view *view);
 
 /* Take all sheaves of all CPUs from a cache: `take` gets each top once. Threads that use it meanwhile do without. */
 void slub_percpu_drain(struct kmem_cache *cache, void (*take)(struct kmem_cache *, void **top));
+/* The same for CPU slabs: `take` gets each CPU's once. */
+void slub_percpu_drain_cpu_slabs(struct kmem_cache *cache,
+				 void (*take)(struct kmem_cache *, const struct slub_cpu_slab *));
 /* The same without taking them: only for counting, and only roughly right in a cache that is in use. */
 size_t slub_percpu_count(struct kmem_cache *cache);
 
@@ -96,6 +101,58 @@ empty:
 	return NULL;
 }
 
+/* The head of this CPU's freelist, off it; NULL when there is none. `slot` is where it keeps its pointer. */
+static inline void *slub_cpu_freelist_pop(struct kmem_cache *cache)
+{
+	void *area, *object, *next;
+
+	asm volatile goto(SLUB_RSEQ_ENTER
+		 "movq (%[cache]), %[area]\n\tcmpq %[home], %[area]\n\tjne %l[empty]\n\t"
+		 "movslq %%fs:4(%[rseq]), %[area]\n\tshlq $15, %[area]\n\taddq %[home], %[area]\n\t"
+		 "movq 16(%[area]), %[object]\n\t"
+		 "testq %[object], %[object]\n\tjz %l[empty]\n\t"
+		 "leaq (%[object],%[offset]), %[next]\n\t"
+		 "bswapq %[next]\n\t"
+		 "xorq (%[object],%[offset]), %[next]\n\t"
+		 "xorq %[random], %[next]\n\t"
+		 "movq %[next], 16(%[area])\n2:"
+		 : [area] "=&r"(area), [object] "=&r"(object), [next] "=&r"(next)
+		 : [rseq] "r"(slub_rseq_offset), [cache] "r"(cache), [home] "r"(cache->percpu_home),
+		   [offset] "r"((uint64_t)cache->offset), [random] "r"(cache->random)
+		 : "memory", "cc"
+		 : empty);
+	asm volatile("");
+	return object;
+empty:
+	return NULL;
+}
+
+/* Put an object in front of this CPU's freelist. False when its slab is not this CPU's. */
+static inline bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object)
+{
+	void **slot = (void **)((char *)object + cache->offset);
+	uint64_t key = cache->random ^ __builtin_bswap64((uintptr_t)slot);
+	void *area, *head;
+
+	asm volatile goto(SLUB_RSEQ_ENTER
+		 "movq (%[cache]), %[area]\n\tcmpq %[home], %[area]\n\tjne %l[other]\n\t"
+		 "movslq %%fs:4(%[rseq]), %[area]\n\tshlq $15, %[area]\n\taddq %[home], %[area]\n\t"
+		 "cmpq %[slab], 24(%[area])\n\tjne %l[other]\n\t"
+		 "movq 16(%[area]), %[head]\n\t"
+		 "xorq %[key], %[head]\n\t"
+		 "movq %[head], (%[slot])\n\t"
+		 "movq %[object], 16(%[area])\n2:"
+		 : [area] "=&r"(area), [head] "=&r"(head)
+		 : [rseq] "r"(slub_rseq_offset), [cache] "r"(cache), [home] "r"(cache->percpu_home), [slab] "r"(slab),
+		   [slot] "r"(slot), [key] "r"(key), [object] "r"(object)
+		 : "memory", "cc"
+		 : other);
+	asm volatile("");
+	return true;
+other:
+	return false;
+}
+
 /* False when this CPU's main sheaf is full. */
 static inline __attribute__((always_inline)) bool slub_percpu_push(struct kmem_cache *cache, void *object)
 {
@@ -120,6 +177,8 @@ full:
 #else
 void *slub_percpu_pop(struct kmem_cache *cache);
 bool slub_percpu_push(struct kmem_cache *cache, void *object);
+void *slub_cpu_freelist_pop(struct kmem_cache *cache);
+bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object);
 #endif
 
 #endif

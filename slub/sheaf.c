@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "cpu_slab.h"
 #include "percpu.h"
 #include "slab.h"
 
@@ -183,6 +184,8 @@ void *slub_alloc_slow(struct kmem_cache *cache)
 	struct node_barn *barn = &cache->node[node].barn;
 	void **filled = NULL, *object = NULL;
 
+	if (cache->has_cpu_slabs)
+		return slub_cpu_slab_alloc(cache);
 	while (cache->has_sheaves && !object) {
 		struct slub_percpu_view view;
 
@@ -233,6 +236,10 @@ void slub_free_slow(struct kmem_cache *cache, void *object)
 	struct slab_sheaf *empty = NULL;
 	bool is_done = false;
 
+	if (cache->has_cpu_slabs) {
+		slub_cpu_slab_free(cache, object);
+		return;
+	}
 	while (cache->has_sheaves && !is_done) {
 		struct slub_percpu_view view;
 

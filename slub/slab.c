@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-// Making slabs, taking free objects out of them, giving objects back. CPUs and sheaves are not known here.
+// Lists of slabs: taking free objects out of slabs, giving objects back. CPUs and sheaves are not known here.
 #include "slab.h"
 
 #include <sched.h>
@@ -7,6 +7,8 @@
 
 #include "debug.h"
 #include "report.h"
+#include "slab_make.h"
+#include "why.h"
 
 #define LIST_BATCH 8 /* slabs that one hold of list_lock may discard */
 
@@ -24,126 +26,18 @@ unsigned slub_node(void)
 	return node;
 }
 
-// Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators" (2014).
-uint64_t slub_random(void)
+static void add_slab(struct kmem_cache_node *node, struct slab *slab)
 {
-	uint64_t word = __atomic_add_fetch(&slub_state.seed, 0x9e3779b97f4a7c15, __ATOMIC_RELAXED);
-
-	word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9;
-	word = (word ^ word >> 27) * 0x94d049bb133111eb;
-	return word ^ word >> 31;
+	node->nr_slabs++;
+	node->total_objects += slab->objects;
+	node->free_objects += slab->objects;
 }
 
-bool slub_shuffle_init(struct kmem_cache *cache)
+static void drop_slab(struct kmem_cache_node *node, struct slab *slab)
 {
-	unsigned count = cache->geometry.objects;
-	size_t pages = (count * sizeof(uint32_t) + SLUB_PAGE_SIZE - 1) >> SLUB_PAGE_SHIFT;
-	bool is_zero;
-	uint32_t *sequence;
-
-	if (count < 2 || cache->flags & SLUB_NO_RANDOM)
-		return true;
-	sequence = slub_pages_alloc_run(&slub_state.pages, pages, 0, &is_zero);
-	if (!sequence)
-		return false;
-	for (unsigned i = 0; i < count; i++)
-		sequence[i] = i * cache->size;
-	for (unsigned i = count - 1; i > 0; i--) {
-		unsigned other = (unsigned)(slub_random() % (i + 1));
-		uint32_t offset = sequence[i];
-
-		sequence[i] = sequence[other];
-		sequence[other] = offset;
-	}
-	cache->random_seq = sequence;
-	return true;
-}
-
-void slub_shuffle_end(struct kmem_cache *cache)
-{
-	size_t bytes = cache->geometry.objects * sizeof(uint32_t);
-
-	if (cache->random_seq)
-		slub_pages_free_run(&slub_state.pages, cache->random_seq,
-				    (bytes + SLUB_PAGE_SIZE - 1) >> SLUB_PAGE_SHIFT);
-	cache->random_seq = NULL;
-}
-
-// The offsets of a new slab's objects in the order in which they will be handed out: shuffle_freelist().
-struct walk {
-	const uint32_t *sequence;
-	unsigned count, at, limit, step;
-};
-
-static unsigned next_offset(struct walk *walk)
-{
-	unsigned offset;
-
-	if (!walk->sequence)
-		return walk->at++ * walk->step;
-	do {
-		offset = walk->sequence[walk->at++];
-		if (walk->at == walk->count)
-			walk->at = 0;
-	} while (offset >= walk->limit);
-	return offset;
-}
-
-static void chain_objects(struct kmem_cache *cache, struct slab *slab)
-{
-	struct walk walk = { cache->random_seq, cache->geometry.objects, 0, slab->objects * cache->size, cache->size };
-	char *first = slab->base + cache->red_left_pad;
-	void **slot, *object;
-
-	if (walk.sequence)
-		walk.at = (unsigned)(slub_random() % walk.count);
-	object = slab->freelist = first + next_offset(&walk);
-	for (unsigned i = 1;; i++) {
-		void *next = i < slab->objects ? first + next_offset(&walk) : NULL;
-
-		if (cache->is_debugged)
-			slub_debug_init(cache, object);
-		if (cache->ctor)
-			cache->ctor(object);
-		slot = freelist_slot(cache, object);
-		*slot = freelist_pointer(cache, next, slot);
-		if (!next)
-			return;
-		object = next;
-	}
-}
-
-// A slab whose objects are all free, on no list: allocate_slab().
-static struct slab *new_slab(struct kmem_cache *cache, unsigned node)
-{
-	struct slub_pages *pages = &slub_state.pages;
-	unsigned order = cache->geometry.order;
-	struct slab *slab = slub_slab_descriptor(pages);
-	char *base;
-	bool is_zero;
-
-	if (!slab)
-		return NULL;
-	base = slub_pages_alloc(pages, order, &is_zero);
-	if (!base && cache->geometry.min_order < order)
-		base = slub_pages_alloc(pages, order = cache->geometry.min_order, &is_zero);
-	if (!base) {
-		slub_slab_descriptor_put(pages, slab);
-		return NULL;
-	}
-	*slab = (struct slab){
-		.slab_cache = cache, .base = base, .order = (uint8_t)order, .node = (uint8_t)node,
-		.objects = (uint16_t)((SLUB_PAGE_SIZE << order) / cache->size),
-	};
-	slub_pages_set(pages, base, 1ul << order, slab, cache->kind);
-	chain_objects(cache, slab);
-	return slab;
-}
-
-static void free_slab(struct slab *slab)
-{
-	slub_pages_free(&slub_state.pages, slab->base, slab->order);
-	slub_slab_descriptor_put(&slub_state.pages, slab);
+	node->nr_slabs--;
+	node->total_objects -= slab->objects;
+	node->free_objects -= slab->objects;
 }
 
 static void add_partial(struct kmem_cache_node *node, struct slab *slab, bool at_end)
@@ -228,6 +122,7 @@ static size_t take_partial(struct kmem_cache *cache, struct kmem_cache_node *nod
 
 		remove_partial(node, slab);
 		taken += pop_objects(cache, node, slab, count - taken, objects + taken);
+		slub_why(SLUB_WHY_NODE_PARTIAL, slab);
 		if (slab->inuse < slab->objects)
 			add_partial(node, slab, true);
 	}
@@ -241,14 +136,13 @@ size_t slub_slabs_take(struct kmem_cache *cache, unsigned node_number, size_t co
 	size_t taken = take_partial(cache, node, count, ret_objects);
 
 	while (taken < count) {
-		struct slab *slab = new_slab(cache, node_number);
+		struct slab *slab = slub_slab_make(cache, node_number);
 
 		if (!slab)
 			break;
+		slub_why(SLUB_WHY_NEW_SLAB, slab);
 		slub_lock(&node->list_lock);
-		node->nr_slabs++;
-		node->total_objects += slab->objects;
-		node->free_objects += slab->objects;
+		add_slab(node, slab);
 		taken += pop_objects(cache, node, slab, count - taken, ret_objects + taken);
 		if (slab->inuse < slab->objects)
 			add_partial(node, slab, false);
@@ -256,19 +150,19 @@ size_t slub_slabs_take(struct kmem_cache *cache, unsigned node_number, size_t co
 	}
 	// Another node's slabs before none at all.
 	for (unsigned other = 0; !taken && other < slub_state.nodes; other++) {
-		if (other != node_number)
-			taken = take_partial(cache, &cache->node[other], count, ret_objects);
+		if (other == node_number)
+			continue;
+		slub_why(SLUB_WHY_OTHER_NODE, NULL);
+		taken = take_partial(cache, &cache->node[other], count, ret_objects);
 	}
 	return taken;
 }
 
-// Push one object; the caller holds list_lock. True when the slab is to be discarded: it is on no list then.
-static bool push_object(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *object)
+// Chain one object in. False when it is free already.
+static bool put_object(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *object)
 {
 	void **slot = freelist_slot(cache, object);
 
-	if (cache->is_debugged && !slub_debug_free(cache, slab, object))
-		return false;
 	if (object == slab->freelist || !slab->inuse) {
 		slub_report(cache, "double free", object);
 		return false;
@@ -277,14 +171,25 @@ static bool push_object(struct kmem_cache *cache, struct kmem_cache_node *node, 
 	slab->freelist = object;
 	slab->inuse--;
 	node->free_objects++;
+	return true;
+}
+
+// Push one object; the caller holds list_lock. True when the slab is to be discarded: it is on no list then.
+static bool push_object(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *object)
+{
+	if (cache->is_debugged && !slub_debug_free(cache, slab, object))
+		return false;
+	if (!put_object(cache, node, slab, object))
+		return false;
 	if (!slab->inuse && node->nr_partial - slab->on_partial >= cache->geometry.min_partial) {
 		if (slab->on_partial)
 			remove_partial(node, slab);
-		node->nr_slabs--;
-		node->total_objects -= slab->objects;
-		node->free_objects -= slab->objects;
+		drop_slab(node, slab);
+		slub_why(SLUB_WHY_EMPTY_DISCARDED, slab);
 		return true;
 	}
+	slub_why(!slab->inuse ? SLUB_WHY_EMPTY_KEPT : slab->on_partial ? SLUB_WHY_TO_PARTIAL_SLAB : SLUB_WHY_BECAME_PARTIAL,
+		 slab);
 	if (!slab->on_partial)
 		add_partial(node, slab, true);
 	return false;
@@ -333,7 +238,7 @@ void slub_slabs_give(struct kmem_cache *cache, size_t count, void **objects)
 		if (node)
 			slub_unlock(&node->list_lock);
 		while (discards)
-			free_slab(discarded[--discards]);
+			slub_slab_end(discarded[--discards]);
 	}
 }
 
@@ -355,9 +260,7 @@ size_t slub_slabs_shrink(struct kmem_cache *cache)
 				continue;
 			remove_partial(node, slab);
 			list_insert(&slab->slab_list, &empty, empty.next);
-			node->nr_slabs--;
-			node->total_objects -= slab->objects;
-			node->free_objects -= slab->objects;
+			drop_slab(node, slab);
 			gone++;
 		}
 		slub_unlock(&node->list_lock);
@@ -365,8 +268,175 @@ size_t slub_slabs_shrink(struct kmem_cache *cache)
 			struct slab *slab = slab_of_list(empty.next);
 
 			list_remove(&slab->slab_list);
-			free_slab(slab);
+			slub_slab_end(slab);
 		}
 	}
 	return gone;
+}
+
+struct slab *slub_slab_take_partial(struct kmem_cache *cache, unsigned node_number)
+{
+	struct kmem_cache_node *node = &cache->node[node_number];
+	struct slab *slab = NULL;
+
+	slub_lock(&node->list_lock);
+	if (node->nr_partial) {
+		slab = slab_of_list(node->partial.next);
+		remove_partial(node, slab);
+	}
+	slub_unlock(&node->list_lock);
+	return slab;
+}
+
+struct slab *slub_slab_take(struct kmem_cache *cache, unsigned node_number)
+{
+	struct kmem_cache_node *node = &cache->node[node_number];
+	struct slab *slab = slub_slab_take_partial(cache, node_number);
+
+	if (slab) {
+		slub_why(SLUB_WHY_NODE_PARTIAL, slab);
+		return slab;
+	}
+	for (unsigned other = 0; other < slub_state.nodes; other++) {
+		slab = other == node_number ? NULL : slub_slab_take_partial(cache, other);
+		if (slab) {
+			slub_why(SLUB_WHY_OTHER_NODE, slab);
+			return slab;
+		}
+	}
+	slab = slub_slab_make(cache, node_number);
+	if (slab) {
+		slub_why(SLUB_WHY_NEW_SLAB, slab);
+		slub_lock(&node->list_lock);
+		add_slab(node, slab);
+		slub_unlock(&node->list_lock);
+	}
+	return slab;
+}
+
+static struct kmem_cache_node *lock_node(struct kmem_cache *cache, const struct slab *slab)
+{
+	struct kmem_cache_node *node = &cache->node[slab->node];
+
+	slub_lock(&node->list_lock);
+	return node;
+}
+
+// All free objects leave the slab as one chain.
+static void *take_freelist(struct kmem_cache_node *node, struct slab *slab)
+{
+	void *freelist = slab->freelist;
+
+	node->free_objects -= slab->objects - slab->inuse;
+	slab->freelist = NULL;
+	slab->inuse = slab->objects;
+	return freelist;
+}
+
+void *slub_slab_freeze(struct kmem_cache *cache, struct slab *slab)
+{
+	struct kmem_cache_node *node = lock_node(cache, slab);
+	void *freelist = take_freelist(node, slab);
+
+	slab->frozen = true;
+	slub_unlock(&node->list_lock);
+	return freelist;
+}
+
+void *slub_slab_collect(struct kmem_cache *cache, struct slab *slab)
+{
+	struct kmem_cache_node *node = lock_node(cache, slab);
+	void *freelist = take_freelist(node, slab);
+
+	slub_unlock(&node->list_lock);
+	return freelist;
+}
+
+// Put a chain of free objects in front of a slab's freelist. It is as long as the slab has objects in use at most;
+// a chain that leaves the slab was overwritten.
+static bool give_freelist(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *freelist)
+{
+	unsigned count = 0;
+
+	for (void *object = freelist; object;) {
+		void **slot = freelist_slot(cache, object);
+		void *next = freelist_pointer(cache, *slot, slot);
+
+		if (++count > slab->inuse || (next && !is_object(cache, slab, next))) {
+			isolate(cache, node, slab, object);
+			return false;
+		}
+		if (!next)
+			*slot = freelist_pointer(cache, slab->freelist, slot);
+		object = next;
+	}
+	if (freelist)
+		slab->freelist = freelist;
+	slab->inuse -= (uint16_t)count;
+	node->free_objects += count;
+	return true;
+}
+
+// A slab that no CPU has any more: to its node's list, to none if it is full, away if it is empty and others suffice.
+// The caller holds list_lock. True when it is to be freed.
+static bool settle(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, bool at_end)
+{
+	if (slab->inuse == slab->objects) {
+		slub_why(SLUB_WHY_CPU_SLAB_FULL, slab);
+		return false;
+	}
+	if (!slab->inuse && node->nr_partial >= cache->geometry.min_partial) {
+		slub_why(SLUB_WHY_EMPTY_DISCARDED, slab);
+		drop_slab(node, slab);
+		return true;
+	}
+	slub_why(slab->inuse ? SLUB_WHY_BECAME_PARTIAL : SLUB_WHY_EMPTY_KEPT, slab);
+	add_partial(node, slab, at_end);
+	return false;
+}
+
+void slub_slab_thaw(struct kmem_cache *cache, struct slab *slab, void *freelist)
+{
+	struct kmem_cache_node *node = lock_node(cache, slab);
+	bool is_gone, had_remote_frees = slab->freelist;
+
+	slab->frozen = false;
+	is_gone = give_freelist(cache, node, slab, freelist) && settle(cache, node, slab, had_remote_frees);
+	slub_unlock(&node->list_lock);
+	if (is_gone)
+		slub_slab_end(slab);
+}
+
+void slub_slab_put_partial(struct kmem_cache *cache, struct slab *slab)
+{
+	struct kmem_cache_node *node = lock_node(cache, slab);
+	bool is_gone = settle(cache, node, slab, true);
+
+	slub_unlock(&node->list_lock);
+	if (is_gone)
+		slub_slab_end(slab);
+}
+
+bool slub_slab_free_remote(struct kmem_cache *cache, void *object)
+{
+	struct slab *slab = checked_slab(cache, object);
+	struct kmem_cache_node *node;
+	bool was_full, is_gone = false;
+
+	if (!slab)
+		return false;
+	node = lock_node(cache, slab);
+	was_full = slab->inuse == slab->objects;
+	if (slab->frozen || was_full || !slab->on_partial) {
+		slub_why(slab->frozen ? SLUB_WHY_TO_FROZEN_SLAB : was_full ? SLUB_WHY_NONE : SLUB_WHY_TO_PARTIAL_SLAB, slab);
+		put_object(cache, node, slab, object);
+		was_full &= !slab->frozen;
+	} else {
+		is_gone = push_object(cache, node, slab, object);
+		was_full = false;
+	}
+	slub_unlock(&node->list_lock);
+	if (is_gone)
+		slub_slab_end(slab);
+	return was_full;
 }

@@ -26,11 +26,29 @@ void slub_slabs_give(struct kmem_cache *cache, size_t count, void **objects);
 /* Discard the empty slabs of a cache. Returns how many went. */
 size_t slub_slabs_shrink(struct kmem_cache *cache);
 
-/* The random_seq of a cache: a permutation of its slabs' object offsets. False when there is no memory for it. */
-bool slub_shuffle_init(struct kmem_cache *cache);
-void slub_shuffle_end(struct kmem_cache *cache);
+/* For the engine of CPU slabs. ---------------------------------------------------------------------------------- */
 
-/* A random word (the state's seed, stepped). */
-uint64_t slub_random(void);
+/* A slab with free objects that is on no list now: the first of a node's partial list (the nearest node's that has any),
+ * else a new one. NULL when memory is out. */
+struct slab *slub_slab_take(struct kmem_cache *cache, unsigned node);
+
+/* The first slab of the node's partial list, NULL when it is empty. */
+struct slab *slub_slab_take_partial(struct kmem_cache *cache, unsigned node);
+
+/* A CPU gets a slab: it is frozen, and its whole freelist is the CPU's. */
+void *slub_slab_freeze(struct kmem_cache *cache, struct slab *slab);
+
+/* The objects that others freed to a CPU's slab meanwhile, NULL when there are none. */
+void *slub_slab_collect(struct kmem_cache *cache, struct slab *slab);
+
+/* A CPU gives its slab up, with what is left of its freelist (deactivate_slab()). */
+void slub_slab_thaw(struct kmem_cache *cache, struct slab *slab, void *freelist);
+
+/* A slab from a CPU's partial list goes to its node: to the list's end, or back to the page layer. */
+void slub_slab_put_partial(struct kmem_cache *cache, struct slab *slab);
+
+/* Free one object to a slab that is not this CPU's. True when the slab was full and is now on no list: the caller puts it
+ * on the CPU's partial list (__slab_free()). */
+bool slub_slab_free_remote(struct kmem_cache *cache, void *object);
 
 #endif

@@ -33,6 +33,7 @@ enum {
 	SLUB_NO_SHEAVES = 1u << 7,         /* every call works on the slabs themselves */
 	SLUB_NO_HARDENED = 1u << 8,        /* freelist pointers are stored as they are */
 	SLUB_NO_RANDOM = 1u << 9,          /* new slabs hand out their objects in order of addresses */
+	SLUB_CPU_SLABS = 1u << 10,         /* the engine of kernels up to 6.17: a slab per CPU and no sheaves */
 	SLUB_DEFAULT_FLAGS = 0,
 };
 
@@ -81,7 +82,7 @@ struct slub_cache_info {
 	unsigned min_partial, sheaf_capacity, aliases;
 	uint32_t flags;
 	size_t slabs, partial_slabs, objects;
-	size_t free_in_slabs, free_in_sheaves; /* the rest is allocated */
+	size_t free_in_slabs, free_in_sheaves; /* with CPU slabs: on CPUs' freelists. The rest is allocated */
 };
 
 /* Fill in up to `count` caches, the oldest first. Returns how many caches there are. Counts of a cache that is in use

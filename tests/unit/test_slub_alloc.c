@@ -60,16 +60,15 @@ static int by_address(const void *left, const void *right)
 	return one < other ? -1 : one > other;
 }
 
-static void objects_of_any_size_are_apart_and_aligned(void **state)
+static void take_all_sizes(uint32_t flags)
 {
 	static uintptr_t objects[3000];
 	static const unsigned sizes[] = { 1, 8, 24, 33, 64, 100, 192, 256, 700, 1024, 4000, 8192, 70000 };
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		size_t count = sizes[i] > 8192 ? 50 : 3000;
 		unsigned align = sizes[i] == 24 ? 64 : sizes[i] == 100 ? 32 : 8;
-		struct kmem_cache *cache = slub_kmem_cache_create("apart", sizes[i], align, SLUB_NO_MERGE, NULL);
+		struct kmem_cache *cache = slub_kmem_cache_create("apart", sizes[i], align, SLUB_NO_MERGE | flags, NULL);
 
 		assert_non_null(cache);
 		for (size_t n = 0; n < count; n++) {
@@ -86,6 +85,15 @@ static void objects_of_any_size_are_apart_and_aligned(void **state)
 		assert_int_equal(allocated("apart"), 0);
 		assert_int_equal(slub_kmem_cache_destroy(cache), 0);
 	}
+}
+
+static void objects_of_any_size_are_apart_and_aligned(void **state)
+{
+	(void)state;
+	take_all_sizes(0);
+	take_all_sizes(SLUB_CPU_SLABS);
+	take_all_sizes(SLUB_NO_SHEAVES);
+	take_all_sizes(SLUB_NO_HARDENED | SLUB_NO_RANDOM);
 }
 
 static void a_cache_with_objects_is_not_destroyed(void **state)
@@ -298,14 +306,14 @@ static void *work(void *argument)
 	return NULL;
 }
 
-static void run_workers(bool is_shrinking)
+static void run_workers(bool is_shrinking, uint32_t flags)
 {
 	static struct arena arena;
 	pthread_t threads[WORKERS];
 	size_t left = 0;
 
 	arena = (struct arena){ .is_shrinking = is_shrinking };
-	arena.cache = slub_kmem_cache_create("workers", sizeof(struct stamped), 0, SLUB_NO_MERGE, NULL);
+	arena.cache = slub_kmem_cache_create("workers", sizeof(struct stamped), 0, SLUB_NO_MERGE | flags, NULL);
 	for (int i = 0; i < WORKERS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, work, &arena), 0);
 	for (int i = 0; i < WORKERS; i++)
@@ -326,13 +334,17 @@ static void run_workers(bool is_shrinking)
 static void threads_on_any_cpu_never_share_an_object(void **state)
 {
 	(void)state;
-	run_workers(false);
+	run_workers(false, 0);
+	run_workers(false, SLUB_CPU_SLABS);
+	run_workers(false, SLUB_CPU_SLABS | SLUB_NO_HARDENED);
+	run_workers(false, SLUB_NO_SHEAVES);
 }
 
 static void draining_under_load_loses_and_doubles_nothing(void **state)
 {
 	(void)state;
-	run_workers(true);
+	run_workers(true, 0);
+	run_workers(true, SLUB_CPU_SLABS);
 }
 
 static struct kmem_cache *interrupted_cache;
@@ -345,14 +357,14 @@ static void allocate_in_handler(int signal)
 }
 
 /* A signal every few instructions' time restarts sequences all the while. */
-static void signals_restart_sequences_and_nothing_is_lost(void **state)
+static void allocate_under_signals(uint32_t flags)
 {
 	struct itimerval every = { { 0, 100 }, { 0, 100 } }, never = {};
 	struct sigaction action = { .sa_handler = allocate_in_handler };
 	void *objects[64];
 
-	(void)state;
-	interrupted_cache = slub_kmem_cache_create("interrupted", 64, 0, SLUB_NO_MERGE, NULL);
+	interruptions = 0;
+	interrupted_cache = slub_kmem_cache_create("interrupted", 64, 0, SLUB_NO_MERGE | flags, NULL);
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &every, NULL);
 	for (int round = 0; round < 60000 || (interruptions < 200 && round < 6000000); round++) {
@@ -365,6 +377,13 @@ static void signals_restart_sequences_and_nothing_is_lost(void **state)
 	assert_true(interruptions >= 200);
 	assert_int_equal(allocated("interrupted"), 0);
 	assert_int_equal(slub_kmem_cache_destroy(interrupted_cache), 0);
+}
+
+static void signals_restart_sequences_and_nothing_is_lost(void **state)
+{
+	(void)state;
+	allocate_under_signals(0);
+	allocate_under_signals(SLUB_CPU_SLABS);
 }
 
 static volatile bool children_made;

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+// CPU slabs: ___slab_alloc(), __slab_free(), put_cpu_partial() of mm/slub.c, 6.8 to 6.17.
+//
+// A CPU's freelist and slab change by one commit, its partial list by another; whoever takes that list takes all of it,
+// so that nobody follows a chain that changes. What a commit could not place goes to the node.
+#include "cpu_slab.h"
+
+#include "percpu.h"
+#include "slab.h"
+#include "why.h"
+
+enum { SLAB_WORDS = 1, PARTIAL_WORDS = 2 }; // places, see struct slub_cpu_slab
+
+static void *freelist_of(const struct slub_percpu_view *view)
+{
+	return view->sheaves.main;
+}
+
+static struct slab *slab_of(const struct slub_percpu_view *view)
+{
+	return (struct slab *)view->sheaves.spare;
+}
+
+static bool commit(struct kmem_cache *cache, struct slub_percpu_view *view, void *first, void *second)
+{
+	bool is_done = slub_percpu_commit(cache, view, (struct slub_percpu_sheaves){ first, second });
+
+	slub_percpu_end(view);
+	return is_done;
+}
+
+static bool begin(struct kmem_cache *cache, unsigned place, struct slub_percpu_view *view)
+{
+	slub_percpu_begin_at(cache, place, view);
+	if (view->cpu >= 0)
+		return true;
+	slub_percpu_end(view);
+	return false;
+}
+
+static void put_all(struct kmem_cache *cache, struct slab *list)
+{
+	while (list) {
+		struct slab *next = list->next;
+
+		slub_slab_put_partial(cache, list);
+		list = next;
+	}
+}
+
+// Put a chain of slabs in front of the CPU's partial list, up to its limit: a list at the limit goes to the node first
+// (put_cpu_partial()).
+static void put_cpu_partial(struct kmem_cache *cache, struct slab *slab)
+{
+	struct slub_percpu_view view;
+
+	for (;;) {
+		struct slab *list, *drained = NULL;
+
+		if (!begin(cache, PARTIAL_WORDS, &view)) {
+			slub_slab_put_partial(cache, slab);
+			return;
+		}
+		list = (struct slab *)freelist_of(&view);
+		// The first slab's count is only a hint, as the list may be another CPU's by now; the commit decides.
+		if (list && list->slabs >= cache->geometry.cpu_partial_slabs) {
+			drained = list;
+			list = NULL;
+		}
+		slab->next = list;
+		slab->slabs = (uint16_t)(list ? list->slabs + 1 : 1);
+		if (commit(cache, &view, slab, NULL)) {
+			if (drained)
+				slub_why(SLUB_WHY_CPU_PARTIAL_DRAINED, drained);
+			put_all(cache, drained);
+			return;
+		}
+	}
+}
+
+// The CPU's partial list, all of it, NULL when there is none.
+static struct slab *take_cpu_partial(struct kmem_cache *cache)
+{
+	struct slub_percpu_view view;
+
+	while (begin(cache, PARTIAL_WORDS, &view)) {
+		struct slab *list = (struct slab *)freelist_of(&view);
+
+		if (!list) {
+			slub_percpu_end(&view);
+			return NULL;
+		}
+		if (commit(cache, &view, NULL, NULL))
+			return list;
+	}
+	return NULL;
+}
+
+// Put what is left of a list that was taken back. Another thread may have begun a new one meanwhile.
+static void return_cpu_partial(struct kmem_cache *cache, struct slab *list)
+{
+	struct slub_percpu_view view;
+
+	if (!list)
+		return;
+	if (!begin(cache, PARTIAL_WORDS, &view)) {
+		put_all(cache, list);
+		return;
+	}
+	if (freelist_of(&view)) {
+		slub_percpu_end(&view);
+		put_all(cache, list);
+	} else if (!commit(cache, &view, list, NULL)) {
+		put_all(cache, list);
+	}
+}
+
+// get_partial_node(): one slab for the CPU, and as many for its partial list as fill half of that.
+static struct slab *take_from_node(struct kmem_cache *cache)
+{
+	unsigned node = slub_node();
+	struct slab *slab = slub_slab_take(cache, node);
+	bool is_new = slab && !slab->inuse;
+
+	for (unsigned extra = 0; slab && !is_new && extra < cache->geometry.cpu_partial_slabs / 2; extra++) {
+		struct slab *more = slub_slab_take_partial(cache, node);
+
+		if (!more)
+			break;
+		slub_why(SLUB_WHY_CPU_PARTIAL_FILLED, more);
+		put_cpu_partial(cache, more);
+	}
+	return slab;
+}
+
+static struct slab *next_slab(struct kmem_cache *cache)
+{
+	struct slab *list = take_cpu_partial(cache);
+
+	if (!list)
+		return take_from_node(cache);
+	slub_why(SLUB_WHY_CPU_PARTIAL, list);
+	return_cpu_partial(cache, list->next);
+	return list;
+}
+
+// The CPU has neither objects nor a slab: it gets one.
+static bool install(struct kmem_cache *cache, struct slub_percpu_view *view)
+{
+	struct slab *slab;
+	void *freelist;
+
+	slub_percpu_end(view);
+	slab = next_slab(cache);
+	if (!slab)
+		return false;
+	freelist = slub_slab_freeze(cache, slab);
+	if (begin(cache, SLAB_WORDS, view)) {
+		if (!freelist_of(view) && !slab_of(view)) {
+			if (commit(cache, view, freelist, slab))
+				return true;
+		} else {
+			slub_percpu_end(view);
+		}
+	}
+	slub_slab_thaw(cache, slab, freelist);
+	return true;
+}
+
+// The CPU's freelist is empty: what others freed to its slab, or the slab is let go.
+static void renew(struct kmem_cache *cache, struct slub_percpu_view *view)
+{
+	struct slab *slab = slab_of(view);
+	void *freelist;
+
+	// The slab is this CPU's until a commit says otherwise: first it is taken, then looked into.
+	if (!commit(cache, view, NULL, NULL))
+		return;
+	freelist = slub_slab_collect(cache, slab);
+	if (freelist && begin(cache, SLAB_WORDS, view)) {
+		if (!freelist_of(view) && !slab_of(view)) {
+			if (commit(cache, view, freelist, slab)) {
+				slub_why(SLUB_WHY_CPU_SLAB, slab);
+				return;
+			}
+		} else {
+			slub_percpu_end(view);
+		}
+	}
+	slub_slab_thaw(cache, slab, freelist);
+}
+
+// Threads without rseq work on their stripe's words under its lock.
+static void *pop_stripe(struct kmem_cache *cache, struct slub_percpu_view *view)
+{
+	void *object = freelist_of(view), **slot = freelist_slot(cache, object);
+
+	*(void **)view->area = freelist_pointer(cache, *slot, slot);
+	slub_percpu_end(view);
+	return object;
+}
+
+void *slub_cpu_slab_alloc(struct kmem_cache *cache)
+{
+	struct slub_percpu_view view;
+	void *object;
+
+	for (;;) {
+		object = slub_cpu_freelist_pop(cache);
+		if (object) {
+			slub_why(SLUB_WHY_CPU_FREELIST, NULL);
+			return object;
+		}
+		if (!begin(cache, SLAB_WORDS, &view))
+			return slub_slabs_take(cache, slub_node(), 1, &object) ? object : NULL;
+		if (freelist_of(&view)) {
+			if (view.stripe)
+				return pop_stripe(cache, &view);
+			slub_percpu_end(&view);
+		} else if (slab_of(&view)) {
+			renew(cache, &view);
+		} else if (!install(cache, &view)) {
+			return NULL;
+		}
+	}
+}
+
+static bool push_stripe(struct kmem_cache *cache, struct slab *slab, void *object)
+{
+	struct slub_percpu_view view;
+	bool is_its_slab;
+
+	if (!begin(cache, SLAB_WORDS, &view))
+		return false;
+	is_its_slab = view.stripe && slab_of(&view) == slab;
+	if (is_its_slab) {
+		void **slot = freelist_slot(cache, object);
+
+		*slot = freelist_pointer(cache, freelist_of(&view), slot);
+		*(void **)view.area = object;
+	}
+	slub_percpu_end(&view);
+	return is_its_slab;
+}
+
+void slub_cpu_slab_free(struct kmem_cache *cache, void *object)
+{
+	struct slab *slab = slab_of_address(object);
+
+	if (slab && slab->slab_cache == cache &&
+	    (slub_cpu_freelist_push(cache, slab, object) || push_stripe(cache, slab, object))) {
+		slub_why(SLUB_WHY_TO_CPU_FREELIST, slab);
+		return;
+	}
+	if (slub_slab_free_remote(cache, object)) {
+		slub_why(SLUB_WHY_TO_CPU_PARTIAL, slab);
+		put_cpu_partial(cache, slab);
+	}
+}
+
+static void flush_cpu(struct kmem_cache *cache, const struct slub_cpu_slab *had)
+{
+	if (had->slab)
+		slub_slab_thaw(cache, had->slab, had->freelist);
+	put_all(cache, had->partial);
+}
+
+void slub_cpu_slab_flush(struct kmem_cache *cache)
+{
+	slub_percpu_drain_cpu_slabs(cache, flush_cpu);
+}
+
+size_t slub_cpu_slab_count(struct kmem_cache *cache)
+{
+	size_t count = 0;
+
+	for (unsigned number = 0; number < 2 * slub_state.cpus; number++) {
+		const struct slub_cpu_slab *cpu =
+			(const struct slub_cpu_slab *)(cache->percpu_home + ((ptrdiff_t)number << SLUB_PERCPU_SHIFT));
+		void *object = cpu->freelist;
+
+		for (unsigned i = 0; object && cpu->slab && i < cpu->slab->objects; i++) {
+			void **slot = freelist_slot(cache, object);
+
+			object = freelist_pointer(cache, *slot, slot);
+			count++;
+		}
+	}
+	return count;
+}
