@@ -111,6 +111,14 @@ $(O)/libdill.a: $(lib_objects)
 $(O)/libview.a: $(view_objects)
 	@rm -f $@
 	ar rcs $@ $^
+# The same source as a model of itself, without threads: the machine is model.c.
+slub_model_sources := $(filter-out $(patsubst %,slub/%.c,percpu machine fork lock),$(wildcard slub/*.c)) $(wildcard slub/model/*.c)
+$(O)/slub-model/%.o: %.c $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DSLUB_MODEL $(INCLUDES_slub) -Islub/model -c -o $@ $<
+$(O)/libslub-model.a: $(patsubst %.c,$(O)/slub-model/%.o,$(slub_model_sources))
+	@rm -f $@
+	ar rcs $@ $^
 $(O)/libslub.a: $(slub_objects)
 	@rm -f $@
 	ar rcs $@ $^
@@ -141,6 +149,9 @@ static:
 	$(MAKE) O=$(O)/static STATIC=1 $(O)/static/dill
 
 # Tests ---------------------------------------------------------------------------------------------------------
+$(O)/tests/unit/test_slub_model: tests/unit/test_slub_model.c $(O)/libslub-model.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) -Islub/model $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub-model.a -lcmocka
 # libslub's tests see nothing of the rest, as libslub does. This one has its malloc().
 $(O)/tests/unit/test_slub_malloc: tests/unit/test_slub_malloc.c $(O)/slub/preload/malloc.o $(O)/libslub.a $(O)/flags
 	@mkdir -p $(@D)
@@ -235,4 +246,4 @@ clean:
 
 .PHONY: all help static check unit-tests check-unit check-cli check-live vm-tools check-vm fuzz deps deps-check deps-lab lab lab-end demo bench install clean FORCE
 
--include $(shell find $(O)/lib $(O)/view $(O)/cmd $(O)/gdb $(O)/slub $(O)/bench $(O)/tests -name '*.d' 2>/dev/null)
+-include $(shell find $(O)/lib $(O)/view $(O)/cmd $(O)/gdb $(O)/slub $(O)/slub-model $(O)/bench $(O)/tests -name '*.d' 2>/dev/null)

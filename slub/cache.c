@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-// Caches: creating, merging, ending, counting; setting the allocator up; fork.
+// Caches: creating, merging, ending, counting; setting the allocator up.
 #include "cache.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #include "debug.h"
+#include "fork.h"
 #include "machine.h"
 #include "percpu.h"
 #include "sheaf.h"
@@ -21,13 +21,14 @@
 // These must be the same (SLAB_MERGE_SAME).
 #define MERGE_SAME (SLUB_NO_SHEAVES | SLUB_CPU_SLABS | SLUB_NO_HARDENED | SLUB_NO_RANDOM)
 
-struct slub_state slub_state;
+#ifndef SLUB_MODEL
+struct slub_state slub;
+#endif
 
 // Descriptors come out of blocks that stay; one that is not in use any more waits in free_caches.
 static struct kmem_cache *new_descriptor(void)
 {
-	static char *block, *block_end;
-	struct slub_state *state = &slub_state;
+	struct slub_state *state = &slub;
 	size_t bytes = sizeof(struct kmem_cache) + state->nodes * sizeof(struct kmem_cache_node);
 	struct kmem_cache *cache = state->free_caches;
 	bool is_zero;
@@ -41,22 +42,24 @@ static struct kmem_cache *new_descriptor(void)
 		cache->percpu_home = home;
 		return cache;
 	}
-	if ((size_t)(block_end - block) < bytes) {
-		block = slub_pages_alloc_run(&state->pages, CACHES_PER_BLOCK_PAGES, 0, &is_zero);
-		block_end = block ? block + CACHES_PER_BLOCK_PAGES * SLUB_PAGE_SIZE : NULL;
+	if ((size_t)(state->descriptors_end - state->descriptors) < bytes) {
+		char *block = slub_pages_alloc_run(&state->pages, CACHES_PER_BLOCK_PAGES, 0, &is_zero);
+
 		if (!block)
 			return NULL;
+		state->descriptors = block;
+		state->descriptors_end = block + CACHES_PER_BLOCK_PAGES * SLUB_PAGE_SIZE;
 	}
-	cache = (struct kmem_cache *)block;
-	block += bytes;
+	cache = (struct kmem_cache *)state->descriptors;
+	state->descriptors += bytes;
 	memset(cache, 0, bytes);
 	return cache;
 }
 
 static void put_descriptor(struct kmem_cache *cache)
 {
-	cache->next = slub_state.free_caches;
-	slub_state.free_caches = cache;
+	cache->next = slub.free_caches;
+	slub.free_caches = cache;
 }
 
 static void set_geometry(struct kmem_cache *cache, const struct slub_geometry *geometry)
@@ -81,8 +84,8 @@ struct kmem_cache *slub_make_cache(const char *name, const struct slub_request *
 	struct kmem_cache *cache;
 
 	if (kind != SLUB_PAGE_SHEAF)
-		request.flags |= slub_debug_flags(name);
-	if (!slub_geometry(&slub_state.rules, &request, &geometry))
+		request.flags |= slub.default_flags | slub_debug_flags(name);
+	if (!slub_geometry(&slub.rules, &request, &geometry))
 		return NULL;
 	cache = new_descriptor();
 	if (!cache)
@@ -98,14 +101,14 @@ struct kmem_cache *slub_make_cache(const char *name, const struct slub_request *
 	// A list end is encoded NULL and a slot's address is never 0, so that no random word has to be avoided.
 	cache->random = request.flags & SLUB_NO_HARDENED ? 0 : slub_random();
 	strncpy(cache->name, name, sizeof(cache->name) - 1);
-	for (unsigned number = 0; number < slub_state.nodes; number++)
+	for (unsigned number = 0; number < slub.nodes; number++)
 		list_init(&cache->node[number].partial);
 	if (!slub_percpu_add(cache) || !slub_shuffle_init(cache)) {
 		put_descriptor(cache);
 		return NULL;
 	}
-	cache->next = slub_state.caches;
-	slub_state.caches = cache;
+	cache->next = slub.caches;
+	slub.caches = cache;
 	return cache;
 }
 
@@ -119,9 +122,9 @@ static bool make_sheaf_caches(void)
 		name[11] = (char)('0' + bytes / 100 % 10);
 		name[11] = name[11] == '0' ? (char)('0' + bytes / 10 % 10) : name[11];
 		name[12] = 0;
-		slub_state.sheaf_caches[slub_kmalloc_index(bytes)] =
+		slub.sheaf_caches[slub_kmalloc_index(bytes)] =
 			slub_make_cache(name, &request, NULL, SLUB_PAGE_SHEAF);
-		if (!slub_state.sheaf_caches[slub_kmalloc_index(bytes)])
+		if (!slub.sheaf_caches[slub_kmalloc_index(bytes)])
 			return false;
 	}
 	return true;
@@ -132,50 +135,14 @@ static bool set_up(struct slub_state *state)
 	state->cpus = slub_machine_cpus();
 	state->nodes = slub_machine_nodes(SLUB_MAX_NODES);
 	state->seed = slub_machine_seed();
-	state->rules = slub_rules_of_sheaves(state->cpus);
+	if (!state->rules.cpus)
+		state->rules = slub_rules_of_sheaves(state->cpus);
 	return slub_pages_init(&state->pages) && slub_percpu_init(state) && make_sheaf_caches() && slub_kmalloc_init();
-}
-
-// A child has the parent's memory at a moment when nobody held a lock. Sheaves that other threads had in hands are lost.
-static void before_fork(void)
-{
-	struct slub_state *state = &slub_state;
-
-	slub_lock(&state->lock);
-	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next) {
-		slub_lock(&cache->drain_lock);
-		for (unsigned number = 0; number < state->nodes; number++) {
-			slub_lock(&cache->node[number].barn.lock);
-			slub_lock(&cache->node[number].list_lock);
-		}
-	}
-	slub_lock(&state->pages.lock);
-}
-
-static void after_fork(void)
-{
-	struct slub_state *state = &slub_state;
-
-	slub_unlock(&state->pages.lock);
-	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next) {
-		for (unsigned number = 0; number < state->nodes; number++) {
-			slub_unlock(&cache->node[number].list_lock);
-			slub_unlock(&cache->node[number].barn.lock);
-		}
-		slub_unlock(&cache->drain_lock);
-	}
-	slub_unlock(&state->lock);
-}
-
-static void after_fork_in_child(void)
-{
-	slub_percpu_after_fork(&slub_state);
-	after_fork();
 }
 
 bool slub_init(void)
 {
-	struct slub_state *state = &slub_state;
+	struct slub_state *state = &slub;
 	bool is_ready, is_first = false;
 
 	if (__atomic_load_n(&state->is_ready, __ATOMIC_ACQUIRE))
@@ -187,9 +154,8 @@ bool slub_init(void)
 		__atomic_store_n(&state->is_ready, is_ready, __ATOMIC_RELEASE);
 	}
 	slub_unlock(&state->lock);
-	// It may allocate.
 	if (is_first)
-		pthread_atfork(before_fork, after_fork, after_fork_in_child);
+		slub_watch_forks();
 	return is_ready;
 }
 
@@ -207,9 +173,9 @@ static struct kmem_cache *find_alias(const char *name, const struct slub_request
 {
 	struct slub_geometry geometry;
 
-	if (ctor || wanted->flags & NEVER_MERGE || slub_debug_flags(name) || !slub_geometry(&slub_state.rules, wanted, &geometry))
+	if (ctor || wanted->flags & NEVER_MERGE || slub_debug_flags(name) || !slub_geometry(&slub.rules, wanted, &geometry))
 		return NULL;
-	for (struct kmem_cache *cache = slub_state.caches; cache; cache = cache->next) {
+	for (struct kmem_cache *cache = slub.caches; cache; cache = cache->next) {
 		if (may_merge(cache, wanted, &geometry))
 			return cache;
 	}
@@ -226,7 +192,7 @@ struct kmem_cache *slub_kmem_cache_create(const char *name, unsigned size, unsig
 		return NULL;
 	if (flags & SLUB_STORE_USER)
 		slub_tracks_prepare();
-	slub_lock(&slub_state.lock);
+	slub_lock(&slub.lock);
 	cache = find_alias(name, &request, ctor);
 	if (cache) {
 		cache->refcount++;
@@ -235,7 +201,7 @@ struct kmem_cache *slub_kmem_cache_create(const char *name, unsigned size, unsig
 	} else {
 		cache = slub_make_cache(name, &request, ctor, SLUB_PAGE_SLAB);
 	}
-	slub_unlock(&slub_state.lock);
+	slub_unlock(&slub.lock);
 	return cache;
 }
 
@@ -243,14 +209,14 @@ static size_t allocated_in(const struct kmem_cache *cache)
 {
 	size_t count = 0;
 
-	for (unsigned number = 0; number < slub_state.nodes; number++)
+	for (unsigned number = 0; number < slub.nodes; number++)
 		count += cache->node[number].total_objects - cache->node[number].free_objects;
 	return count;
 }
 
 static void unlink_cache(struct kmem_cache *cache)
 {
-	struct kmem_cache **link = &slub_state.caches;
+	struct kmem_cache **link = &slub.caches;
 
 	while (*link != cache)
 		link = &(*link)->next;
@@ -269,10 +235,10 @@ size_t slub_kmem_cache_destroy(struct kmem_cache *cache)
 {
 	size_t left = 0;
 
-	slub_lock(&slub_state.lock);
+	slub_lock(&slub.lock);
 	if (cache->refcount > 1) {
 		cache->refcount--;
-		slub_unlock(&slub_state.lock);
+		slub_unlock(&slub.lock);
 		return 0;
 	}
 	flush(cache);
@@ -284,7 +250,7 @@ size_t slub_kmem_cache_destroy(struct kmem_cache *cache)
 		unlink_cache(cache);
 		put_descriptor(cache);
 	}
-	slub_unlock(&slub_state.lock);
+	slub_unlock(&slub.lock);
 	return left;
 }
 
@@ -303,7 +269,7 @@ static void describe(struct kmem_cache *cache, struct slub_cache_info *info)
 		.aliases = cache->refcount - 1, .flags = cache->flags,
 	};
 	memcpy(info->name, cache->name, sizeof(info->name));
-	for (unsigned number = 0; number < slub_state.nodes; number++) {
+	for (unsigned number = 0; number < slub.nodes; number++) {
 		struct kmem_cache_node *node = &cache->node[number];
 
 		slub_lock(&node->list_lock);
@@ -322,16 +288,16 @@ size_t slub_slabinfo(struct slub_cache_info *ret_info, size_t count)
 
 	if (!slub_init())
 		return 0;
-	slub_lock(&slub_state.lock);
-	for (struct kmem_cache *cache = slub_state.caches; cache; cache = cache->next)
+	slub_lock(&slub.lock);
+	for (struct kmem_cache *cache = slub.caches; cache; cache = cache->next)
 		caches++;
-	for (struct kmem_cache *cache = slub_state.caches; cache; cache = cache->next) {
+	for (struct kmem_cache *cache = slub.caches; cache; cache = cache->next) {
 		// The list has the newest first.
 		size_t place = caches - ++at;
 
 		if (place < count)
 			describe(cache, &ret_info[place]);
 	}
-	slub_unlock(&slub_state.lock);
+	slub_unlock(&slub.lock);
 	return caches;
 }

@@ -5,6 +5,7 @@
 // so that nobody follows a chain that changes. What a commit could not place goes to the node.
 #include "cpu_slab.h"
 
+#include "machine.h"
 #include "percpu.h"
 #include "slab.h"
 #include "why.h"
@@ -270,21 +271,15 @@ void slub_cpu_slab_flush(struct kmem_cache *cache)
 	slub_percpu_drain_cpu_slabs(cache, flush_cpu);
 }
 
-size_t slub_cpu_slab_count(struct kmem_cache *cache)
+size_t slub_freelist_length(const struct kmem_cache *cache, const struct slab *slab, void *object)
 {
 	size_t count = 0;
 
-	for (unsigned number = 0; number < 2 * slub_state.cpus; number++) {
-		const struct slub_cpu_slab *cpu =
-			(const struct slub_cpu_slab *)(cache->percpu_home + ((ptrdiff_t)number << SLUB_PERCPU_SHIFT));
-		void *object = cpu->freelist;
+	while (object && slab && count < slab->objects) {
+		void **slot = freelist_slot(cache, object);
 
-		for (unsigned i = 0; object && cpu->slab && i < cpu->slab->objects; i++) {
-			void **slot = freelist_slot(cache, object);
-
-			object = freelist_pointer(cache, *slot, slot);
-			count++;
-		}
+		object = freelist_pointer(cache, *slot, slot);
+		count++;
 	}
 	return count;
 }

@@ -21,7 +21,10 @@ void slub_cpu_slab_free(struct kmem_cache *cache, void *object);
 /* Give all CPUs' slabs and lists to their nodes (flush_all()). */
 void slub_cpu_slab_flush(struct kmem_cache *cache);
 
-/* Objects on CPUs' freelists; of a moment only in a cache that nobody uses meanwhile. */
+/* Objects on a freelist of a slab, at most all that it has. */
+size_t slub_freelist_length(const struct kmem_cache *cache, const struct slab *slab, void *object);
+
+/* Objects on CPUs' freelists (percpu.c); of a moment only in a cache that nobody uses meanwhile. */
 size_t slub_cpu_slab_count(struct kmem_cache *cache);
 
 #endif

@@ -56,7 +56,7 @@ bool slub_kmalloc_init(void)
 		"", "kmalloc-96", "kmalloc-192", "kmalloc-8", "kmalloc-16", "kmalloc-32", "kmalloc-64", "kmalloc-128",
 		"kmalloc-256", "kmalloc-512", "kmalloc-1k", "kmalloc-2k", "kmalloc-4k", "kmalloc-8k",
 	};
-	struct slub_state *state = &slub_state;
+	struct slub_state *state = &slub;
 
 	for (int index = 1; index < SLUB_KMALLOC_CACHES; index++) {
 		struct slub_request request = { .object_size = slub_kmalloc_size(index), .is_kmalloc = true };
@@ -75,7 +75,7 @@ bool slub_kmalloc_init(void)
 
 static size_t page_of(const void *address)
 {
-	return (size_t)((const char *)address - slub_state.pages.base) >> SLUB_PAGE_SHIFT;
+	return (size_t)((const char *)address - slub.pages.base) >> SLUB_PAGE_SHIFT;
 }
 
 static size_t pages_for(size_t size)
@@ -85,7 +85,7 @@ static size_t pages_for(size_t size)
 
 SLOW void *slub_alloc_pages(size_t size, unsigned align_order, bool wants_zero)
 {
-	struct slub_pages *pages = &slub_state.pages;
+	struct slub_pages *pages = &slub.pages;
 	size_t count = pages_for(size);
 	bool is_zero;
 	char *run = slub_init() ? slub_pages_alloc_run(pages, count, align_order, &is_zero) : NULL;
@@ -101,7 +101,7 @@ SLOW void *slub_alloc_pages(size_t size, unsigned align_order, bool wants_zero)
 
 SLOW void slub_cut_pages(void *run, size_t first, size_t count)
 {
-	struct slub_pages *pages = &slub_state.pages;
+	struct slub_pages *pages = &slub.pages;
 	size_t page = page_of(run), had = pages->slab_of[page];
 	char *kept = (char *)run + (first << SLUB_PAGE_SHIFT);
 
@@ -115,7 +115,7 @@ SLOW void slub_cut_pages(void *run, size_t first, size_t count)
 
 SLOW bool slub_resize_pages(void *run, size_t size)
 {
-	struct slub_pages *pages = &slub_state.pages;
+	struct slub_pages *pages = &slub.pages;
 	size_t had = pages->slab_of[page_of(run)], wanted = pages_for(size);
 
 	if (!wanted)
@@ -147,7 +147,7 @@ static SLOW void *kmalloc_unready(size_t size)
 void *slub_kmalloc(size_t size)
 {
 	if (likely(size <= SLUB_KMALLOC_MAX)) {
-		struct kmem_cache *cache = slub_state.kmalloc_caches[index_of_size[(size + 7) / 8]];
+		struct kmem_cache *cache = slub.kmalloc_caches[index_of_size[(size + 7) / 8]];
 
 		if (likely(cache)) {
 			void *object = slub_percpu_pop(cache);
@@ -171,7 +171,7 @@ void *slub_kzalloc(size_t size)
 // What is at an address: its cache, or the pages of a run that starts there. Neither: it is none of ours.
 static struct kmem_cache *cache_at(const void *object, size_t *ret_run_pages)
 {
-	struct slub_pages *pages = &slub_state.pages;
+	struct slub_pages *pages = &slub.pages;
 	size_t page = page_of(object);
 	struct slab *slab = slab_of_address(object);
 
@@ -194,7 +194,7 @@ SLOW void slub_kfree_slow(void *object)
 	if (cache)
 		slub_kmem_cache_free(cache, object);
 	else if (run_pages)
-		slub_pages_free_run(&slub_state.pages, object, run_pages);
+		slub_pages_free_run(&slub.pages, object, run_pages);
 	else
 		slub_report(NULL, "invalid free: no object", object);
 }

@@ -26,11 +26,11 @@ void slub_kfree_slow(void *object);
 
 static inline __attribute__((always_inline)) void slub_kfree_fast(void *object)
 {
-	struct slub_pages *pages = &slub_state.pages;
+	struct slub_pages *pages = &slub.pages;
 	size_t page = (size_t)((char *)object - pages->base) >> SLUB_PAGE_SHIFT;
 
 	if (likely(page < pages->count)) {
-		struct kmem_cache *cache = slub_state.cache_of_kind[pages->kind[page]];
+		struct kmem_cache *cache = slub.cache_of_kind[pages->kind[page]];
 
 		if (likely(cache)) {
 			if (!likely(slub_percpu_push(cache, object)))

@@ -111,7 +111,7 @@ struct kmem_cache {
 	char name[SLUB_NAME_BYTES];
 	struct kmem_cache *next; /* newest first, under state.lock */
 	struct slub_lock drain_lock;
-	struct kmem_cache_node node[]; /* slub_state.nodes of them */
+	struct kmem_cache_node node[]; /* slub.nodes of them */
 };
 
 /* Everything that a process has of the allocator. */
@@ -120,6 +120,7 @@ struct slub_state {
 	bool is_ready;
 	unsigned cpus, nodes; /* that there may ever be */
 	struct slub_rules rules;
+	uint32_t default_flags; /* of every cache: which engine */
 	struct slub_pages pages;
 	char *percpu; /* CPU 0's part; the parts of CPU -2 and -1 before it, the stripes' behind the last CPU's */
 	unsigned percpu_used;
@@ -129,9 +130,16 @@ struct slub_state {
 	struct kmem_cache *cache_of_kind[256]; /* of a page's kind, NULL where kfree must look closer */
 	struct kmem_cache *sheaf_caches[SLUB_KMALLOC_CACHES]; /* of kmalloc's sizes 64 … 512, aligned to them */
 	struct kmem_cache *free_caches; /* descriptors of caches that are gone */
+	char *descriptors, *descriptors_end; /* what is left of the last block of them */
 };
 
-extern struct slub_state slub_state __attribute__((visibility("hidden")));
+#ifdef SLUB_MODEL
+/* The model that the calling thread works on (model.h). */
+extern __thread struct slub_state *slub_model_state;
+#define slub (*slub_model_state)
+#else
+extern struct slub_state slub __attribute__((visibility("hidden")));
+#endif
 
 static inline void list_init(struct list *list)
 {
@@ -154,7 +162,7 @@ static inline void list_remove(struct list *entry)
 /* The slab that an address lies in, NULL when it is in none. */
 static inline struct slab *slab_of_address(const void *address)
 {
-	struct slub_pages *pages = &slub_state.pages;
+	struct slub_pages *pages = &slub.pages;
 	size_t page = (size_t)((const char *)address - pages->base) >> SLUB_PAGE_SHIFT;
 
 	if (page >= pages->used || pages->kind[page] == SLUB_PAGE_NONE || pages->kind[page] == SLUB_PAGE_RUN)

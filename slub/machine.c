@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "layout.h"
 
 #define MASK_BYTES 1024 /* NR_CPUS is 8192 at most */
 
@@ -71,4 +74,13 @@ uint64_t slub_machine_seed(void)
 	}
 	errno = saved;
 	return seed;
+}
+
+unsigned slub_node(void)
+{
+	unsigned cpu, node = 0;
+
+	if (slub.nodes > 1 && !getcpu(&cpu, &node) && node >= slub.nodes)
+		node = 0;
+	return node;
 }

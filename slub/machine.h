@@ -13,6 +13,9 @@ unsigned slub_machine_cpus(void);
 /* Memory nodes, 1 to `limit`; 1 when the system doesn't say. */
 unsigned slub_machine_nodes(unsigned limit);
 
+/* The node that the calling thread allocates from. */
+unsigned slub_node(void);
+
 /* A seed from the kernel's generator; from the clock when that has none yet. */
 uint64_t slub_machine_seed(void);
 

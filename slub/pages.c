@@ -27,11 +27,12 @@ static void *reserve(size_t bytes, int protection)
 }
 
 // The range itself, aligned to a chunk.
-static char *reserve_range(size_t count)
+static char *reserve_range(size_t count, char **ret_range)
 {
 	size_t chunk = bytes_of(SLUB_CHUNK_PAGES);
 	char *range = reserve(bytes_of(count) + chunk, PROT_READ | PROT_WRITE);
 
+	*ret_range = range;
 	return range ? (char *)(((uintptr_t)range + chunk - 1) & ~(chunk - 1)) : NULL;
 }
 
@@ -53,6 +54,8 @@ static bool reserve_arrays(struct slub_pages *pages, size_t count)
 	arrays = reserve(bytes, PROT_READ | PROT_WRITE);
 	if (!arrays)
 		return false;
+	pages->arrays = arrays;
+	pages->array_bytes = bytes;
 	pages->slabs = (struct slab *)arrays;
 	at += count * sizeof(struct slab);
 	pages->dirty = (uint64_t *)(arrays + at);
@@ -68,21 +71,28 @@ static bool reserve_arrays(struct slub_pages *pages, size_t count)
 
 bool slub_pages_init(struct slub_pages *pages)
 {
-	size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * 4;
+	size_t memory = pages->limit ? pages->limit : (size_t)sysconf(_SC_PHYS_PAGES) * 4;
+	size_t least = pages->limit ? SLUB_CHUNK_PAGES : LEAST_PAGES;
 	size_t count = SLUB_CHUNK_PAGES;
 
 	while (count < memory && count < UINT32_MAX / 2)
 		count *= 2;
-	for (; count >= LEAST_PAGES; count /= 2) {
-		pages->base = reserve_range(count);
+	for (; count >= least; count /= 2) {
+		pages->base = reserve_range(count, &pages->range);
 		if (pages->base && reserve_arrays(pages, count)) {
 			pages->count = count;
 			return true;
 		}
 		if (pages->base)
-			munmap(pages->base, bytes_of(count));
+			munmap(pages->range, bytes_of(count + SLUB_CHUNK_PAGES));
 	}
 	return false;
+}
+
+void slub_pages_end(struct slub_pages *pages)
+{
+	munmap(pages->range, bytes_of(pages->count + SLUB_CHUNK_PAGES));
+	munmap(pages->arrays, pages->array_bytes);
 }
 
 static bool test_and_clear(struct free_blocks *blocks, size_t block)

@@ -30,6 +30,9 @@ struct slub_pages {
 	struct slub_lock lock;
 	char *base;        /* a multiple of a chunk */
 	size_t count;      /* pages reserved */
+	size_t limit;      /* of count, when set before: a model needs little */
+	char *range, *arrays;
+	size_t array_bytes;
 	size_t used;       /* pages of chunks that were ever handed out */
 	uint8_t *kind;     /* SLUB_PAGE_…, or the index of a kmalloc cache */
 	uint32_t *slab_of; /* number of the page's slab descriptor, 1-based */
@@ -48,6 +51,9 @@ enum { SLUB_PAGE_NONE = 0, SLUB_PAGE_SLAB = 255, SLUB_PAGE_RUN = 254, SLUB_PAGE_
 
 /* Reserve the range: as much as can be had up to four times the machine's memory. False when even 256 MiB is refused. */
 bool slub_pages_init(struct slub_pages *pages);
+
+/* Give the range and all that is in it back. */
+void slub_pages_end(struct slub_pages *pages);
 
 /* A block of 1 << order pages, aligned to its size, NULL when memory is out. `ret_is_zero`: nobody wrote it since the
  * system gave it. */

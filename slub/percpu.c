@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <sys/rseq.h>
 
+#include "cpu_slab.h"
+
 #define PART_BYTES ((size_t)1 << SLUB_PERCPU_SHIFT)
 #define PLACES (PART_BYTES / sizeof(struct slub_percpu_sheaves))
 // Of either engine: a descriptor's place may serve a cache of the other one later.
@@ -82,7 +84,7 @@ bool slub_percpu_init(struct slub_state *state)
 
 bool slub_percpu_add(struct kmem_cache *cache)
 {
-	struct slub_state *state = &slub_state;
+	struct slub_state *state = &slub;
 
 	if (!cache->percpu_home) {
 		if (state->percpu_used + PLACES_PER_CACHE > PLACES)
@@ -99,12 +101,12 @@ bool slub_percpu_add(struct kmem_cache *cache)
 // The place stays the descriptor's, for the next cache that gets it.
 void slub_percpu_remove(struct kmem_cache *cache)
 {
-	__atomic_store_n(&cache->percpu, slub_state.percpu, __ATOMIC_RELEASE);
+	__atomic_store_n(&cache->percpu, slub.percpu, __ATOMIC_RELEASE);
 }
 
 static bool is_stopped(char *percpu)
 {
-	return percpu == slub_state.percpu;
+	return percpu == slub.percpu;
 }
 
 void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view)
@@ -118,11 +120,11 @@ void slub_percpu_begin_at(struct kmem_cache *cache, unsigned place, struct slub_
 
 	view->stripe = NULL;
 	if (cpu < 0) {
-		unsigned stripe = (unsigned)sched_getcpu() % slub_state.cpus;
+		unsigned stripe = (unsigned)sched_getcpu() % slub.cpus;
 
-		view->stripe = &stripe_locks(&slub_state)[stripe];
+		view->stripe = &stripe_locks(&slub)[stripe];
 		slub_lock(view->stripe);
-		cpu = (int)(slub_state.cpus + stripe);
+		cpu = (int)(slub.cpus + stripe);
 	}
 	view->percpu = __atomic_load_n(&cache->percpu, __ATOMIC_ACQUIRE);
 	view->cpu = is_stopped(view->percpu) ? -1 : cpu;
@@ -236,7 +238,7 @@ static void take_from(struct kmem_cache *cache, int number, take_sheaf_fn *take,
 
 static void drain(struct kmem_cache *cache, take_sheaf_fn *take, take_cpu_slab_fn *take_slab)
 {
-	struct slub_state *state = &slub_state;
+	struct slub_state *state = &slub;
 
 	slub_lock(&cache->drain_lock);
 	__atomic_store_n(&cache->percpu, state->percpu, __ATOMIC_SEQ_CST);
@@ -268,7 +270,7 @@ size_t slub_percpu_count(struct kmem_cache *cache)
 {
 	size_t count = 0;
 
-	for (int number = 0; number < 2 * (int)slub_state.cpus; number++) {
+	for (int number = 0; number < 2 * (int)slub.cpus; number++) {
 		struct slub_percpu_sheaves seen = *area_of(cache->percpu_home, number);
 
 		if (seen.main != SLUB_BOOTSTRAP_TOP)
@@ -276,6 +278,15 @@ size_t slub_percpu_count(struct kmem_cache *cache)
 		if (seen.spare)
 			count += sheaf_size(cache, seen.spare);
 	}
+	return count;
+}
+
+size_t slub_cpu_slab_count(struct kmem_cache *cache)
+{
+	size_t count = 0;
+
+	for (int number = 0; number < 2 * (int)slub.cpus; number++)
+		count += slub_freelist_length(cache, cpu_slab_of(cache, number)->slab, cpu_slab_of(cache, number)->freelist);
 	return count;
 }
 

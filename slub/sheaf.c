@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "cpu_slab.h"
+#include "machine.h"
 #include "percpu.h"
 #include "slab.h"
+#include "why.h"
 
 
 static void **empty_top(struct slab_sheaf *sheaf)
@@ -44,10 +46,14 @@ static void put_sheaf(struct slab_sheaf **list, unsigned *count, struct slab_she
 // Sheaves are objects of kmalloc's caches, as the kernel's are: their bytes are a size class.
 static struct slab_sheaf *new_sheaf(struct kmem_cache *cache)
 {
-	struct kmem_cache *sheaves = slub_state.sheaf_caches[slub_kmalloc_index(cache->sheaf_mask + 1)];
+	struct kmem_cache *sheaves = slub.sheaf_caches[slub_kmalloc_index(cache->sheaf_mask + 1)];
 	void *object;
 
+	slub_why_pause(true);
 	if (!slub_slabs_take(sheaves, slub_node(), 1, &object))
+		object = NULL;
+	slub_why_pause(false);
+	if (!object)
 		return NULL;
 	memset(object, 0, sizeof(struct slab_sheaf));
 	return object;
@@ -57,7 +63,9 @@ static void free_sheaf(struct kmem_cache *cache, struct slab_sheaf *sheaf)
 {
 	void *object = sheaf;
 
-	slub_slabs_give(slub_state.sheaf_caches[slub_kmalloc_index(cache->sheaf_mask + 1)], 1, &object);
+	slub_why_pause(true);
+	slub_slabs_give(slub.sheaf_caches[slub_kmalloc_index(cache->sheaf_mask + 1)], 1, &object);
+	slub_why_pause(false);
 }
 
 static struct slab_sheaf *empty_sheaf(struct kmem_cache *cache, struct node_barn *barn)
@@ -91,6 +99,7 @@ static void keep_full(struct kmem_cache *cache, struct node_barn *barn, struct s
 		sheaf = NULL;
 	}
 	slub_unlock(&barn->lock);
+	slub_why(sheaf ? SLUB_WHY_FLUSHED : SLUB_WHY_BARN_TOOK_FULL, NULL);
 	if (sheaf) {
 		slub_slabs_give(cache, cache->geometry.sheaf_capacity, sheaf->objects);
 		keep_empty(cache, barn, sheaf);
@@ -114,6 +123,8 @@ static bool replace_main(struct kmem_cache *cache, struct slub_percpu_view *view
 	if (!slub_percpu_commit(cache, view, (struct slub_percpu_sheaves){ top, becomes_spare ? old : spare }))
 		return false;
 	slub_percpu_end(view);
+	if (becomes_spare && old[-1])
+		slub_why(SLUB_WHY_TO_NEW_MAIN, NULL);
 	if (had_main && !becomes_spare) {
 		if (old[-1])
 			keep_full(cache, barn, sheaf_of_top(cache, old));
@@ -127,6 +138,7 @@ static void *alloc_from_slabs(struct kmem_cache *cache)
 {
 	void *object;
 
+	slub_why(SLUB_WHY_SHEAFLESS, NULL);
 	return slub_slabs_take(cache, slub_node(), 1, &object) ? object : NULL;
 }
 
@@ -139,6 +151,7 @@ static void **sheaf_with_objects(struct kmem_cache *cache, unsigned node, struct
 	slub_lock(&barn->lock);
 	sheaf = take_sheaf(&barn->sheaves_full, &barn->nr_full);
 	slub_unlock(&barn->lock);
+	slub_why(sheaf ? SLUB_WHY_BARN_FULL : SLUB_WHY_REFILL, NULL);
 	if (sheaf)
 		return full_top(cache, sheaf);
 	sheaf = empty_sheaf(cache, barn);
@@ -197,6 +210,7 @@ void *slub_alloc_slow(struct kmem_cache *cache)
 		if (view.sheaves.main[-1]) {
 			object = pop_view(cache, &view);
 		} else if (view.sheaves.spare && view.sheaves.spare[-1]) {
+			slub_why(SLUB_WHY_SPARE, NULL);
 			slub_percpu_commit(cache, &view, (struct slub_percpu_sheaves){ view.sheaves.spare,
 										       view.sheaves.main });
 			slub_percpu_end(&view);
@@ -251,6 +265,7 @@ void slub_free_slow(struct kmem_cache *cache, void *object)
 		if (!sheaf_is_full(cache, view.sheaves.main)) {
 			is_done = push_view(cache, &view, object);
 		} else if (view.sheaves.spare && !sheaf_is_full(cache, view.sheaves.spare)) {
+			slub_why(SLUB_WHY_TO_SPARE, NULL);
 			slub_percpu_commit(cache, &view, (struct slub_percpu_sheaves){ view.sheaves.spare,
 										       view.sheaves.main });
 			slub_percpu_end(&view);
@@ -268,8 +283,10 @@ void slub_free_slow(struct kmem_cache *cache, void *object)
 	}
 	if (empty)
 		keep_empty(cache, barn, empty);
-	if (!is_done)
+	if (!is_done) {
+		slub_why(SLUB_WHY_TO_SLAB, NULL);
 		slub_slabs_give(cache, 1, &object);
+	}
 }
 
 void slub_sheaves_flush(struct kmem_cache *cache)
@@ -277,7 +294,7 @@ void slub_sheaves_flush(struct kmem_cache *cache)
 	if (!cache->has_sheaves)
 		return;
 	slub_percpu_drain(cache, flush_sheaf);
-	for (unsigned number = 0; number < slub_state.nodes; number++) {
+	for (unsigned number = 0; number < slub.nodes; number++) {
 		struct node_barn *barn = &cache->node[number].barn;
 		struct slab_sheaf *sheaf;
 
@@ -302,7 +319,7 @@ size_t slub_sheaves_count(struct kmem_cache *cache)
 {
 	size_t count = cache->has_sheaves ? slub_percpu_count(cache) : 0;
 
-	for (unsigned number = 0; number < slub_state.nodes; number++)
+	for (unsigned number = 0; number < slub.nodes; number++)
 		count += cache->node[number].barn.nr_full * cache->geometry.sheaf_capacity;
 	return count;
 }

@@ -2,7 +2,6 @@
 // Lists of slabs: taking free objects out of slabs, giving objects back. CPUs and sheaves are not known here.
 #include "slab.h"
 
-#include <sched.h>
 #include <stdbool.h>
 
 #include "debug.h"
@@ -15,15 +14,6 @@
 static struct slab *slab_of_list(struct list *entry)
 {
 	return (struct slab *)((char *)entry - offsetof(struct slab, slab_list));
-}
-
-unsigned slub_node(void)
-{
-	unsigned cpu, node = 0;
-
-	if (slub_state.nodes > 1 && !getcpu(&cpu, &node) && node >= slub_state.nodes)
-		node = 0;
-	return node;
 }
 
 static void add_slab(struct kmem_cache_node *node, struct slab *slab)
@@ -149,7 +139,7 @@ size_t slub_slabs_take(struct kmem_cache *cache, unsigned node_number, size_t co
 		slub_unlock(&node->list_lock);
 	}
 	// Another node's slabs before none at all.
-	for (unsigned other = 0; !taken && other < slub_state.nodes; other++) {
+	for (unsigned other = 0; !taken && other < slub.nodes; other++) {
 		if (other == node_number)
 			continue;
 		slub_why(SLUB_WHY_OTHER_NODE, NULL);
@@ -246,7 +236,7 @@ size_t slub_slabs_shrink(struct kmem_cache *cache)
 {
 	size_t gone = 0;
 
-	for (unsigned number = 0; number < slub_state.nodes; number++) {
+	for (unsigned number = 0; number < slub.nodes; number++) {
 		struct kmem_cache_node *node = &cache->node[number];
 		struct list empty;
 
@@ -297,7 +287,7 @@ struct slab *slub_slab_take(struct kmem_cache *cache, unsigned node_number)
 		slub_why(SLUB_WHY_NODE_PARTIAL, slab);
 		return slab;
 	}
-	for (unsigned other = 0; other < slub_state.nodes; other++) {
+	for (unsigned other = 0; other < slub.nodes; other++) {
 		slab = other == node_number ? NULL : slub_slab_take_partial(cache, other);
 		if (slab) {
 			slub_why(SLUB_WHY_OTHER_NODE, slab);

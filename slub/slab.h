@@ -7,9 +7,6 @@
 
 #include "layout.h"
 
-/* The node that the calling thread allocates from. */
-unsigned slub_node(void);
-
 /*
  * Take up to `count` free objects: whole freelists of partial slabs, first to last, then new slabs. Fewer, down to
  * none, when memory is out. A slab of which objects are left goes to its list's end (refill_objects(), mm/slub.c).

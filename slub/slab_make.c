@@ -9,7 +9,7 @@
 // Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators" (2014).
 uint64_t slub_random(void)
 {
-	uint64_t word = __atomic_add_fetch(&slub_state.seed, 0x9e3779b97f4a7c15, __ATOMIC_RELAXED);
+	uint64_t word = __atomic_add_fetch(&slub.seed, 0x9e3779b97f4a7c15, __ATOMIC_RELAXED);
 
 	word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9;
 	word = (word ^ word >> 27) * 0x94d049bb133111eb;
@@ -25,7 +25,7 @@ bool slub_shuffle_init(struct kmem_cache *cache)
 
 	if (count < 2 || cache->flags & SLUB_NO_RANDOM)
 		return true;
-	sequence = slub_pages_alloc_run(&slub_state.pages, pages, 0, &is_zero);
+	sequence = slub_pages_alloc_run(&slub.pages, pages, 0, &is_zero);
 	if (!sequence)
 		return false;
 	for (unsigned i = 0; i < count; i++)
@@ -46,7 +46,7 @@ void slub_shuffle_end(struct kmem_cache *cache)
 	size_t bytes = cache->geometry.objects * sizeof(uint32_t);
 
 	if (cache->random_seq)
-		slub_pages_free_run(&slub_state.pages, cache->random_seq,
+		slub_pages_free_run(&slub.pages, cache->random_seq,
 				    (bytes + SLUB_PAGE_SIZE - 1) >> SLUB_PAGE_SHIFT);
 	cache->random_seq = NULL;
 }
@@ -97,7 +97,7 @@ static void chain_objects(struct kmem_cache *cache, struct slab *slab)
 
 struct slab *slub_slab_make(struct kmem_cache *cache, unsigned node)
 {
-	struct slub_pages *pages = &slub_state.pages;
+	struct slub_pages *pages = &slub.pages;
 	unsigned order = cache->geometry.order;
 	struct slab *slab = slub_slab_descriptor(pages);
 	char *base;
@@ -123,6 +123,6 @@ struct slab *slub_slab_make(struct kmem_cache *cache, unsigned node)
 
 void slub_slab_end(struct slab *slab)
 {
-	slub_pages_free(&slub_state.pages, slab->base, slab->order);
-	slub_slab_descriptor_put(&slub_state.pages, slab);
+	slub_pages_free(&slub.pages, slab->base, slab->order);
+	slub_slab_descriptor_put(&slub.pages, slab);
 }

@@ -6,6 +6,8 @@
 #ifndef SLUB_WHY_H
 #define SLUB_WHY_H
 
+#include <stdbool.h>
+
 enum slub_why {
 	SLUB_WHY_NONE,
 	/* Sheaves: where the object came from. */
@@ -47,9 +49,17 @@ const char *slub_why_words(enum slub_why why);
 
 struct slab;
 
+/* slub_why() tells a reason, and the slab that it is about if there is one. Between slub_why_pause(true) and (false) the
+ * allocator works for itself: sheaves are objects, too. */
 #ifdef SLUB_MODEL
 void slub_why(enum slub_why why, const struct slab *slab);
+void slub_why_pause(bool is_paused);
 #else
+static inline void slub_why_pause(bool is_paused)
+{
+	(void)is_paused;
+}
+
 static inline void slub_why(enum slub_why why, const struct slab *slab)
 {
 	(void)why, (void)slab;

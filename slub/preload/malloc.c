@@ -26,7 +26,7 @@ static struct slub_lock set_up_lock;
 
 static struct kmem_cache *cache_for(size_t size)
 {
-	return slub_state.cache_of_kind[kind_of_size[(size + STEP - 1) / STEP]];
+	return slub.cache_of_kind[kind_of_size[(size + STEP - 1) / STEP]];
 }
 
 static void put_number(char *text, unsigned number)
@@ -43,7 +43,7 @@ static void put_number(char *text, unsigned number)
 
 static bool make_classes(void)
 {
-	struct slub_state *state = &slub_state;
+	struct slub_state *state = &slub;
 
 	for (unsigned i = 0; i < MORE; i++) {
 		struct slub_request request = { .object_size = more_classes[i], .align = STEP, .is_kmalloc = true };
@@ -83,9 +83,9 @@ static bool set_up(void)
 
 	slub_lock(&set_up_lock);
 	if (is_ready && !kind_of_size[0]) {
-		slub_lock(&slub_state.lock);
+		slub_lock(&slub.lock);
 		is_ready = make_classes();
-		slub_unlock(&slub_state.lock);
+		slub_unlock(&slub.lock);
 		if (is_ready)
 			fill_table();
 	}
@@ -302,6 +302,6 @@ SLUB_API int malloc_trim(size_t keep)
 	if (!set_up())
 		return 0;
 	for (unsigned kind = 1; kind < SLUB_KMALLOC_CACHES + MORE; kind++)
-		slabs += slub_kmem_cache_shrink(slub_state.cache_of_kind[kind]);
-	return slub_pages_release(&slub_state.pages) || slabs;
+		slabs += slub_kmem_cache_shrink(slub.cache_of_kind[kind]);
+	return slub_pages_release(&slub.pages) || slabs;
 }

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+// What happens around a fork: all locks are taken before, and given free on both sides.
+#include "fork.h"
+
+#include <pthread.h>
+
+#include "layout.h"
+#include "percpu.h"
+
+// A child has the parent's memory at a moment when nobody held a lock. Sheaves that other threads had in hands are lost.
+static void before_fork(void)
+{
+	struct slub_state *state = &slub;
+
+	slub_lock(&state->lock);
+	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next) {
+		slub_lock(&cache->drain_lock);
+		for (unsigned number = 0; number < state->nodes; number++) {
+			slub_lock(&cache->node[number].barn.lock);
+			slub_lock(&cache->node[number].list_lock);
+		}
+	}
+	slub_lock(&state->pages.lock);
+}
+
+static void after_fork(void)
+{
+	struct slub_state *state = &slub;
+
+	slub_unlock(&state->pages.lock);
+	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next) {
+		for (unsigned number = 0; number < state->nodes; number++) {
+			slub_unlock(&cache->node[number].list_lock);
+			slub_unlock(&cache->node[number].barn.lock);
+		}
+		slub_unlock(&cache->drain_lock);
+	}
+	slub_unlock(&state->lock);
+}
+
+static void after_fork_in_child(void)
+{
+	slub_percpu_after_fork(&slub);
+	after_fork();
+}
+
+void slub_watch_forks(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
