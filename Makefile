@@ -38,7 +38,7 @@ LIBS := $(if $(KDUMPFILE),-lkdumpfile) -lbpf -ldw -lelf -liberty -lcap -ljansson
 LIB_FOLDERS := lib lib/kernel lib/stub lib/heap
 INCLUDES_lib := $(LIB_FOLDERS:%=-I%) -I$(O)/lib/kernel
 INCLUDES_view := -Iview
-INCLUDES_cmd := -Icmd $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -I$(O)/cmd
+INCLUDES_cmd := -Icmd $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Islub -Islub/model -I$(O)/cmd
 INCLUDES_gdb := -Igdb $(INCLUDES_cmd)
 INCLUDES_slub := -Islub
 
@@ -131,14 +131,14 @@ $(O)/libslub-malloc.so: $(O)/slub/preload/malloc.o $(slub_objects)
 $(O)/libcmd.a: $(cmd_objects) $(gdb_objects)
 	@rm -f $@
 	ar rcs $@ $^
-$(O)/dill: $(cmd_objects) $(O)/libview.a $(O)/libdill.a
+$(O)/dill: $(cmd_objects) $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # In gdb's process. Commands that trace are linked in, for the table of commands, but not offered.
-$(O)/gdb/libdill-gdb.so: $(gdb_library_objects) $(O)/libview.a $(O)/libdill.a gdb/plugin.map
+$(O)/gdb/libdill-gdb.so: $(gdb_library_objects) $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a gdb/plugin.map
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared -Wl,--version-script=gdb/plugin.map $(if $(SANITIZE),,-Wl,-z,defs) \
 		-o $@ $(filter-out %.map,$^) $(LIBS)
-$(O)/gdb/dill-tracer: $(O)/gdb/tracer.o $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a
+$(O)/gdb/dill-tracer: $(O)/gdb/tracer.o $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 # Beside its library, where it looks for it.
 $(O)/gdb/%.py: gdb/%.py
@@ -160,14 +160,14 @@ $(O)/tests/unit/test_slub_malloc: tests/unit/test_slub_malloc.c $(O)/slub/preloa
 $(O)/tests/unit/test_slub_%: tests/unit/test_slub_%.c $(O)/libslub.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub.a -lcmocka -lpthread
-$(O)/tests/unit/%: tests/unit/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/flags
+$(O)/tests/unit/%: tests/unit/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd -Igdb $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
-		-lcmocka $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(LIBS)
-$(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/flags
+		-lcmocka $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a $(LIBS)
+$(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd -Itests/unit -o $@ $< \
-		$(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(LIBS)
+		$(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a $(LIBS)
 
 # What tests on the host ask the library with.
 vm_tools := $(patsubst tests/vm/host/%.c,$(O)/tests/vm/%,$(wildcard tests/vm/host/*.c))

@@ -125,6 +125,8 @@ static bool replace_main(struct kmem_cache *cache, struct slub_percpu_view *view
 	slub_percpu_end(view);
 	if (becomes_spare && old[-1])
 		slub_why(SLUB_WHY_TO_NEW_MAIN, NULL);
+	if (!had_main && sheaf_size(cache, top) == 1)
+		slub_why(SLUB_WHY_TO_FIRST_MAIN, NULL);
 	if (had_main && !becomes_spare) {
 		if (old[-1])
 			keep_full(cache, barn, sheaf_of_top(cache, old));

@@ -12,6 +12,7 @@ const char *slub_why_words(enum slub_why why)
 		[SLUB_WHY_REFILL] = "the barn had no full sheaf, one was filled from slabs",
 		[SLUB_WHY_SHEAFLESS] = "the cache has no sheaves",
 		[SLUB_WHY_TO_MAIN] = "onto the CPU's main sheaf",
+		[SLUB_WHY_TO_FIRST_MAIN] = "the CPU had no sheaf yet, an empty one became main",
 		[SLUB_WHY_TO_SPARE] = "main was full, the spare sheaf took its place",
 		[SLUB_WHY_TO_NEW_MAIN] = "main was full and became the spare, an empty sheaf took its place",
 		[SLUB_WHY_BARN_TOOK_FULL] = "main and spare were full, the barn took one",

@@ -18,6 +18,7 @@ enum slub_why {
 	SLUB_WHY_SHEAFLESS,       /* the cache has no sheaves: from a slab */
 	/* … and where it went. */
 	SLUB_WHY_TO_MAIN,
+	SLUB_WHY_TO_FIRST_MAIN,   /* the CPU had no sheaf: an empty one became main */
 	SLUB_WHY_TO_SPARE,        /* main was full, the spare became main */
 	SLUB_WHY_TO_NEW_MAIN,     /* main was full and there was no spare: main became spare, an empty sheaf main */
 	SLUB_WHY_BARN_TOOK_FULL,  /* both were full: one went to the barn for an empty sheaf */

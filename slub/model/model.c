@@ -345,6 +345,24 @@ struct kmem_cache *slub_model_cache(struct slub_model *model, const char *name)
 	return NULL;
 }
 
+const char *slub_model_name(const struct kmem_cache *cache)
+{
+	return cache->name;
+}
+
+struct slub_model_measures slub_model_measure(const struct kmem_cache *cache)
+{
+	struct slub_model_measures measures = {
+		.size = cache->size, .order = cache->geometry.order, .objects = cache->geometry.objects,
+		.min_partial = cache->geometry.min_partial, .sheaf_capacity = cache->geometry.sheaf_capacity,
+		.cpu_partial_slabs = cache->geometry.cpu_partial_slabs,
+	};
+
+	for (unsigned node = 0; node < current->setting.nodes; node++)
+		measures.slabs += cache->node[node].nr_slabs;
+	return measures;
+}
+
 bool slub_model_locate(struct slub_model *model, const void *object, struct slub_model_slab *ret_slab, unsigned *ret_index)
 {
 	const struct slab *slab = slab_of_address(object);

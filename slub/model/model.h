@@ -76,6 +76,15 @@ void slub_model_look_at_node(struct slub_model *model, struct kmem_cache *cache,
 /* The cache of that name, NULL if there is none. */
 struct kmem_cache *slub_model_cache(struct slub_model *model, const char *name);
 
+/* A cache's name, and what geometry.h made of it. */
+struct slub_model_measures {
+	unsigned size, order, objects, min_partial, sheaf_capacity, cpu_partial_slabs;
+	size_t slabs;
+};
+
+const char *slub_model_name(const struct kmem_cache *cache);
+struct slub_model_measures slub_model_measure(const struct kmem_cache *cache);
+
 /* Where an object lies: its slab and its index there. False when it is no object. */
 bool slub_model_locate(struct slub_model *model, const void *object, struct slub_model_slab *ret_slab, unsigned *ret_index);
 

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* Scripts of slub-walk: words of a statement, and what they mean. Nothing is carried out here. */
+#include "slub_script.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_WORDS 8
+#define WORD_BYTES 32
+
+struct words {
+	char text[MOST_WORDS][WORD_BYTES];
+	size_t count;
+	unsigned line;
+};
+
+static bool ends_statement(char character)
+{
+	return !character || character == ';' || character == '\n';
+}
+
+/* Words are parted by blanks; a colon ends one and belongs to it. What follows // is for people. */
+static int split(const char **at, struct words *words, struct error *err)
+{
+	const char *text = *at;
+
+	words->count = 0;
+	while (!ends_statement(*text)) {
+		size_t length = 0;
+
+		if (isspace((unsigned char)*text)) {
+			text++;
+			continue;
+		}
+		if (text[0] == '/' && text[1] == '/') {
+			text += strcspn(text, "\n");
+			break;
+		}
+		while (!ends_statement(text[length]) && !isspace((unsigned char)text[length]) &&
+		       (!length || text[length - 1] != ':'))
+			length++;
+		if (words->count == MOST_WORDS || length >= WORD_BYTES)
+			return error_set(err, -EINVAL, "line %u: a statement of more than %d words, or a longer one than %d",
+					 words->line, MOST_WORDS, WORD_BYTES - 1);
+		memcpy(words->text[words->count], text, length);
+		words->text[words->count++][length] = 0;
+		text += length;
+	}
+	*at = text;
+	return 0;
+}
+
+static bool read_number(const char *text, uint32_t most, uint32_t *ret_number)
+{
+	unsigned long value;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (*end || errno || value > most)
+		return false;
+	*ret_number = (uint32_t)value;
+	return true;
+}
+
+/* "#3", "#3-#9" or "#3-9". */
+static bool read_objects(const char *text, uint32_t *ret_first, uint32_t *ret_last)
+{
+	char first[WORD_BYTES];
+	const char *dash = strchr(text, '-');
+	size_t length = dash ? (size_t)(dash - text) : strlen(text);
+
+	if (*text != '#')
+		return false;
+	memcpy(first, text + 1, length - 1);
+	first[length - 1] = 0;
+	if (!read_number(first, SLUB_SCRIPT_MOST_OBJECTS, ret_first) || !*ret_first)
+		return false;
+	*ret_last = *ret_first;
+	return !dash || (read_number(dash + (dash[1] == '#' ? 2 : 1), SLUB_SCRIPT_MOST_OBJECTS, ret_last) &&
+			 *ret_last >= *ret_first);
+}
+
+static bool has_cache(const struct words *words, size_t at, struct slub_statement *out)
+{
+	if (at >= words->count)
+		return false;
+	memcpy(out->cache, words->text[at], sizeof(out->cache));
+	return true;
+}
+
+static bool read_alloc(const struct words *words, size_t at, struct slub_statement *out)
+{
+	out->count = 1;
+	if (!has_cache(words, at, out))
+		return false;
+	return at + 1 == words->count ||
+	       (at + 2 == words->count && words->text[at + 1][0] == 'x' &&
+		read_number(words->text[at + 1] + 1, SLUB_SCRIPT_MOST_OBJECTS, &out->count) && out->count);
+}
+
+static bool read_cache(const struct words *words, size_t at, struct slub_statement *out)
+{
+	if (at + 1 >= words->count || !has_cache(words, at, out) ||
+	    !read_number(words->text[at + 1], UINT32_MAX, &out->size))
+		return false;
+	return at + 2 == words->count || (at + 4 == words->count && !strcmp(words->text[at + 2], "align") &&
+					  read_number(words->text[at + 3], UINT32_MAX, &out->align));
+}
+
+static int read_order(const struct words *words, size_t at, struct slub_statement *out, struct error *err)
+{
+	const char *verb = words->text[at], *form;
+	bool is_right;
+
+	if (!strcmp(verb, "alloc")) {
+		out->order = SLUB_ORDER_ALLOC;
+		is_right = read_alloc(words, at + 1, out);
+		form = "alloc CACHE [xN]";
+	} else if (!strcmp(verb, "free")) {
+		out->order = SLUB_ORDER_FREE;
+		is_right = at + 2 == words->count && read_objects(words->text[at + 1], &out->first, &out->last);
+		form = "free #N or free #N-#M";
+	} else if (!strcmp(verb, "cache")) {
+		out->order = SLUB_ORDER_CACHE;
+		is_right = read_cache(words, at + 1, out);
+		form = "cache NAME SIZE [align N]";
+	} else if (!strcmp(verb, "shrink") || !strcmp(verb, "show")) {
+		out->order = verb[2] == 'r' ? SLUB_ORDER_SHRINK : SLUB_ORDER_SHOW;
+		is_right = at + 2 == words->count && has_cache(words, at + 1, out);
+		form = "shrink CACHE, show CACHE";
+	} else {
+		return error_set(err, -EINVAL, "line %u: '%s': there are alloc, free, cache, shrink, show and cpu N:",
+				 words->line, verb);
+	}
+	return is_right ? 0 : error_set(err, -EINVAL, "line %u: it is %s", words->line, form);
+}
+
+static int read_statement(const struct words *words, struct slub_statement *out, struct error *err)
+{
+	size_t at = 0;
+	uint32_t cpu;
+	char number[WORD_BYTES];
+
+	*out = (struct slub_statement){ .cpu = -1 };
+	if (words->count && !strcmp(words->text[0], "cpu")) {
+		size_t length = words->count > 1 ? strlen(words->text[1]) : 0;
+
+		if (!length || words->text[1][length - 1] != ':')
+			return error_set(err, -EINVAL, "line %u: it is cpu N:", words->line);
+		memcpy(number, words->text[1], length);
+		number[length - 1] = 0;
+		if (!read_number(number, 1023, &cpu))
+			return error_set(err, -EINVAL, "line %u: '%s' is no CPU's number", words->line, number);
+		out->cpu = (int)cpu;
+		at = 2;
+	}
+	return at < words->count ? read_order(words, at, out, err) : 0;
+}
+
+int slub_script_next(const char **at, unsigned *line, struct slub_statement *ret_statement, struct error *err)
+{
+	struct words words = { .line = *line };
+	struct slub_statement statement;
+	int status;
+
+	if (!**at)
+		return 0;
+	status = split(at, &words, err);
+	if (!status)
+		status = read_statement(&words, &statement, err);
+	if (status)
+		return status;
+	if (**at)
+		*line += *(*at)++ == '\n';
+	*ret_statement = statement;
+	return 1;
+}

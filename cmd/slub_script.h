@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * What a script of `dill slub-walk` says, a statement at a time.
+ *
+ *     script     = statement { (";" | newline) statement }
+ *     statement  = [ "cpu" N ":" ] [ order ] [ "//" any text ]
+ *     order      = "alloc" CACHE [ "x"N ] | "free" OBJECT | "cache" NAME SIZE [ "align" N ]
+ *                | "shrink" CACHE | "show" CACHE
+ *     OBJECT     = "#"N | "#"N "-" [ "#" ] N
+ *
+ * Objects are numbered from 1 in the order of their allocation.
+ */
+#ifndef DILL_SLUB_SCRIPT_H
+#define DILL_SLUB_SCRIPT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+#define SLUB_SCRIPT_MOST_OBJECTS 1000000u
+
+enum slub_order { SLUB_ORDER_NONE, SLUB_ORDER_ALLOC, SLUB_ORDER_FREE, SLUB_ORDER_CACHE, SLUB_ORDER_SHRINK, SLUB_ORDER_SHOW };
+
+struct slub_statement {
+	int cpu; /* -1: the one before */
+	enum slub_order order;
+	char cache[32];
+	uint32_t count;       /* alloc: how many */
+	uint32_t first, last; /* free: these objects */
+	uint32_t size, align; /* cache */
+};
+
+/*
+ * Read the statement at *@at and move *@at behind it. Returns 1, 0 at the end of the text, -EINVAL with the line and what
+ * was expected. @line counts lines and starts at 1.
+ */
+int slub_script_next(const char **at, unsigned *line, struct slub_statement *ret_statement, struct error *err);
+
+#endif
