@@ -159,11 +159,15 @@ static void unmap(void)
 static void collapse(void)
 {
 	char *place = map_aligned(2, MADV_NOHUGEPAGE);
+	int result;
 
 	for (size_t i = 0; i < 2 * HUGE / PAGE; i++)
 		place[i * PAGE] = 1;
 	CHECK(madvise(place, 2 * HUGE, MADV_HUGEPAGE) == 0);
-	if (madvise(place, 2 * HUGE, MADV_COLLAPSE) == 0)
+	/* "Try again" while some CPU has pages in a batch that is not yet on a list (madvise(2)). */
+	for (int tries = 0; (result = madvise(place, 2 * HUGE, MADV_COLLAPSE)) && errno == EAGAIN && tries < 100; tries++)
+		usleep(20000);
+	if (result == 0)
 		made("collapse", "done", 2);
 	else
 		CHECK(errno == EINVAL);
