@@ -34,7 +34,7 @@ KDUMPFILE := $(if $(STATIC),,$(wildcard /usr/include/libkdumpfile/kdumpfile.h /u
 ALL_CFLAGS += $(if $(KDUMPFILE),-DHAVE_LIBKDUMPFILE)
 LIBS := $(if $(KDUMPFILE),-lkdumpfile) -lbpf -ldw -lelf -liberty -lcap -ljansson -llzma -lz $(if $(STATIC),$(STATIC_LIBS)) -lzstd -lm -ldl -lpthread
 
-# May use: view nothing of ours, lib nothing of ours, cmd lib + view + bpf, gdb all of them. The -I lists enforce it.
+# May use: view, lib and slub nothing of ours, cmd lib + view + bpf and slub's model, gdb all of them. The -I lists enforce it.
 LIB_FOLDERS := lib lib/kernel lib/stub lib/heap
 INCLUDES_lib := $(LIB_FOLDERS:%=-I%) -I$(O)/lib/kernel
 INCLUDES_view := -Iview
@@ -64,7 +64,7 @@ help:
 	@echo 'make lab       a Debian kernel in QEMU for gdb: KERNEL=6.12 SMP=1 KASLR=off DEBUG=1 BACKGROUND=1; lab-end'
 	@echo 'make check     all tests: unit, command line, live, real kernels in QEMU'
 	@echo 'make check-unit  the quick ones; also check-cli, check-live, check-vm'
-	@echo 'make bench     side by side with other tools; fuzz: libFuzzer targets'
+	@echo 'make bench     side by side with other tools; bench-slub: with other allocators; fuzz: libFuzzer targets'
 	@echo 'make install   DESTDIR= PREFIX=$(PREFIX) GDB_START=/etc/gdb/gdbinit.d'
 
 # A change of flags rebuilds: the stamp changes only when the text does.

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +14,6 @@
 #include "trace.h"
 #include "trace_counts.h"
 
-#define LOOKS_BETWEEN_DRAINS 5 /* half a second */
 
 struct faults_options {
 	bool wants_stacks, wants_events, is_brief;
@@ -26,7 +24,6 @@ struct faults_state {
 	struct trace_counts *counts;
 	uint64_t reported_ns; /* CLOCK_MONOTONIC: the interval's beginning */
 	uint64_t kinds[FAULT_KINDS][HISTOGRAM_SLOTS_MAX];
-	uint64_t looks;
 	uint64_t count, major; /* of the interval; events come here by on_event() */
 };
 
@@ -214,20 +211,13 @@ static int show_latencies(struct trace *trace)
 	return status;
 }
 
-static bool process_is_gone(const void *key)
-{
-	return kill(((const struct fault_key *)key)->pid, 0) && errno == ESRCH;
-}
-
-/* Processes come and go by the thousand: what they leave must not fill the map. */
 static int faults_on_look(struct trace *trace)
 {
 	const struct faults_options *options = trace->run->options;
 	struct faults_state *state = trace->state;
 
-	if (options->wants_events || ++state->looks % LOOKS_BETWEEN_DRAINS)
-		return 0;
-	return trace_counts_drain(state->counts, process_is_gone);
+	return options->wants_events ? 0 : trace_counts_drain(state->counts, offsetof(struct fault_key, pid),
+							     offsetof(struct fault_key, pid));
 }
 
 static int faults_report(struct trace *trace, bool is_last, struct error *err)

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <linux/bpf.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +16,6 @@
 #include "trace.h"
 #include "trace_counts.h"
 
-#define LOOKS_BETWEEN_DRAINS 5 /* half a second */
 
 struct migrate_options {
 	uint64_t min_latency_ns, top;
@@ -27,7 +25,6 @@ static const struct migrate_options migrate_defaults = { .top = 20 };
 
 struct migrate_state {
 	struct trace_counts *reasons, *tasks;
-	uint64_t looks;
 	bool tells_large_splits, tells_hint_faults;
 };
 
@@ -276,18 +273,12 @@ static int migrate_report(struct trace *trace, bool is_last, struct error *err)
 	return status || !is_last ? status : show_latencies(trace);
 }
 
-static bool task_is_gone(const void *bytes)
-{
-	const struct migrate_task_key *key = bytes;
-
-	return tgkill(key->pid, key->tid, 0) && errno == ESRCH;
-}
-
 static int migrate_on_look(struct trace *trace)
 {
 	struct migrate_state *state = trace->state;
 
-	return ++state->looks % LOOKS_BETWEEN_DRAINS ? 0 : trace_counts_drain(state->tasks, task_is_gone);
+	return trace_counts_drain(state->tasks, offsetof(struct migrate_task_key, pid),
+				  offsetof(struct migrate_task_key, tid));
 }
 
 static void migrate_destroy(struct trace *trace)

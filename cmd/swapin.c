@@ -2,7 +2,6 @@
 /* dill swapin: who has memory read from swap and written to it, on what device, whose memory it is, what it takes. */
 #include <bpf/btf.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,6 @@
 #include "trace.h"
 #include "trace_counts.h"
 
-#define LOOKS_BETWEEN_DRAINS 5 /* half a second */
 #define PAGE_BYTES 4096
 #define DEVICE_NAME_BYTES 64
 #define ZSWAP_PARAMETERS "/sys/module/zswap/parameters"
@@ -30,7 +28,6 @@ struct swapin_state {
 	struct trace_counts *counts;
 	uint64_t reported_ns; /* CLOCK_MONOTONIC: the interval's beginning */
 	uint64_t latencies[SWAP_STORES * SWAP_DIRECTIONS][HISTOGRAM_SLOTS_MAX];
-	uint64_t looks;
 	uint64_t pages[SWAP_DIRECTIONS], demanded, ahead; /* of the interval; events come here by on_event() */
 };
 
@@ -299,20 +296,13 @@ static int show_latencies(struct trace *trace)
 	return status;
 }
 
-static bool process_is_gone(const void *key)
-{
-	return kill(((const struct swap_key *)key)->pid, 0) && errno == ESRCH;
-}
-
-/* Processes come and go by the thousand: what they leave must not fill the map. */
 static int swapin_on_look(struct trace *trace)
 {
 	const struct swapin_options *options = trace->run->options;
 	struct swapin_state *state = trace->state;
 
-	if (options->wants_events || ++state->looks % LOOKS_BETWEEN_DRAINS)
-		return 0;
-	return trace_counts_drain(state->counts, process_is_gone);
+	return options->wants_events ? 0 : trace_counts_drain(state->counts, offsetof(struct swap_key, pid),
+							     offsetof(struct swap_key, pid));
 }
 
 static int swapin_report(struct trace *trace, bool is_last, struct error *err)

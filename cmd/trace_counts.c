@@ -5,12 +5,15 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
 #include "trace.h"
 
+#define LOOKS_BETWEEN_DRAINS 5 /* half a second */
 #define ENTRIES_MAX (1U << 19) /* here, beside the map's */
 
 struct entry {
@@ -29,6 +32,7 @@ struct trace_counts {
 	size_t count, room;
 	uint32_t *index; /* 1 + place in list; 0: free */
 	size_t places;
+	uint64_t looks;
 	uint64_t *each;  /* one value, of all CPUs */
 };
 
@@ -230,21 +234,34 @@ int trace_counts_look(struct trace_counts *counts, struct trace_count **ret_list
 	return 0;
 }
 
-int trace_counts_drain(struct trace_counts *counts, bool (*is_gone)(const void *key))
+static bool is_gone(const char *key, size_t pid_at, size_t tid_at)
 {
-	CLEANUP(free) char *key = calloc(2, counts->key_size);
-	char *next = key ? key + counts->key_size : NULL;
+	uint32_t pid, tid;
+
+	memcpy(&pid, key + pid_at, sizeof(pid));
+	memcpy(&tid, key + tid_at, sizeof(tid));
+	return tgkill((pid_t)pid, (pid_t)tid, 0) && errno == ESRCH;
+}
+
+int trace_counts_drain(struct trace_counts *counts, size_t pid_at, size_t tid_at)
+{
+	CLEANUP(free) char *key = NULL;
+	char *next;
 	bool has_next;
 
+	if (++counts->looks % LOOKS_BETWEEN_DRAINS)
+		return 0;
+	key = calloc(2, counts->key_size);
 	if (!key)
 		return -ENOMEM;
+	next = key + counts->key_size;
 	has_next = bpf_map_get_next_key(counts->map_fd, NULL, next) == 0;
 	for (size_t n = 0; has_next && n < 2 * counts->max_keys; n++) {
 		size_t i;
 
 		memcpy(key, next, counts->key_size);
 		has_next = bpf_map_get_next_key(counts->map_fd, key, next) == 0; /* before it is taken out */
-		if (!is_gone(key) || bpf_map_lookup_elem(counts->map_fd, key, counts->each))
+		if (!is_gone(key, pid_at, tid_at) || bpf_map_lookup_elem(counts->map_fd, key, counts->each))
 			continue;
 		if (find_entry(counts, key, &i))
 			return -ENOMEM;

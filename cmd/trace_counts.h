@@ -7,7 +7,6 @@
 #ifndef DILL_TRACE_COUNTS_H
 #define DILL_TRACE_COUNTS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,7 +33,11 @@ DEFINE_CLEANUP(trace_counts, struct trace_counts *, trace_counts_destroy(v));
 /* All entries, in no order: those that are gone and have nothing new any more are left out. Valid until the next call. */
 int trace_counts_look(struct trace_counts *counts, struct trace_count **ret_list, size_t *ret_count, struct error *err);
 
-/* Make room in the map: take out entries under whose key nothing more can come. -ENOMEM: no room is left here. */
-int trace_counts_drain(struct trace_counts *counts, bool (*is_gone)(const void *key));
+/*
+ * For each look of a command at its ring: every half second, make room in the map. Threads come and go by the thousand;
+ * entries of those that are gone are taken out. @pid_at, @tid_at: where the key has their numbers, u32s; the same place
+ * for a process. -ENOMEM: no room is left here.
+ */
+int trace_counts_drain(struct trace_counts *counts, size_t pid_at, size_t tid_at);
 
 #endif

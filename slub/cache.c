@@ -2,6 +2,7 @@
 // Caches: creating, merging, ending, counting; setting the allocator up.
 #include "cache.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "debug.h"
@@ -150,7 +151,10 @@ bool slub_init(void)
 	slub_lock(&state->lock);
 	is_ready = state->is_ready;
 	if (!is_ready) {
+		int saved = errno;
+
 		is_first = is_ready = set_up(state);
+		errno = saved;
 		__atomic_store_n(&state->is_ready, is_ready, __ATOMIC_RELEASE);
 	}
 	slub_unlock(&state->lock);

@@ -3,6 +3,7 @@
 // It knows nothing of caches.
 #include "pages.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -216,6 +217,16 @@ static void give_block(struct slub_pages *pages, size_t page, unsigned order)
 	set_free(pages, page, order);
 }
 
+// free() leaves errno alone, whatever comes of this.
+static bool give_to_system(char *range, size_t bytes)
+{
+	int saved = errno;
+	bool is_done = !madvise(range, bytes, MADV_DONTNEED);
+
+	errno = saved;
+	return is_done;
+}
+
 // Give the memory of all dirty pages back; dirty bits stand on free pages alone.
 static size_t release_all(struct slub_pages *pages)
 {
@@ -234,7 +245,7 @@ static size_t release_all(struct slub_pages *pages)
 			page++;
 			count++;
 		}
-		if (!madvise(pages->base + bytes_of(first), bytes_of(count), MADV_DONTNEED)) {
+		if (give_to_system(pages->base + bytes_of(first), bytes_of(count))) {
 			clean(pages, first, count);
 			released += count;
 		}

@@ -426,82 +426,6 @@ static void a_child_of_busy_threads_can_allocate(void **state)
 		pthread_join(threads[i], NULL);
 }
 
-/* What the process says on standard error before it ends by SIGABRT. */
-static void dies_saying(void (*deed)(void), const char *words)
-{
-	char said[512] = "";
-	int pipes[2], status;
-	pid_t child;
-	ssize_t length;
-
-	assert_int_equal(pipe(pipes), 0);
-	child = fork();
-	if (!child) {
-		dup2(pipes[1], STDERR_FILENO);
-		signal(SIGABRT, SIG_DFL);
-		deed();
-		_exit(0);
-	}
-	close(pipes[1]);
-	length = read(pipes[0], said, sizeof(said) - 1);
-	close(pipes[0]);
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(length > 0);
-	assert_non_null(strstr(said, words));
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-}
-
-static void free_twice(void)
-{
-	struct kmem_cache *cache = slub_kmem_cache_create("twice", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
-	void *object = slub_kmem_cache_alloc(cache);
-
-	slub_kmem_cache_free(cache, object);
-	slub_kmem_cache_free(cache, object);
-}
-
-static void free_inside(void)
-{
-	struct kmem_cache *cache = slub_kmem_cache_create("inside", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
-
-	slub_kmem_cache_free(cache, (char *)slub_kmem_cache_alloc(cache) + 8);
-}
-
-static void free_elsewhere(void)
-{
-	struct kmem_cache *cache = slub_kmem_cache_create("here", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
-	struct kmem_cache *other = slub_kmem_cache_create("there", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
-
-	slub_kmem_cache_free(cache, slub_kmem_cache_alloc(other));
-}
-
-static void free_nothing_of_ours(void)
-{
-	int here;
-
-	slub_kfree(&here);
-}
-
-static void overwrite_free_pointer(void)
-{
-	struct kmem_cache *cache = slub_kmem_cache_create("overwritten", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
-	char *object = slub_kmem_cache_alloc(cache);
-
-	slub_kmem_cache_free(cache, object);
-	memset(object + 32, 0x41, 8);
-	slub_kmem_cache_alloc(cache);
-}
-
-static void misuse_is_named_and_ends_the_process(void **state)
-{
-	(void)state;
-	dies_saying(free_twice, "slub: twice: double free at 0x");
-	dies_saying(free_inside, "slub: inside: invalid free: inside an object at 0x");
-	dies_saying(free_elsewhere, "slub: there: invalid free: the object is of this cache at 0x");
-	dies_saying(free_nothing_of_ours, "slub: invalid free: no object at 0x");
-	dies_saying(overwrite_free_pointer, "slub: overwritten: free pointer overwritten at 0x");
-}
-
 static int run_all(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -517,7 +441,6 @@ static int run_all(void)
 		cmocka_unit_test(draining_under_load_loses_and_doubles_nothing),
 		cmocka_unit_test(signals_restart_sequences_and_nothing_is_lost),
 		cmocka_unit_test(a_child_of_busy_threads_can_allocate),
-		cmocka_unit_test(misuse_is_named_and_ends_the_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

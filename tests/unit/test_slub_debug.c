@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Every damage that debugging is for, done in a process of its own: what is said, and that the process ends or goes on.
+ * Misuse that is always found, and every damage that debugging is for, done in a process of its own: what is said, and that the process ends or goes on.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -55,6 +55,53 @@ static void says(const char *words)
 {
 	if (!strstr(said, words))
 		fail_msg("not said: %s, but:\n%s", words, said);
+}
+
+/* Without debugging: what is found when objects go back to their slabs. */
+static int free_twice(void)
+{
+	struct kmem_cache *cache = slub_kmem_cache_create("twice", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
+	void *object = slub_kmem_cache_alloc(cache);
+
+	slub_kmem_cache_free(cache, object);
+	slub_kmem_cache_free(cache, object);
+	return 0;
+}
+
+static int free_inside(void)
+{
+	struct kmem_cache *cache = slub_kmem_cache_create("inside", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
+
+	slub_kmem_cache_free(cache, (char *)slub_kmem_cache_alloc(cache) + 8);
+	return 0;
+}
+
+static int free_elsewhere(void)
+{
+	struct kmem_cache *cache = slub_kmem_cache_create("here", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
+	struct kmem_cache *other = slub_kmem_cache_create("there", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
+
+	slub_kmem_cache_free(cache, slub_kmem_cache_alloc(other));
+	return 0;
+}
+
+static int free_nothing_of_ours(void)
+{
+	int here;
+
+	slub_kfree(&here);
+	return 0;
+}
+
+static int overwrite_free_pointer(void)
+{
+	struct kmem_cache *cache = slub_kmem_cache_create("overwritten", 64, 0, SLUB_NO_MERGE | SLUB_NO_SHEAVES, NULL);
+	char *object = slub_kmem_cache_alloc(cache);
+
+	slub_kmem_cache_free(cache, object);
+	memset(object + 32, 0x41, 8);
+	slub_kmem_cache_alloc(cache);
+	return 0;
 }
 
 static struct kmem_cache *checked(unsigned size)
@@ -164,6 +211,22 @@ static int behave(void)
 	return 0;
 }
 
+static void dies_saying(int (*deed)(void), const char *words)
+{
+	assert_int_equal(run(deed, NULL, NULL), ENDED);
+	says(words);
+}
+
+static void misuse_is_named_and_ends_the_process(void **state)
+{
+	(void)state;
+	dies_saying(free_twice, "slub: twice: double free at 0x");
+	dies_saying(free_inside, "slub: inside: invalid free: inside an object at 0x");
+	dies_saying(free_elsewhere, "slub: there: invalid free: the object is of this cache at 0x");
+	dies_saying(free_nothing_of_ours, "slub: invalid free: no object at 0x");
+	dies_saying(overwrite_free_pointer, "slub: overwritten: free pointer overwritten at 0x");
+}
+
 static void overflows_are_found_when_the_object_is_freed(void **state)
 {
 	(void)state;
@@ -235,6 +298,7 @@ static void a_program_that_behaves_hears_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(misuse_is_named_and_ends_the_process),
 		cmocka_unit_test(overflows_are_found_when_the_object_is_freed),
 		cmocka_unit_test(writes_after_free_are_found_when_the_object_is_taken_again),
 		cmocka_unit_test(double_frees_are_found_whatever_came_between),
