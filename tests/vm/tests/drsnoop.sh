@@ -11,6 +11,7 @@ mkdir /sys/fs/cgroup/drsnoop && echo 12M >/sys/fs/cgroup/drsnoop/memory.max || e
 dill drsnoop -v -K --json --cgroup drsnoop >events 2>errors &
 tracer=$!
 wait_tracing $tracer || exit 1
+exec 3</dev/vda # held open: what was read stays in memory when read_through closes it, and counts as free on neither side
 sh -c 'echo $$ >/sys/fs/cgroup/drsnoop/cgroup.procs; exec read_through /dev/vda 64 2000' || exit 1
 free_kb=$(sed -n 's/^MemFree: *\([0-9]*\).*/\1/p' /proc/meminfo)
 wanted=$(sed -n 's/^pgsteal //p' /sys/fs/cgroup/drsnoop/memory.stat)
@@ -27,7 +28,7 @@ echo "the cgroup's own count: $wanted pages, in events: $shown"
 [ "$shown" -gt 1000 ] && [ "$shown" -ge "$wanted" ] && [ "$((shown - wanted))" -le "$((wanted / 50))" ] || exit 1
 free=$(($(sed -n 's/.*"free_bytes":\([0-9]*\).*/\1/p' reads | tail -1) / 1024))
 echo "free memory: $free_kb KiB, in the last event: $free KiB" # the program's own pages and those that CPUs hold back differ
-[ $((free - free_kb)) -lt 20480 ] && [ $((free_kb - free)) -lt 20480 ] || exit 1
+[ $((free - free_kb)) -lt 8192 ] && [ $((free_kb - free)) -lt 8192 ] || exit 1
 awk 'index($0, "\"user_stack\"") && index($0, "\"read_piece\"") && index($0, "\"read_all\"") && index($0, "\"_start\"") { found = 1 }
      END { exit !found }' events ||
 	{ echo "no user stack reaches _start"; tail -3 events | head -1; grep -v libbpf errors; exit 1; }
