@@ -16,6 +16,7 @@
 #include "cleanup.h"
 #include "stack_tables.h"
 #include "trace_private.h"
+#include "trace_schema.h"
 #include "view.h"
 
 #define LOOK_NS 100000000 /* what the ring holds is shown within this time */
@@ -186,6 +187,7 @@ void trace_destroy(void *data)
 	trace_stacks_destroy(trace->private->stacks);
 	stack_tables_destroy(trace->private->tables);
 	trace_mappings_destroy(trace->private->mappings);
+	trace_schemas_destroy(trace->private->schemas);
 	free(trace->private);
 	free(trace->state);
 }

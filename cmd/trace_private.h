@@ -10,6 +10,7 @@ struct bpf_link;
 struct cgroup_names;
 struct ring_buffer;
 struct stack_tables;
+struct trace_schemas;
 struct trace_stacks;
 
 struct trace_private {
@@ -22,6 +23,8 @@ struct trace_private {
 	struct cgroup_names *cgroups;
 	struct trace_stacks *stacks;
 	struct trace_mappings *mappings;
+	struct trace_schemas *schemas; /* of a recording that is replayed; NULL: none were told */
+	uint64_t recorded_kinds;       /* 1 << number: told to the recording that is made */
 	bool wants_user_stacks;
 	bool is_nested; /* dill's PID namespace is not the machine's first */
 	struct stack_tables *tables;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Rows of event commands: to the view, and as bytes into a recording and back. A record's type is twice its index among the
- * command's records, plus 1 for objects; its payload is the columns' values in order: u64 kind, then the value.
+ * Rows of event commands: to the view, and as bytes into a recording and back. A row's type is twice the number of its
+ * kind, plus 1 for objects; its payload is the values in order: u64 kind of value, then the value. What the kind of row has
+ * for columns stands before the first one: trace_schema.h. The number is the record's index among the command's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,18 +10,18 @@
 
 #include "cleanup.h"
 #include "trace_private.h"
+#include "trace_schema.h"
 #include "view.h"
 
-#define MAX_COLUMNS 64
 #define MAX_FRAMES 4096
 #define MAX_COUNTERS 64
 
-/* What decoded values point to. */
+/* Values as they stand in the recording, and what they point to. */
 struct row_memory {
-	struct view_value values[MAX_COLUMNS];
-	struct view_stack stacks[MAX_COLUMNS];
-	struct view_histogram histograms[MAX_COLUMNS];
-	void *blocks[MAX_COLUMNS];
+	struct view_value values[TRACE_COLUMNS_MAX];
+	struct view_stack stacks[TRACE_COLUMNS_MAX];
+	struct view_histogram histograms[TRACE_COLUMNS_MAX];
+	void *blocks[TRACE_COLUMNS_MAX];
 	size_t count;
 };
 
@@ -105,12 +106,29 @@ int trace_row_encode(struct trace *trace, const struct view_record *record, cons
 
 	while (records[index] && records[index] != record)
 		index++;
-	if (!records[index] || record->column_count > MAX_COLUMNS)
+	if (!records[index] || index >= TRACE_SCHEMAS_MAX || record->column_count > TRACE_COLUMNS_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < record->column_count; i++)
 		put_value(payload, &values[i]);
 	*ret_type = 2 * index + is_object;
 	return payload->has_failed ? -ENOMEM : 0;
+}
+
+/* The kind of rows of type @type, before the first one. */
+static int record_schema(struct trace *trace, uint32_t type)
+{
+	struct payload payload = { 0 };
+	int status;
+
+	if (trace->private->recorded_kinds >> type / 2 & 1)
+		return 0;
+	trace->private->recorded_kinds |= 1ULL << type / 2;
+	trace_schema_encode(trace->run->invocation->command->records, type / 2, &payload);
+	status = payload.has_failed ? -ENOMEM : 0;
+	if (!status)
+		run_record(trace->run, TRACE_SCHEMA_BLOCK, &payload);
+	payload_deinit(&payload);
+	return status;
 }
 
 static int record_row(struct trace *trace, const struct view_record *record, const struct view_value *values, bool is_object)
@@ -119,6 +137,8 @@ static int record_row(struct trace *trace, const struct view_record *record, con
 	uint32_t type;
 	int status = trace_row_encode(trace, record, values, is_object, &payload, &type);
 
+	if (!status)
+		status = record_schema(trace, type);
 	if (!status)
 		run_record(trace->run, type, &payload);
 	payload_deinit(&payload);
@@ -235,30 +255,64 @@ static bool get_value(struct payload_reader *reader, struct row_memory *row, siz
 	return false;
 }
 
+/* A recording from before kinds were told: rows are those of the command's records. */
+static int assume_schema(const struct view_record *const *records, uint32_t number, struct trace_schema *ret_schema)
+{
+	uint32_t count = 0;
+
+	while (records[count])
+		count++;
+	if (number >= count || records[number]->column_count > TRACE_COLUMNS_MAX)
+		return -EBADMSG;
+	ret_schema->record = records[number];
+	ret_schema->count = records[number]->column_count;
+	for (size_t i = 0; i < ret_schema->count; i++)
+		ret_schema->columns[i] = i;
+	return 0;
+}
+
+static int show_row(struct run *run, const struct trace_schema *schema, bool is_object, struct payload_reader *reader)
+{
+	CLEANUP(row_memory) struct row_memory *row = malloc(sizeof(*row));
+	struct view_value values[TRACE_COLUMNS_MAX] = { 0 };
+
+	if (!row)
+		return -ENOMEM;
+	row->count = schema->count;
+	memset(row->values, 0, row->count * sizeof(*row->values));
+	memset(row->blocks, 0, row->count * sizeof(*row->blocks));
+	for (size_t i = 0; i < schema->count; i++) {
+		if (!get_value(reader, row, i) || reader->has_failed)
+			return -EBADMSG;
+		if (schema->columns[i] < 0)
+			continue;
+		if (!view_value_fits(&schema->record->columns[schema->columns[i]], &row->values[i]))
+			return -EBADMSG;
+		values[schema->columns[i]] = row->values[i];
+	}
+	return is_object ? view_object(run->view, schema->record, values) : view_row(run->view, schema->record, values);
+}
+
 int trace_on_record(struct run *run, void *data, uint32_t type, struct payload_reader *reader)
 {
 	const struct view_record *const *records = run->invocation->command->records;
-	CLEANUP(row_memory) struct row_memory *row = malloc(sizeof(*row));
-	const struct view_record *record;
-	uint32_t count = 0;
+	struct trace *trace = data;
+	const struct trace_schema *schema;
+	struct trace_schema assumed;
+	int status;
 
-	(void)data;
-	if (!row)
-		return -ENOMEM;
-	row->count = 0;
-	while (records[count])
-		count++;
-	if (type / 2 >= count)
-		return -EBADMSG;
-	record = records[type / 2];
-	row->count = record->column_count;
-	memset(row->values, 0, row->count * sizeof(*row->values));
-	memset(row->blocks, 0, row->count * sizeof(*row->blocks));
-	for (size_t i = 0; i < record->column_count; i++) {
-		if (!get_value(reader, row, i) || reader->has_failed)
-			return -EBADMSG;
-		if (!view_value_fits(&record->columns[i], &row->values[i]))
-			return -EBADMSG;
+	if (type == TRACE_SCHEMA_BLOCK) {
+		status = trace_schema_learn(&trace->private->schemas, records, reader);
+		if (status == -ENOENT)
+			run_incomplete(run, "the recording has rows that this dill cannot show");
+		return status == -ENOENT ? 0 : status;
 	}
-	return type % 2 ? view_object(run->view, record, row->values) : view_row(run->view, record, row->values);
+	schema = trace_schema_of(trace->private->schemas, type / 2);
+	if (!schema) {
+		status = assume_schema(records, type / 2, &assumed);
+		if (status)
+			return status;
+		schema = &assumed;
+	}
+	return schema->record ? show_row(run, schema, type % 2, reader) : 0;
 }
