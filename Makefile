@@ -123,7 +123,8 @@ $(O)/libslub.a: $(slub_objects)
 	@rm -f $@
 	ar rcs $@ $^
 $(O)/libslub.so: $(slub_objects)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,now -o $@ $^ -lpthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,now -Wl,-soname,libslub.so.1 -o $@ $^ -lpthread
+	@ln -sf libslub.so $@.1
 # For LD_PRELOAD: the same allocator behind malloc().
 $(O)/libslub-malloc.so: $(O)/slub/preload/malloc.o $(slub_objects)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,now -o $@ $^ -lpthread
@@ -234,7 +235,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/lib/dill
 	install -m 755 $(O)/gdb/libdill-gdb.so $(O)/gdb/dill-tracer $(DESTDIR)$(PREFIX)/lib/dill
 	install -m 644 gdb/dill.py gdb/dill_session.py gdb/autoload.py $(DESTDIR)$(PREFIX)/lib/dill
-	install -D -m 755 $(O)/libslub.so $(DESTDIR)$(PREFIX)/lib/libslub.so
+	install -D -m 755 $(O)/libslub.so $(DESTDIR)$(PREFIX)/lib/libslub.so.1
+	ln -sf libslub.so.1 $(DESTDIR)$(PREFIX)/lib/libslub.so
 	install -m 755 $(O)/libslub-malloc.so $(DESTDIR)$(PREFIX)/lib/libslub-malloc.so
 	install -m 644 $(O)/libslub.a $(DESTDIR)$(PREFIX)/lib/libslub.a
 	install -D -m 644 slub/slub.h $(DESTDIR)$(PREFIX)/include/slub.h

@@ -3,6 +3,7 @@
 #include "cache.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "debug.h"
@@ -116,19 +117,28 @@ struct kmem_cache *slub_make_cache(const char *name, const struct slub_request *
 // Sheaves are what other caches need before they have any.
 static bool make_sheaf_caches(void)
 {
-	for (unsigned bytes = 64; bytes <= 512; bytes *= 2) {
-		struct slub_request request = { .object_size = bytes, .align = bytes, .flags = SLUB_NO_SHEAVES };
-		char name[] = "slab_sheaf-  ";
+	static const char names[][SLUB_NAME_BYTES] = {
+		"slab_sheaf-64", "slab_sheaf-128", "slab_sheaf-256", "slab_sheaf-512", "slab_sheaf-1k", "slab_sheaf-2k",
+	};
+	const unsigned largest = slub.rules.sheaf_bytes ? SLUB_MAX_SHEAF : SLUB_MAX_KERNEL_SHEAF;
 
-		name[11] = (char)('0' + bytes / 100 % 10);
-		name[11] = name[11] == '0' ? (char)('0' + bytes / 10 % 10) : name[11];
-		name[12] = 0;
-		slub.sheaf_caches[slub_kmalloc_index(bytes)] =
-			slub_make_cache(name, &request, NULL, SLUB_PAGE_SHEAF);
-		if (!slub.sheaf_caches[slub_kmalloc_index(bytes)])
+	for (unsigned bytes = 64, i = 0; bytes <= largest; bytes *= 2, i++) {
+		struct slub_request request = { .object_size = bytes, .align = bytes, .flags = SLUB_NO_SHEAVES };
+		struct kmem_cache *cache = slub_make_cache(names[i], &request, NULL, SLUB_PAGE_SHEAF);
+
+		slub.sheaf_caches[slub_kmalloc_index(bytes)] = cache;
+		if (!cache)
 			return false;
 	}
 	return true;
+}
+
+// The engine of caches that don't say which.
+static uint32_t engine_by_environment(void)
+{
+	const char *engine = secure_getenv("SLUB_ENGINE");
+
+	return engine && !strcmp(engine, "cpu_slabs") ? SLUB_CPU_SLABS : 0;
 }
 
 static bool set_up(struct slub_state *state)
@@ -136,8 +146,10 @@ static bool set_up(struct slub_state *state)
 	state->cpus = slub_machine_cpus();
 	state->nodes = slub_machine_nodes(SLUB_MAX_NODES);
 	state->seed = slub_machine_seed();
-	if (!state->rules.cpus)
-		state->rules = slub_rules_of_sheaves(state->cpus);
+	if (!state->rules.cpus) {
+		state->rules = slub_rules_of_programs(state->cpus);
+		state->default_flags = engine_by_environment();
+	}
 	return slub_pages_init(&state->pages) && slub_percpu_init(state) && make_sheaf_caches() && slub_kmalloc_init();
 }
 
@@ -194,6 +206,7 @@ struct kmem_cache *slub_kmem_cache_create(const char *name, unsigned size, unsig
 
 	if (!slub_init())
 		return NULL;
+	request.flags |= slub.default_flags;
 	if (flags & SLUB_STORE_USER)
 		slub_tracks_prepare();
 	slub_lock(&slub.lock);

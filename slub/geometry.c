@@ -8,6 +8,7 @@
 #define MIN_PARTIAL 5u
 #define MAX_PARTIAL 10u
 #define SHEAF_HEADER 32u
+#define PROGRAM_SHEAF_BYTES 32768u
 
 static unsigned align_up(unsigned value, unsigned align)
 {
@@ -47,6 +48,14 @@ struct slub_rules slub_rules_of_sheaves(unsigned cpus)
 		.cpus = cpus, .max_order = 3, .cache_line = 64, .track_size = 0x20, .orig_size_bytes = 8,
 		.has_sheaves = true,
 	};
+}
+
+struct slub_rules slub_rules_of_programs(unsigned cpus)
+{
+	struct slub_rules rules = slub_rules_of_sheaves(cpus);
+
+	rules.sheaf_bytes = PROGRAM_SHEAF_BYTES;
+	return rules;
 }
 
 struct slub_rules slub_rules_of_cpu_slabs(unsigned cpus)
@@ -168,11 +177,14 @@ static void set_cpu_partial(const struct slub_rules *rules, struct slub_geometry
 }
 
 // 4, 12, 26 or 60 objects, then as many as the kmalloc bucket of that sheaf holds.
-static unsigned sheaf_capacity(unsigned size)
+static void set_sheaf_capacity(const struct slub_rules *rules, struct slub_geometry *out)
 {
-	unsigned bytes = SHEAF_HEADER + WORD * by_size(size, 4, 12, 26, 60);
+	unsigned bytes = slub_kmalloc_size(slub_kmalloc_index(SHEAF_HEADER + WORD * by_size(out->size, 4, 12, 26, 60)));
 
-	return (slub_kmalloc_size(slub_kmalloc_index(bytes)) - SHEAF_HEADER) / WORD;
+	out->sheaf_refill = (bytes - SHEAF_HEADER) / WORD;
+	while (bytes < SLUB_MAX_SHEAF && (2 * bytes - SHEAF_HEADER) / WORD * out->size <= rules->sheaf_bytes)
+		bytes *= 2;
+	out->sheaf_capacity = (bytes - SHEAF_HEADER) / WORD;
 }
 
 bool slub_geometry(const struct slub_rules *rules, const struct slub_request *request, struct slub_geometry *ret)
@@ -197,7 +209,7 @@ bool slub_geometry(const struct slub_rules *rules, const struct slub_request *re
 	if ((rules->has_cpu_partial || request->flags & SLUB_CPU_SLABS) && !(request->flags & debug))
 		set_cpu_partial(rules, &out);
 	if (rules->has_sheaves && !(request->flags & (debug | SLUB_NO_SHEAVES | SLUB_CPU_SLABS)))
-		out.sheaf_capacity = sheaf_capacity(out.size);
+		set_sheaf_capacity(rules, &out);
 	*ret = out;
 	return true;
 }

@@ -15,6 +15,8 @@
 #define SLUB_PAGE_SIZE (1u << SLUB_PAGE_SHIFT)
 #define SLUB_MAX_OBJECTS_PER_SLAB 32767 /* counters has 15 bits (mm/slab.h) */
 #define SLUB_MAX_PAGE_ORDER 10
+#define SLUB_MAX_SHEAF 2048u       /* bytes of the largest sheaf; of the largest that the kernel has */
+#define SLUB_MAX_KERNEL_SHEAF 512u
 
 /* Which of the kernel's rules hold. All sizes in bytes. */
 struct slub_rules {
@@ -27,6 +29,7 @@ struct slub_rules {
 	bool cpu_partial_counts_objects; /* until b47291ef02b0 (5.16); slabs since */
 	bool has_cpu_partial;      /* per-CPU partial lists (gone with the per-CPU slabs, 7.0) */
 	bool has_sheaves;          /* every cache has sheaves (7.0) */
+	unsigned sheaf_bytes;      /* sheaves hold objects of this many bytes where the kernel's would hold fewer */
 };
 
 /* How one cache is laid out; the fields bear the names of struct kmem_cache (mm/slab.h). */
@@ -36,6 +39,7 @@ struct slub_geometry {
 	unsigned min_order, min_objects; /* kmem_cache.min */
 	unsigned min_partial, cpu_partial, cpu_partial_slabs;
 	unsigned sheaf_capacity; /* 0: no sheaves */
+	unsigned sheaf_refill;   /* objects that a sheaf gets out of slabs: the kernel's capacity */
 };
 
 /* What is wanted of a cache. Flags are SLUB_… of slub.h. */
@@ -48,6 +52,9 @@ struct slub_request {
 
 /* The rules of kernels since 7.0 with `cpus` CPUs. */
 struct slub_rules slub_rules_of_sheaves(unsigned cpus);
+
+/* The same with larger sheaves: what an allocator for programs gains most from, and no more than a kernel may spend. */
+struct slub_rules slub_rules_of_programs(unsigned cpus);
 
 /* The rules of kernels from 6.8 to 6.17 with `cpus` CPUs: per-CPU slabs and partial lists. */
 struct slub_rules slub_rules_of_cpu_slabs(unsigned cpus);

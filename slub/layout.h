@@ -128,7 +128,7 @@ struct slub_state {
 	struct kmem_cache *caches;
 	struct kmem_cache *kmalloc_caches[SLUB_KMALLOC_CACHES];
 	struct kmem_cache *cache_of_kind[256]; /* of a page's kind, NULL where kfree must look closer */
-	struct kmem_cache *sheaf_caches[SLUB_KMALLOC_CACHES]; /* of kmalloc's sizes 64 … 512, aligned to them */
+	struct kmem_cache *sheaf_caches[SLUB_KMALLOC_CACHES]; /* of kmalloc's sizes 64 … 2048, aligned to them */
 	struct kmem_cache *free_caches; /* descriptors of caches that are gone */
 	char *descriptors, *descriptors_end; /* what is left of the last block of them */
 };

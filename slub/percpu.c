@@ -15,13 +15,12 @@
 #define PLACES (PART_BYTES / sizeof(struct slub_percpu_sheaves))
 // Of either engine: a descriptor's place may serve a cache of the other one later.
 #define PLACES_PER_CACHE (sizeof(struct slub_cpu_slab) / sizeof(struct slub_percpu_sheaves))
-#define BOOTSTRAP_WORDS 64 /* the largest sheaf, 512 bytes */
 
 _Static_assert(SLUB_PERCPU_SHIFT == 15, "SLUB_RSEQ_AREA has the shift");
 _Static_assert(offsetof(struct kmem_cache, percpu) == 0 && offsetof(struct kmem_cache, sheaf_mask) == 8,
 	       "the sequences have the offsets");
 
-void *slub_bootstrap_sheaf[BOOTSTRAP_WORDS + 1] __attribute__((aligned(512)));
+void *slub_bootstrap_sheaf[SLUB_BOOTSTRAP_WORDS + 1] __attribute__((aligned(SLUB_MAX_SHEAF)));
 ptrdiff_t slub_rseq_offset;
 
 // What a thread without glibc's registration looks like; -1 is RSEQ_CPU_ID_UNINITIALIZED.

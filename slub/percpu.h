@@ -27,7 +27,8 @@ extern ptrdiff_t slub_rseq_offset __attribute__((visibility("hidden")));
 
 /* The top of a sheaf that is empty and full. */
 extern void *slub_bootstrap_sheaf[] __attribute__((visibility("hidden")));
-#define SLUB_BOOTSTRAP_TOP (&slub_bootstrap_sheaf[64])
+#define SLUB_BOOTSTRAP_WORDS (SLUB_MAX_SHEAF / sizeof(void *))
+#define SLUB_BOOTSTRAP_TOP (&slub_bootstrap_sheaf[SLUB_BOOTSTRAP_WORDS])
 
 /* One CPU's sheaves as they were at one moment; work on them is void unless slub_percpu_commit() accepts it. */
 struct slub_percpu_view {

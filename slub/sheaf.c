@@ -159,7 +159,7 @@ static void **sheaf_with_objects(struct kmem_cache *cache, unsigned node, struct
 	sheaf = empty_sheaf(cache, barn);
 	if (!sheaf)
 		return NULL;
-	count = slub_slabs_take(cache, node, cache->geometry.sheaf_capacity, sheaf->objects);
+	count = slub_slabs_take(cache, node, cache->geometry.sheaf_refill, sheaf->objects);
 	if (count)
 		return sheaf->objects + count;
 	keep_empty(cache, barn, sheaf);

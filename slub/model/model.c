@@ -28,7 +28,7 @@ struct slub_model {
 __thread struct slub_state *slub_model_state;
 static __thread struct slub_model *current;
 
-void *slub_bootstrap_sheaf[65] __attribute__((aligned(512)));
+void *slub_bootstrap_sheaf[SLUB_BOOTSTRAP_WORDS + 1] __attribute__((aligned(SLUB_MAX_SHEAF)));
 ptrdiff_t slub_rseq_offset;
 
 #define PLACES 4096

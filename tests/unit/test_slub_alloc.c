@@ -446,6 +446,31 @@ static int run_all(void)
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
+/* A program of its own, as the environment is read once. */
+static void the_environment_chooses_the_engine(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	if (!child) {
+		setenv("SLUB_ENGINE", "cpu_slabs", 1);
+		execl("/proc/self/exe", "test_slub_alloc", "engine", NULL);
+		_exit(2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+/* Whether caches made without a flag, and kmalloc's, have slabs on CPUs and no sheaves; likes of them are still one. */
+static bool all_have_cpu_slabs(void)
+{
+	struct kmem_cache *cache = slub_kmem_cache_create("one", 312, 0, 0, NULL);
+
+	return cache && cache == slub_kmem_cache_create("other", 312, 0, 0, NULL) && !info_of("one").sheaf_capacity &&
+	       !info_of("kmalloc-64").sheaf_capacity && info_of("one").flags & SLUB_CPU_SLABS;
+}
+
 static void all_of_it_holds_without_restartable_sequences(void **state)
 {
 	pid_t child = fork();
@@ -465,9 +490,13 @@ static void all_of_it_holds_without_restartable_sequences(void **state)
 
 int main(int count, char **words)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(all_of_it_holds_without_restartable_sequences) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_environment_chooses_the_engine),
+		cmocka_unit_test(all_of_it_holds_without_restartable_sequences),
+	};
 
-	(void)words;
+	if (count > 1 && !strcmp(words[1], "engine"))
+		return !all_have_cpu_slabs();
 	if (count > 1)
 		return run_all() != 0;
 	return run_all() + cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,27 @@ static void sheaves_hold_4_12_28_or_60_objects(void **state)
 			 0);
 }
 
+static void sheaves_of_programs_are_larger_but_are_filled_as_the_kernels(void **state)
+{
+	struct slub_rules rules = slub_rules_of_programs(2), kernels = slub_rules_of_sheaves(2);
+
+	(void)state;
+	for (unsigned size = 8; size <= 8192; size += 8) {
+		struct slub_request request = { .object_size = size };
+		struct slub_geometry large = laid_out(&rules, request), small = laid_out(&kernels, request);
+		unsigned bytes = (large.sheaf_capacity + 4) * 8;
+
+		assert_int_equal(large.sheaf_refill, small.sheaf_capacity);
+		assert_true(large.sheaf_capacity == small.sheaf_capacity || large.sheaf_capacity * size <= rules.sheaf_bytes);
+		assert_true(bytes == 2048 || (bytes * 2 / 8 - 4) * size > rules.sheaf_bytes);
+		assert_int_equal(bytes & (bytes - 1), 0);
+		assert_int_equal(large.order, small.order);
+	}
+	assert_int_equal(laid_out(&rules, (struct slub_request){ .object_size = 64 }).sheaf_capacity, 252);
+	assert_int_equal(laid_out(&rules, (struct slub_request){ .object_size = 256 }).sheaf_capacity, 124);
+	assert_int_equal(laid_out(&rules, (struct slub_request){ .object_size = 4096 }).sheaf_capacity, 4);
+}
+
 /* slub_debug=FZPU,kmalloc-64: 256 bytes since stack depots, 512 on 5.10, whose tracks are 0x98 long. */
 static void debugging_puts_red_zones_tracks_and_the_free_pointer_around(void **state)
 {
@@ -155,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kmalloc_caches_are_those_of_a_kernel_with_two_cpus),
 		cmocka_unit_test(sheaves_hold_4_12_28_or_60_objects),
+		cmocka_unit_test(sheaves_of_programs_are_larger_but_are_filled_as_the_kernels),
 		cmocka_unit_test(debugging_puts_red_zones_tracks_and_the_free_pointer_around),
 		cmocka_unit_test(the_free_pointer_stands_outside_where_the_object_must_stay),
 		cmocka_unit_test(lines_of_cache_and_alignments_are_kept),
