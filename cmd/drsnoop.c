@@ -181,14 +181,9 @@ static int drsnoop_report(struct trace *trace, bool is_last, struct error *err)
 
 	(void)err;
 	for (size_t kind = 0; is_last && kind < RECLAIM_KINDS && !status; kind++) {
-		struct view_histogram histogram = { state->latency[kind], HISTOGRAM_SLOTS_MAX, HISTOGRAM_DURATION_NS };
-		const struct view_value values[SUM_COLUMNS] = { view_u64(kind), view_slots(&histogram) };
-		uint64_t sum = 0;
+		const struct view_value kinds[] = { view_u64(kind) };
 
-		for (size_t i = 0; i < HISTOGRAM_SLOTS_MAX; i++)
-			sum += state->latency[kind][i];
-		if (sum)
-			status = trace_object(trace, &sum_record, values);
+		status = trace_durations(trace, &sum_record, kinds, state->latency[kind]);
 	}
 	return status;
 }

@@ -199,14 +199,9 @@ static int show_latencies(struct trace *trace)
 	for (uint32_t kind = 0; !options->wants_events && kind < FAULT_KINDS && !status; kind++)
 		status = trace_map_sum(trace_map_fd(trace, "fault_latencies"), &kind, state->kinds[kind], HISTOGRAM_SLOTS_MAX);
 	for (size_t kind = 0; kind < FAULT_KINDS && !status; kind++) {
-		struct view_histogram histogram = { state->kinds[kind], HISTOGRAM_SLOTS_MAX, HISTOGRAM_DURATION_NS };
-		const struct view_value values[LATENCY_COLUMNS] = { view_u64(kind), view_slots(&histogram) };
-		uint64_t sum = 0;
+		const struct view_value kinds[] = { view_u64(kind) };
 
-		for (size_t i = 0; i < HISTOGRAM_SLOTS_MAX; i++)
-			sum += state->kinds[kind][i];
-		if (sum)
-			status = trace_object(trace, &latency_record, values);
+		status = trace_durations(trace, &latency_record, kinds, state->kinds[kind]);
 	}
 	return status;
 }

@@ -241,19 +241,15 @@ static int show_latencies(struct trace *trace)
 	int map = trace_map_fd(trace, "latencies"), status = 0;
 
 	for (uint32_t reason = 0; reason < MIGRATE_REASONS && !status; reason++) {
-		uint64_t slots[HISTOGRAM_SLOTS_MAX], sum = 0;
-		struct view_histogram histogram = { slots, HISTOGRAM_SLOTS_MAX, HISTOGRAM_DURATION_NS };
-		struct view_value values[LATENCY_COLUMNS];
+		uint64_t slots[HISTOGRAM_SLOTS_MAX];
+		struct view_value kinds[1];
 		char name[32];
 
 		trace_enumerator(trace, "migrate_reason", "MR_", reason, name, sizeof(name));
-		values[LATENCY_REASON] = view_text(name);
-		values[LATENCY_HISTOGRAM] = view_slots(&histogram);
+		kinds[0] = view_text(name);
 		status = trace_map_sum(map, &reason, slots, HISTOGRAM_SLOTS_MAX);
-		for (size_t i = 0; i < HISTOGRAM_SLOTS_MAX && !status; i++)
-			sum += slots[i];
-		if (sum)
-			status = trace_object(trace, &latency_record, values);
+		if (!status)
+			status = trace_durations(trace, &latency_record, kinds, slots);
 	}
 	return status;
 }

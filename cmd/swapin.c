@@ -283,15 +283,9 @@ static int show_latencies(struct trace *trace)
 	for (uint32_t i = 0; !options->wants_events && i < SWAP_STORES * SWAP_DIRECTIONS && !status; i++)
 		status = trace_map_sum(trace_map_fd(trace, "swap_latencies"), &i, state->latencies[i], HISTOGRAM_SLOTS_MAX);
 	for (size_t i = 0; i < SWAP_STORES * SWAP_DIRECTIONS && !status; i++) {
-		struct view_histogram histogram = { state->latencies[i], HISTOGRAM_SLOTS_MAX, HISTOGRAM_DURATION_NS };
-		const struct view_value values[LATENCY_COLUMNS] = {
-			view_u64(i / SWAP_DIRECTIONS), view_u64(i % SWAP_DIRECTIONS), view_slots(&histogram) };
-		uint64_t sum = 0;
+		const struct view_value kinds[] = { view_u64(i / SWAP_DIRECTIONS), view_u64(i % SWAP_DIRECTIONS) };
 
-		for (size_t slot = 0; slot < HISTOGRAM_SLOTS_MAX; slot++)
-			sum += state->latencies[i][slot];
-		if (sum)
-			status = trace_object(trace, &latency_record, values);
+		status = trace_durations(trace, &latency_record, kinds, state->latencies[i]);
 	}
 	return status;
 }

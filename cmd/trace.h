@@ -119,6 +119,12 @@ int trace_row(struct trace *trace, const struct view_record *record, const struc
 int trace_object(struct trace *trace, const struct view_record *record, const struct view_value *values);
 
 /*
+ * An object of a distribution of durations, @slots (HISTOGRAM_SLOTS_MAX), in the record's last column; @kinds are the
+ * columns before. Of an empty one there is none.
+ */
+int trace_durations(struct trace *trace, const struct view_record *record, const struct view_value *kinds, uint64_t *slots);
+
+/*
  * Columns that each event has, and their values. Begin a record's columns with TRACE_HEAD_COLUMNS and its enum of
  * values with TRACE_HEAD_VALUES.
  */

@@ -159,6 +159,21 @@ int trace_object(struct trace *trace, const struct view_record *record, const st
 	return status ? status : view_object(trace->run->view, record, values);
 }
 
+int trace_durations(struct trace *trace, const struct view_record *record, const struct view_value *kinds, uint64_t *slots)
+{
+	struct view_histogram histogram = { slots, HISTOGRAM_SLOTS_MAX, HISTOGRAM_DURATION_NS };
+	struct view_value values[TRACE_COLUMNS_MAX];
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < HISTOGRAM_SLOTS_MAX; i++)
+		all |= slots[i];
+	if (!all || !record->column_count || record->column_count > TRACE_COLUMNS_MAX)
+		return all ? -EINVAL : 0;
+	memcpy(values, kinds, (record->column_count - 1) * sizeof(*values));
+	values[record->column_count - 1] = view_slots(&histogram);
+	return trace_object(trace, record, values);
+}
+
 /* Reading: recordings may come from anywhere ----------------------------------------------------------------- */
 
 static bool get_stack(struct payload_reader *reader, struct row_memory *row, size_t column)

@@ -33,6 +33,7 @@ struct vmscan_state {
 	uint32_t epoch;
 	struct group groups[VMSCAN_GROUPS];
 	size_t count;
+	uint64_t reports;
 };
 
 #define OFFSET(field) offsetof(struct vmscan_options, field)
@@ -258,15 +259,12 @@ static int show_latencies(struct trace *trace)
 	int map = trace_map_fd(trace, "latencies"), status = 0;
 
 	for (uint32_t kind = 0; kind < VMSCAN_KINDS && !status; kind++) {
-		uint64_t slots[HISTOGRAM_SLOTS_MAX], sum = 0;
-		struct view_histogram histogram = { slots, HISTOGRAM_SLOTS_MAX, HISTOGRAM_DURATION_NS };
-		const struct view_value values[SUM_COLUMNS] = { view_u64(kind), view_slots(&histogram) };
+		const struct view_value kinds[] = { view_u64(kind) };
+		uint64_t slots[HISTOGRAM_SLOTS_MAX];
 
 		status = trace_map_sum(map, &kind, slots, HISTOGRAM_SLOTS_MAX);
-		for (size_t i = 0; i < HISTOGRAM_SLOTS_MAX && !status; i++)
-			sum += slots[i];
-		if (sum)
-			status = trace_object(trace, &sum_record, values);
+		if (!status)
+			status = trace_durations(trace, &sum_record, kinds, slots);
 	}
 	return status;
 }
@@ -277,11 +275,12 @@ static int vmscan_report(struct trace *trace, bool is_last, struct error *err)
 	struct vmscan_state *state = trace->state;
 	uint64_t now_ns = run_monotonic_ns();
 	int status = take_groups(trace);
+	bool is_whole = ++state->reports == trace->run->settings->count || !is_last; /* not cut short by the trace's end */
 	struct view_value more;
 
 	if (status)
 		return error_set(err, status, "what was counted cannot be read: %s", strerror(-status));
-	if (!state->count && options->by == VMSCAN_BY_ALL && !is_last)
+	if (!state->count && options->by == VMSCAN_BY_ALL && is_whole)
 		state->groups[state->count++] = (struct group){ 0 }; /* nothing happened: that is an answer, too */
 	for (size_t i = 0; i < state->count && (!options->top || i < options->top) && !status; i++)
 		status = show_group(trace, options->by, &state->groups[i], now_ns);
