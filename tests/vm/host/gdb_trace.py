@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """`dill run` in gdb shows a process's heap calls as the kernel's own tracepoints record them at the same time."""
 # timeout: 600
+# also: 6.18
 # ruins: yes
 import collections
 import json

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """Damage that is written into slab caches through the gdb stub is found: each kind by its name, in its place."""
 # timeout: 300
+# also: 6.18
 # once: yes
 # ruins: yes
 import os

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """kcache --next predicts what the kernel then hands out on a CPU, as the kernel's own trace records it."""
 # timeout: 400
+# also: 6.12
 # once: yes
 import os
 import sys

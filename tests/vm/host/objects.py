@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """Every object that the kernel's own trace says is live is allocated for dill, and every freed one is free."""
 # timeout: 400
+# also: 6.18
 # once: yes
 import os
 import sys

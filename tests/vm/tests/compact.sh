@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # compact: pages scanned, migrated and failed are those of /proc/vmstat, whoever compacted; each zone that is asked for is shown.
 # timeout: 120
+# also: 6.1
 # cmdline: dill_test=compact
 # A boot of its own by that word: how memory is fragmented decides what compaction does.
 . /tests/trace-truth

@@ -3,6 +3,7 @@
 # drsnoop shows each reclaim of a memory cgroup that is too small for what its task reads: who it was and from where in the
 # program, whose memory it was, how much the machine had free.
 # timeout: 240
+# also: 6.12
 # disk: 128
 . /tests/trace-truth
 sum() { awk '{ sum += $1 } END { print sum + 0 }'; }

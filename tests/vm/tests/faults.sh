@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # faults counts what the kernel counts for a process, to the fault, and of each kind what the program made: by each source.
 # timeout: 150
+# also: 6.1
 . /tests/trace-truth
 cd /tmp || exit 1
 # Other tests of the boot may have given it a disk. Without one nothing is swapped in.

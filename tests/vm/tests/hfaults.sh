@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # hfaults: faults, collapses and splits of huge pages are those that a program made and the kernel counted, by each source.
 # timeout: 400
+# also: 6.18
 . /tests/trace-truth
 sys=/sys/kernel/mm/transparent_hugepage
 [ -e $sys/enabled ] && [ -e /proc/sys/vm/nr_hugepages ] || { echo "SKIP: no huge pages"; exit 77; }

@@ -4,6 +4,7 @@
 # stood still has these figures by both, another ones that lie between. Each cache must fit in some round. Static data
 # are the same, and --check finds nothing.
 # timeout: 300
+# also: 6.1 6.18
 
 cat >fits.awk <<'END'
 function lies_between(found,    f, a, b, i) {

@@ -3,6 +3,7 @@
 # The running kernel read by BPF and by /proc/kcore is the same kernel: every address and count of kbase, which
 # are also those that the kernel's own symbols say.
 # timeout: 120
+# also: 6.12
 
 failures=0
 same() {

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # memleak's figures are the programs' own, to the byte, for several processes traced at once.
 # timeout: 300
+# also: 6.12
 . /tests/memleak-truth
 
 for program in leak_sites musl_leak realloc_storm mmap_halves threads memaligns exec_chain; do

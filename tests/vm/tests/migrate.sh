@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # migrate shows all pages that /proc/vmstat counts as migrated and failed, by reason, node and task; by each source.
 # timeout: 180
+# also: 6.12
 # nodes: 2
 . /tests/trace-truth
 cd /tmp || exit 1

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # oomkill on each rung: what it shows of a kill is what the kernel's log says of it, and it shows each kill.
 # timeout: 240
+# also: 7.0
 grep -q memory /sys/fs/cgroup/cgroup.controllers || { echo "SKIP: no memory controller"; exit 77; }
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 mkdir -p /sys/fs/cgroup/scarce || exit 1

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # shmsnoop shows the calls that a program says it made, whose segment each is, and which one is left behind; 32-bit ipc() too.
 # timeout: 300
+# also: 6.18
 [ -r /proc/sysvipc/shm ] || { echo "SKIP: no SysV shared memory"; exit 77; }
 . /tests/trace-truth
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # swapin's pages are those of /proc/vmstat, for a disk, zram, zswap and zeros, by each source; the memory's cgroup is told.
 # timeout: 240
+# also: 6.12
 # disk: 256
 # modules: virtio_blk zram zstd
 . /tests/trace-truth

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # vmscan's counts are those of /proc/vmstat, for reclaim of the whole machine, and of memory.stat, for a cgroup's with swap.
 # timeout: 180
+# also: 6.18
 # disk: 256
 # modules: virtio_blk
 vmstat_sum() { awk -v names=" $1 " 'index(names, " " $1 " ") { sum += $2 } END { print sum + 0 }' "${2:-/proc/vmstat}"; }
