@@ -150,9 +150,10 @@ static:
 	$(MAKE) O=$(O)/static STATIC=1 $(O)/static/dill
 
 # Tests ---------------------------------------------------------------------------------------------------------
-$(O)/tests/unit/test_slub_model: tests/unit/test_slub_model.c $(O)/libslub-model.a $(O)/flags
+$(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/unit/test_slub_model*.c)): $(O)/tests/unit/%: tests/unit/%.c $(O)/libslub-model.a $(O)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) -Islub/model $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub-model.a -lcmocka
+	$(CC) $(ALL_CFLAGS) -DSLUB_MODEL $(INCLUDES_slub) -Islub/model $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
+		$(O)/libslub-model.a -lcmocka
 # libslub's tests see nothing of the rest, as libslub does. This one has its malloc().
 $(O)/tests/unit/test_slub_malloc: tests/unit/test_slub_malloc.c $(O)/slub/preload/malloc.o $(O)/libslub.a $(O)/flags
 	@mkdir -p $(@D)

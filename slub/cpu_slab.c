@@ -7,6 +7,7 @@
 
 #include "machine.h"
 #include "percpu.h"
+#include "point.h"
 #include "slab.h"
 #include "why.h"
 
@@ -49,9 +50,22 @@ static void put_all(struct kmem_cache *cache, struct slab *list)
 	}
 }
 
-// Put a chain of slabs in front of the CPU's partial list, up to its limit: a list at the limit goes to the node first
+// What a CPU's partial list is measured by: slabs; before 5.16 their free objects, as they were when they came in. The
+// first slab has the sum.
+static unsigned measure(const struct slab *slab)
+{
+	return slub.rules.cpu_partial_counts_objects ? (unsigned)(slab->objects - slab->inuse) : 1;
+}
+
+static bool is_at_limit(const struct kmem_cache *cache, const struct slab *list)
+{
+	return slub.rules.cpu_partial_counts_objects ? list->slabs > cache->geometry.cpu_partial :
+						       list->slabs >= cache->geometry.cpu_partial_slabs;
+}
+
+// Put a slab in front of the CPU's partial list; a list at its limit goes to the node first, if that is wanted
 // (put_cpu_partial()).
-static void put_cpu_partial(struct kmem_cache *cache, struct slab *slab)
+static void put_cpu_partial(struct kmem_cache *cache, struct slab *slab, bool is_limited)
 {
 	struct slub_percpu_view view;
 
@@ -64,12 +78,12 @@ static void put_cpu_partial(struct kmem_cache *cache, struct slab *slab)
 		}
 		list = (struct slab *)freelist_of(&view);
 		// The first slab's count is only a hint, as the list may be another CPU's by now; the commit decides.
-		if (list && list->slabs >= cache->geometry.cpu_partial_slabs) {
+		if (list && is_limited && is_at_limit(cache, list)) {
 			drained = list;
 			list = NULL;
 		}
 		slab->next = list;
-		slab->slabs = (uint16_t)(list ? list->slabs + 1 : 1);
+		slab->slabs = (uint16_t)((list ? list->slabs : 0) + measure(slab));
 		if (commit(cache, &view, slab, NULL)) {
 			if (drained)
 				slub_why(SLUB_WHY_CPU_PARTIAL_DRAINED, drained);
@@ -116,20 +130,24 @@ static void return_cpu_partial(struct kmem_cache *cache, struct slab *list)
 	}
 }
 
-// get_partial_node(): one slab for the CPU, and as many for its partial list as fill half of that.
+// get_partial_node(): one slab for the CPU, and more for its partial list until that has more than half of its limit.
 static struct slab *take_from_node(struct kmem_cache *cache)
 {
-	unsigned node = slub_node();
-	struct slab *slab = slub_slab_take(cache, node);
-	bool is_new = slab && !slab->inuse;
+	bool counts_objects = slub.rules.cpu_partial_counts_objects, is_new;
+	unsigned limit = counts_objects ? cache->geometry.cpu_partial : cache->geometry.cpu_partial_slabs, had;
+	struct slab *slab = slub_slab_take(cache, slub_node(), &is_new);
 
-	for (unsigned extra = 0; slab && !is_new && extra < cache->geometry.cpu_partial_slabs / 2; extra++) {
-		struct slab *more = slub_slab_take_partial(cache, node);
+	if (!slab || is_new || !limit)
+		return slab;
+	had = counts_objects ? measure(slab) : 0;
+	while (had <= limit / 2) {
+		struct slab *more = slub_slab_take_partial(cache, slab->node);
 
 		if (!more)
 			break;
 		slub_why(SLUB_WHY_CPU_PARTIAL_FILLED, more);
-		put_cpu_partial(cache, more);
+		had += measure(more);
+		put_cpu_partial(cache, more, false);
 	}
 	return slab;
 }
@@ -156,6 +174,7 @@ static bool install(struct kmem_cache *cache, struct slub_percpu_view *view)
 	if (!slab)
 		return false;
 	freelist = slub_slab_freeze(cache, slab);
+	slub_point(SLUB_POINT_FREEZE);
 	if (begin(cache, SLAB_WORDS, view)) {
 		if (!freelist_of(view) && !slab_of(view)) {
 			if (commit(cache, view, freelist, slab))
@@ -255,7 +274,7 @@ void slub_cpu_slab_free(struct kmem_cache *cache, void *object)
 	}
 	if (slub_slab_free_remote(cache, object)) {
 		slub_why(SLUB_WHY_TO_CPU_PARTIAL, slab);
-		put_cpu_partial(cache, slab);
+		put_cpu_partial(cache, slab, true);
 	}
 }
 

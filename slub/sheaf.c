@@ -11,9 +11,9 @@
 #include "cpu_slab.h"
 #include "machine.h"
 #include "percpu.h"
+#include "point.h"
 #include "slab.h"
 #include "why.h"
-
 
 static void **empty_top(struct slab_sheaf *sheaf)
 {
@@ -68,18 +68,21 @@ static void free_sheaf(struct kmem_cache *cache, struct slab_sheaf *sheaf)
 	slub_why_pause(false);
 }
 
-static struct slab_sheaf *empty_sheaf(struct kmem_cache *cache, struct node_barn *barn)
+static struct slab_sheaf *empty_sheaf(struct kmem_cache *cache, struct node_barn *barn, bool *ret_is_new)
 {
 	struct slab_sheaf *sheaf;
 
+	slub_point(SLUB_POINT_BARN);
 	slub_lock(&barn->lock);
 	sheaf = take_sheaf(&barn->sheaves_empty, &barn->nr_empty);
 	slub_unlock(&barn->lock);
+	*ret_is_new = !sheaf;
 	return sheaf ? sheaf : new_sheaf(cache);
 }
 
 static void keep_empty(struct kmem_cache *cache, struct node_barn *barn, struct slab_sheaf *sheaf)
 {
+	slub_point(SLUB_POINT_BARN);
 	slub_lock(&barn->lock);
 	if (barn->nr_empty < SLUB_MAX_EMPTY_SHEAVES) {
 		put_sheaf(&barn->sheaves_empty, &barn->nr_empty, sheaf);
@@ -93,6 +96,7 @@ static void keep_empty(struct kmem_cache *cache, struct node_barn *barn, struct 
 // A full sheaf goes into the barn, or its objects to their slabs and the sheaf to the empty ones.
 static void keep_full(struct kmem_cache *cache, struct node_barn *barn, struct slab_sheaf *sheaf)
 {
+	slub_point(SLUB_POINT_BARN);
 	slub_lock(&barn->lock);
 	if (barn->nr_full < SLUB_MAX_FULL_SHEAVES) {
 		put_sheaf(&barn->sheaves_full, &barn->nr_full, sheaf);
@@ -101,6 +105,7 @@ static void keep_full(struct kmem_cache *cache, struct node_barn *barn, struct s
 	slub_unlock(&barn->lock);
 	slub_why(sheaf ? SLUB_WHY_FLUSHED : SLUB_WHY_BARN_TOOK_FULL, NULL);
 	if (sheaf) {
+		slub_point(SLUB_POINT_FLUSH);
 		slub_slabs_give(cache, cache->geometry.sheaf_capacity, sheaf->objects);
 		keep_empty(cache, barn, sheaf);
 	}
@@ -114,27 +119,11 @@ static void flush_sheaf(struct kmem_cache *cache, void **top)
 	free_sheaf(cache, sheaf);
 }
 
-// An empty main that another sheaf took the place of: it becomes the spare where there is none.
-static bool replace_main(struct kmem_cache *cache, struct slub_percpu_view *view, struct node_barn *barn, void **top)
-{
-	void **old = view->sheaves.main, **spare = view->sheaves.spare;
-	bool had_main = old != SLUB_BOOTSTRAP_TOP, becomes_spare = had_main && !spare;
-
-	if (!slub_percpu_commit(cache, view, (struct slub_percpu_sheaves){ top, becomes_spare ? old : spare }))
-		return false;
-	slub_percpu_end(view);
-	if (becomes_spare && old[-1])
-		slub_why(SLUB_WHY_TO_NEW_MAIN, NULL);
-	if (!had_main && sheaf_size(cache, top) == 1)
-		slub_why(SLUB_WHY_TO_FIRST_MAIN, NULL);
-	if (had_main && !becomes_spare) {
-		if (old[-1])
-			keep_full(cache, barn, sheaf_of_top(cache, old));
-		else
-			keep_empty(cache, barn, sheaf_of_top(cache, old));
-	}
-	return true;
-}
+// A sheaf in a thread's hands on its way to the CPU.
+struct carried {
+	void **top;        // NULL: none
+	bool is_from_barn; // the barn gets the empty one for it
+};
 
 static void *alloc_from_slabs(struct kmem_cache *cache)
 {
@@ -144,31 +133,75 @@ static void *alloc_from_slabs(struct kmem_cache *cache)
 	return slub_slabs_take(cache, slub_node(), 1, &object) ? object : NULL;
 }
 
-// A sheaf with objects from the barn, or one that is filled from the slabs; its top, NULL when memory is out.
-static void **sheaf_with_objects(struct kmem_cache *cache, unsigned node, struct node_barn *barn)
+// A full sheaf of the barn, or one that is filled from the slabs: the CPU's empty spare, else the barn's, else a new one.
+// No top when memory is out; false when the CPU's spare was changed by others. The view is ended.
+static bool find_objects(struct kmem_cache *cache, struct slub_percpu_view *view, struct node_barn *barn,
+			 struct carried *ret_found)
 {
+	void **main = view->sheaves.main, **spare = view->sheaves.spare;
 	struct slab_sheaf *sheaf;
+	bool is_new;
 	size_t count;
 
+	slub_point(SLUB_POINT_BARN);
 	slub_lock(&barn->lock);
 	sheaf = take_sheaf(&barn->sheaves_full, &barn->nr_full);
 	slub_unlock(&barn->lock);
+	if (!sheaf && spare && !slub_percpu_commit(cache, view, (struct slub_percpu_sheaves){ .main = main })) {
+		slub_percpu_end(view);
+		return false;
+	}
+	slub_percpu_end(view);
 	slub_why(sheaf ? SLUB_WHY_BARN_FULL : SLUB_WHY_REFILL, NULL);
-	if (sheaf)
-		return full_top(cache, sheaf);
-	sheaf = empty_sheaf(cache, barn);
-	if (!sheaf)
-		return NULL;
-	count = slub_slabs_take(cache, node, cache->geometry.sheaf_refill, sheaf->objects);
-	if (count)
-		return sheaf->objects + count;
-	keep_empty(cache, barn, sheaf);
-	return NULL;
+	if (sheaf) {
+		*ret_found = (struct carried){ full_top(cache, sheaf), true };
+		return true;
+	}
+	sheaf = spare ? sheaf_of_top(cache, spare) : empty_sheaf(cache, barn, &is_new);
+	if (sheaf) {
+		slub_point(SLUB_POINT_REFILL);
+		count = slub_slabs_take(cache, slub_node(), cache->geometry.sheaf_refill, sheaf->objects);
+		if (count)
+			ret_found->top = sheaf->objects + count;
+		else
+			keep_empty(cache, barn, sheaf);
+	}
+	return true;
 }
 
-// Somebody else has filled this CPU's main meanwhile: what the sheaf has goes where it came from.
+// The CPU's empty main gives its place to a sheaf, less its last object.
+static bool replace_empty_main(struct kmem_cache *cache, struct slub_percpu_view *view, struct node_barn *barn,
+			       const struct carried *found)
+{
+	void **old = view->sheaves.main, **spare = view->sheaves.spare;
+	bool had_main = old != SLUB_BOOTSTRAP_TOP, becomes_spare = had_main && !spare && !found->is_from_barn;
+
+	if (!slub_percpu_commit(cache, view, (struct slub_percpu_sheaves){ found->top - 1, becomes_spare ? old : spare }))
+		return false;
+	slub_percpu_end(view);
+	if (had_main && !becomes_spare)
+		keep_empty(cache, barn, sheaf_of_top(cache, old));
+	return true;
+}
+
+// The CPU's main got objects while a sheaf was filled for it: that becomes the spare where there is none, or an empty one.
+static bool keep_as_spare(struct kmem_cache *cache, struct slub_percpu_view *view, struct node_barn *barn, void **top)
+{
+	void **spare = view->sheaves.spare;
+
+	if ((spare && spare[-1]) || !slub_percpu_commit(cache, view, (struct slub_percpu_sheaves){ view->sheaves.main, top }))
+		return false;
+	slub_percpu_end(view);
+	slub_why(SLUB_WHY_KEPT_AS_SPARE, NULL);
+	if (spare)
+		keep_empty(cache, barn, sheaf_of_top(cache, spare));
+	return true;
+}
+
+// The CPU has main and spare by now: what the sheaf has goes to the barn, or where it came from.
 static void give_up(struct kmem_cache *cache, struct node_barn *barn, void **top)
 {
+	slub_why(SLUB_WHY_NOT_NEEDED, NULL);
 	if (sheaf_is_full(cache, top)) {
 		keep_full(cache, barn, sheaf_of_top(cache, top));
 		return;
@@ -195,9 +228,9 @@ static void *pop_view(struct kmem_cache *cache, struct slub_percpu_view *view)
 
 void *slub_alloc_slow(struct kmem_cache *cache)
 {
-	unsigned node = slub_node();
-	struct node_barn *barn = &cache->node[node].barn;
-	void **filled = NULL, *object = NULL;
+	struct node_barn *barn = &cache->node[slub_node()].barn;
+	struct carried found = {};
+	void *object = NULL;
 
 	if (cache->has_cpu_slabs)
 		return slub_cpu_slab_alloc(cache);
@@ -210,27 +243,29 @@ void *slub_alloc_slow(struct kmem_cache *cache)
 			break;
 		}
 		if (view.sheaves.main[-1]) {
-			object = pop_view(cache, &view);
+			if (found.top && keep_as_spare(cache, &view, barn, found.top))
+				found.top = NULL;
+			else
+				object = pop_view(cache, &view);
 		} else if (view.sheaves.spare && view.sheaves.spare[-1]) {
 			slub_why(SLUB_WHY_SPARE, NULL);
 			slub_percpu_commit(cache, &view, (struct slub_percpu_sheaves){ view.sheaves.spare,
 										       view.sheaves.main });
 			slub_percpu_end(&view);
-		} else if (!filled) {
-			slub_percpu_end(&view);
-			filled = sheaf_with_objects(cache, node, barn);
-			if (!filled)
+		} else if (!found.top) {
+			if (find_objects(cache, &view, barn, &found) && !found.top)
 				return NULL;
+			slub_point(SLUB_POINT_INSTALL);
 		} else {
-			object = filled[-1];
-			if (replace_main(cache, &view, barn, filled - 1))
+			object = found.top[-1];
+			if (replace_empty_main(cache, &view, barn, &found))
 				return object;
 			object = NULL;
 			slub_percpu_end(&view);
 		}
 	}
-	if (filled)
-		give_up(cache, barn, filled);
+	if (found.top)
+		give_up(cache, barn, found.top);
 	return object ? object : alloc_from_slabs(cache);
 }
 
@@ -246,17 +281,52 @@ static bool push_view(struct kmem_cache *cache, struct slub_percpu_view *view, v
 	return true;
 }
 
+// The barn has its ten: the CPU's spare gives its objects back to their slabs, and is the empty sheaf that is needed. NULL
+// when others changed what the CPU has. The view is ended.
+static struct slab_sheaf *flush_spare(struct kmem_cache *cache, struct slub_percpu_view *view)
+{
+	struct slab_sheaf *sheaf = sheaf_of_top(cache, view->sheaves.spare);
+	bool is_mine = slub_percpu_commit(cache, view, (struct slub_percpu_sheaves){ .main = view->sheaves.main });
+
+	slub_percpu_end(view);
+	if (!is_mine)
+		return NULL;
+	slub_why(SLUB_WHY_FLUSHED, NULL);
+	slub_point(SLUB_POINT_FLUSH);
+	slub_slabs_give(cache, cache->geometry.sheaf_capacity, sheaf->objects);
+	return sheaf;
+}
+
+// The CPU's full main gives its place to an empty sheaf, and is the spare now. Where there was a full spare, the barn gets
+// that one for an empty sheaf of its own; for a new one it gets main (__pcs_replace_full_main()).
+static bool replace_full_main(struct kmem_cache *cache, struct slub_percpu_view *view, struct node_barn *barn,
+			      struct slab_sheaf *empty, bool is_new)
+{
+	void **main = view->sheaves.main, **spare = view->sheaves.spare;
+	bool had_main = main != SLUB_BOOTSTRAP_TOP;
+	void **next = spare && is_new ? spare : had_main ? main : NULL;
+
+	if (!slub_percpu_commit(cache, view, (struct slub_percpu_sheaves){ empty_top(empty) + 1, next }))
+		return false;
+	slub_percpu_end(view);
+	if (!spare)
+		slub_why(had_main ? SLUB_WHY_TO_NEW_MAIN : SLUB_WHY_TO_FIRST_MAIN, NULL);
+	else
+		keep_full(cache, barn, sheaf_of_top(cache, is_new ? main : spare));
+	return true;
+}
+
 void slub_free_slow(struct kmem_cache *cache, void *object)
 {
 	struct node_barn *barn = &cache->node[slub_node()].barn;
+	bool is_done = false, is_new = false, is_remote = slub_is_remote(object);
 	struct slab_sheaf *empty = NULL;
-	bool is_done = false;
 
 	if (cache->has_cpu_slabs) {
 		slub_cpu_slab_free(cache, object);
 		return;
 	}
-	while (cache->has_sheaves && !is_done) {
+	while (cache->has_sheaves && !is_remote && !is_done) {
 		struct slub_percpu_view view;
 
 		slub_percpu_begin(cache, &view);
@@ -271,14 +341,18 @@ void slub_free_slow(struct kmem_cache *cache, void *object)
 			slub_percpu_commit(cache, &view, (struct slub_percpu_sheaves){ view.sheaves.spare,
 										       view.sheaves.main });
 			slub_percpu_end(&view);
+		} else if (!empty && view.sheaves.spare && barn->nr_full >= SLUB_MAX_FULL_SHEAVES) {
+			empty = flush_spare(cache, &view);
+			is_new = true;
 		} else if (!empty) {
 			slub_percpu_end(&view);
-			empty = empty_sheaf(cache, barn);
+			empty = empty_sheaf(cache, barn, &is_new);
 			if (!empty)
 				break;
+			slub_point(SLUB_POINT_INSTALL);
 		} else {
 			empty->objects[0] = object;
-			if (replace_main(cache, &view, barn, empty_top(empty) + 1))
+			if (replace_full_main(cache, &view, barn, empty, is_new))
 				return;
 			slub_percpu_end(&view);
 		}
@@ -286,7 +360,7 @@ void slub_free_slow(struct kmem_cache *cache, void *object)
 	if (empty)
 		keep_empty(cache, barn, empty);
 	if (!is_done) {
-		slub_why(SLUB_WHY_TO_SLAB, NULL);
+		slub_why(is_remote ? SLUB_WHY_TO_REMOTE : SLUB_WHY_TO_SLAB, NULL);
 		slub_slabs_give(cache, 1, &object);
 	}
 }

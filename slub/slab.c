@@ -5,73 +5,14 @@
 #include <stdbool.h>
 
 #include "debug.h"
+#include "point.h"
 #include "report.h"
+#include "slab_lists.h"
 #include "slab_make.h"
 #include "why.h"
 
-#define LIST_BATCH 8 /* slabs that one hold of list_lock may discard */
-
-static struct slab *slab_of_list(struct list *entry)
-{
-	return (struct slab *)((char *)entry - offsetof(struct slab, slab_list));
-}
-
-static void add_slab(struct kmem_cache_node *node, struct slab *slab)
-{
-	node->nr_slabs++;
-	node->total_objects += slab->objects;
-	node->free_objects += slab->objects;
-}
-
-static void drop_slab(struct kmem_cache_node *node, struct slab *slab)
-{
-	node->nr_slabs--;
-	node->total_objects -= slab->objects;
-	node->free_objects -= slab->objects;
-}
-
-static void add_partial(struct kmem_cache_node *node, struct slab *slab, bool at_end)
-{
-	struct list *head = &node->partial;
-
-	if (at_end)
-		list_insert(&slab->slab_list, head->previous, head);
-	else
-		list_insert(&slab->slab_list, head, head->next);
-	slab->on_partial = true;
-	node->nr_partial++;
-}
-
-static void remove_partial(struct kmem_cache_node *node, struct slab *slab)
-{
-	list_remove(&slab->slab_list);
-	slab->on_partial = false;
-	node->nr_partial--;
-}
-
-static bool is_object(const struct kmem_cache *cache, const struct slab *slab, const void *object)
-{
-	size_t offset = (size_t)((const char *)object - slab->base - cache->red_left_pad);
-
-	// Divisible by size: Lemire, Kaser, Kurz, "Faster Remainder by Direct Computation" (2019).
-	return offset < (size_t)slab->objects * cache->size && offset * cache->divisor <= cache->divisor - 1;
-}
-
-// A freelist pointer that was overwritten: what is behind it is lost, the slab is never used again. The kernel
-// ("Freechain corrupt", freelist_corrupted()) does the same.
-static void set_aside(struct kmem_cache_node *node, struct slab *slab)
-{
-	node->free_objects -= slab->objects - slab->inuse;
-	slab->freelist = NULL;
-	slab->inuse = slab->objects;
-	slab->is_isolated = true;
-}
-
-static void isolate(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *object)
-{
-	set_aside(node, slab);
-	slub_report(cache, "free pointer overwritten", object);
-}
+#define GIVE_BATCH 64 /* objects that one hold of list_lock may give back: the largest sheaf */
+#define LOOK_AHEAD 3  /* build_detached_freelist(), mm/slub.c */
 
 // Pop up to `count` objects off a slab's freelist. The caller holds list_lock; it looks after lists.
 static size_t pop_objects(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, size_t count,
@@ -102,21 +43,82 @@ static size_t pop_objects(struct kmem_cache *cache, struct kmem_cache_node *node
 	return taken;
 }
 
+static bool has_free(const struct slab *slab)
+{
+	return slab->inuse < slab->objects;
+}
+
+// One object of the first partial slab, which stays where it is unless it is full now: get_from_partial_node().
+static size_t take_one(struct kmem_cache *cache, struct kmem_cache_node *node, void **object)
+{
+	size_t taken = 0;
+
+	while (node->nr_partial && !taken) {
+		struct slab *slab = slab_of_list(node->partial.next);
+
+		taken = pop_objects(cache, node, slab, 1, object);
+		slub_why(SLUB_WHY_NODE_PARTIAL, slab);
+		if (!has_free(slab))
+			remove_partial(node, slab);
+	}
+	return taken;
+}
+
+// As many slabs off the list as have the objects, then their freelists, the last slab's first; what is left goes to the
+// list's end: get_partial_node_bulk(), __refill_objects_node().
+static size_t take_many(struct kmem_cache *cache, struct kmem_cache_node *node, size_t count, void **objects)
+{
+	struct list *entry = node->partial.next;
+	size_t slabs = 1, taken = 0;
+
+	for (size_t found = 0;; slabs++, entry = entry->next) {
+		const struct slab *slab = slab_of_list(entry);
+
+		found += slab->objects - slab->inuse;
+		if (found >= count || slabs == node->nr_partial)
+			break;
+	}
+	while (slabs--) {
+		struct slab *slab = slab_of_list(entry);
+
+		entry = entry->previous;
+		remove_partial(node, slab);
+		if (taken < count) {
+			taken += pop_objects(cache, node, slab, count - taken, objects + taken);
+			slub_why(SLUB_WHY_NODE_PARTIAL, slab);
+		}
+		if (has_free(slab))
+			add_partial(node, slab, true);
+	}
+	return taken;
+}
+
 static size_t take_partial(struct kmem_cache *cache, struct kmem_cache_node *node, size_t count, void **objects)
 {
 	size_t taken = 0;
 
+	slub_point(SLUB_POINT_LIST_LOCK);
 	slub_lock(&node->list_lock);
-	while (taken < count && node->nr_partial) {
-		struct slab *slab = slab_of_list(node->partial.next);
-
-		remove_partial(node, slab);
-		taken += pop_objects(cache, node, slab, count - taken, objects + taken);
-		slub_why(SLUB_WHY_NODE_PARTIAL, slab);
-		if (slab->inuse < slab->objects)
-			add_partial(node, slab, true);
-	}
+	if (count == 1)
+		taken = take_one(cache, node, objects);
+	else if (node->nr_partial)
+		taken = take_many(cache, node, count, objects);
 	slub_unlock(&node->list_lock);
+	return taken;
+}
+
+static size_t take_elsewhere(struct kmem_cache *cache, unsigned node, size_t count, void **objects)
+{
+	size_t taken = 0;
+
+	for (unsigned i = 1; i < slub.nodes && taken < count; i++) {
+		unsigned other = (node + i) % slub.nodes;
+
+		if (!has_to_spare(cache, other))
+			continue;
+		slub_why(SLUB_WHY_OTHER_NODE, NULL);
+		taken += take_partial(cache, &cache->node[other], count - taken, objects + taken);
+	}
 	return taken;
 }
 
@@ -125,12 +127,15 @@ size_t slub_slabs_take(struct kmem_cache *cache, unsigned node_number, size_t co
 	struct kmem_cache_node *node = &cache->node[node_number];
 	size_t taken = take_partial(cache, node, count, ret_objects);
 
+	if (taken < count && slub.nodes > 1)
+		taken += take_elsewhere(cache, node_number, count - taken, ret_objects + taken);
 	while (taken < count) {
 		struct slab *slab = slub_slab_make(cache, node_number);
 
 		if (!slab)
 			break;
 		slub_why(SLUB_WHY_NEW_SLAB, slab);
+		slub_point(SLUB_POINT_NEW_SLAB);
 		slub_lock(&node->list_lock);
 		add_slab(node, slab);
 		taken += pop_objects(cache, node, slab, count - taken, ret_objects + taken);
@@ -164,14 +169,20 @@ static bool put_object(struct kmem_cache *cache, struct kmem_cache_node *node, s
 	return true;
 }
 
-// Push one object; the caller holds list_lock. True when the slab is to be discarded: it is on no list then.
-static bool push_object(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *object)
+// Push objects of one slab, the last one first; the caller holds list_lock. True when the slab is to be discarded: it is
+// on no list then (__slab_free(), mm/slub.c). A slab that is on the node's list counts for min_partial itself.
+static bool push_objects(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, size_t count,
+			 void **objects)
 {
-	if (cache->is_debugged && !slub_debug_free(cache, slab, object))
+	size_t pushed = 0;
+
+	while (count--) {
+		if (!cache->is_debugged || slub_debug_free(cache, slab, objects[count]))
+			pushed += put_object(cache, node, slab, objects[count]);
+	}
+	if (!pushed)
 		return false;
-	if (!put_object(cache, node, slab, object))
-		return false;
-	if (!slab->inuse && node->nr_partial - slab->on_partial >= cache->geometry.min_partial) {
+	if (!slab->inuse && node->nr_partial >= cache->geometry.min_partial) {
 		if (slab->on_partial)
 			remove_partial(node, slab);
 		drop_slab(node, slab);
@@ -201,34 +212,107 @@ static struct slab *checked_slab(struct kmem_cache *cache, void *object)
 	return NULL;
 }
 
+// The objects of the last one's slab come together at the end, as far as they stand close to each other. Returns where
+// they start.
+static size_t gather(size_t count, void **objects, struct slab **slabs)
+{
+	struct slab *slab = slabs[count - 1];
+	size_t same = count - 1;
+	int others = LOOK_AHEAD;
+
+	for (size_t at = same; at-- > 0;) {
+		void *object = objects[at];
+
+		if (slabs[at] != slab) {
+			if (!--others)
+				break;
+			continue;
+		}
+		same--;
+		objects[at] = objects[same];
+		slabs[at] = slabs[same];
+		objects[same] = object;
+		slabs[same] = slab;
+	}
+	return same;
+}
+
+static void give_batch(struct kmem_cache *cache, size_t count, void **objects, struct slab **slabs)
+{
+	struct slab *discarded[GIVE_BATCH];
+	struct kmem_cache_node *node = NULL;
+	size_t discards = 0;
+
+	while (count) {
+		size_t first = gather(count, objects, slabs);
+		struct slab *slab = slabs[first];
+
+		if (node != &cache->node[slab->node]) {
+			if (node)
+				slub_unlock(&node->list_lock);
+			node = &cache->node[slab->node];
+			slub_point(SLUB_POINT_LIST_LOCK);
+			slub_lock(&node->list_lock);
+		}
+		if (first >= 4)
+			__builtin_prefetch(freelist_slot(cache, objects[first - 4]), 1);
+		if (push_objects(cache, node, slab, count - first, objects + first))
+			discarded[discards++] = slab;
+		count = first;
+	}
+	if (node)
+		slub_unlock(&node->list_lock);
+	while (discards)
+		slub_slab_end(discarded[--discards]);
+}
+
 void slub_slabs_give(struct kmem_cache *cache, size_t count, void **objects)
 {
-	struct slab *discarded[LIST_BATCH];
+	struct slab *slabs[GIVE_BATCH];
 
-	for (size_t done = 0; done < count;) {
-		struct kmem_cache_node *node = NULL;
-		unsigned discards = 0;
+	while (count) {
+		size_t batch = count < GIVE_BATCH ? count : GIVE_BATCH, good = 0;
+		void **first = objects + count - batch;
 
-		for (; done < count && discards < LIST_BATCH; done++) {
-			struct slab *slab = checked_slab(cache, objects[done]);
+		for (size_t i = 0; i < batch; i++) {
+			struct slab *slab = checked_slab(cache, first[i]);
 
-			if (!slab)
-				continue;
-			if (node != &cache->node[slab->node]) {
-				if (node)
-					slub_unlock(&node->list_lock);
-				node = &cache->node[slab->node];
-				slub_lock(&node->list_lock);
-			}
-			if (done + 4 < count)
-				__builtin_prefetch(freelist_slot(cache, objects[done + 4]), 1);
-			if (push_object(cache, node, slab, objects[done]))
-				discarded[discards++] = slab;
+			slabs[good] = slab;
+			first[good] = first[i];
+			good += !!slab;
 		}
-		if (node)
-			slub_unlock(&node->list_lock);
-		while (discards)
-			slub_slab_end(discarded[--discards]);
+		give_batch(cache, good, first, slabs);
+		count -= batch;
+	}
+}
+
+// kmem_cache_shrink() leaves a node's list in the order of free objects, the fewest first; slabs with more than this at
+// its end, as they were (SHRINK_PROMOTE_MAX, mm/slub.c).
+#define SORTED_FREE 32
+
+static void sort_partial(struct kmem_cache_node *node)
+{
+	struct list sorted[SORTED_FREE + 1];
+
+	for (unsigned free = 1; free <= SORTED_FREE; free++)
+		list_init(&sorted[free]);
+	for (struct list *entry = node->partial.next, *next; entry != &node->partial; entry = next) {
+		const struct slab *slab = slab_of_list(entry);
+		unsigned free = (unsigned)(slab->objects - slab->inuse);
+
+		next = entry->next;
+		if (free > SORTED_FREE)
+			continue;
+		list_remove(entry);
+		list_insert(entry, &sorted[free], sorted[free].next);
+	}
+	for (unsigned free = SORTED_FREE; free; free--) {
+		while (sorted[free].previous != &sorted[free]) {
+			struct list *entry = sorted[free].previous;
+
+			list_remove(entry);
+			list_insert(entry, &node->partial, node->partial.next);
+		}
 	}
 }
 
@@ -241,6 +325,7 @@ size_t slub_slabs_shrink(struct kmem_cache *cache)
 		struct list empty;
 
 		list_init(&empty);
+		slub_point(SLUB_POINT_LIST_LOCK);
 		slub_lock(&node->list_lock);
 		for (struct list *entry = node->partial.next, *next; entry != &node->partial; entry = next) {
 			struct slab *slab = slab_of_list(entry);
@@ -253,6 +338,7 @@ size_t slub_slabs_shrink(struct kmem_cache *cache)
 			drop_slab(node, slab);
 			gone++;
 		}
+		sort_partial(node);
 		slub_unlock(&node->list_lock);
 		while (empty.next != &empty) {
 			struct slab *slab = slab_of_list(empty.next);
@@ -262,149 +348,6 @@ size_t slub_slabs_shrink(struct kmem_cache *cache)
 		}
 	}
 	return gone;
-}
-
-struct slab *slub_slab_take_partial(struct kmem_cache *cache, unsigned node_number)
-{
-	struct kmem_cache_node *node = &cache->node[node_number];
-	struct slab *slab = NULL;
-
-	slub_lock(&node->list_lock);
-	if (node->nr_partial) {
-		slab = slab_of_list(node->partial.next);
-		remove_partial(node, slab);
-	}
-	slub_unlock(&node->list_lock);
-	return slab;
-}
-
-struct slab *slub_slab_take(struct kmem_cache *cache, unsigned node_number)
-{
-	struct kmem_cache_node *node = &cache->node[node_number];
-	struct slab *slab = slub_slab_take_partial(cache, node_number);
-
-	if (slab) {
-		slub_why(SLUB_WHY_NODE_PARTIAL, slab);
-		return slab;
-	}
-	for (unsigned other = 0; other < slub.nodes; other++) {
-		slab = other == node_number ? NULL : slub_slab_take_partial(cache, other);
-		if (slab) {
-			slub_why(SLUB_WHY_OTHER_NODE, slab);
-			return slab;
-		}
-	}
-	slab = slub_slab_make(cache, node_number);
-	if (slab) {
-		slub_why(SLUB_WHY_NEW_SLAB, slab);
-		slub_lock(&node->list_lock);
-		add_slab(node, slab);
-		slub_unlock(&node->list_lock);
-	}
-	return slab;
-}
-
-static struct kmem_cache_node *lock_node(struct kmem_cache *cache, const struct slab *slab)
-{
-	struct kmem_cache_node *node = &cache->node[slab->node];
-
-	slub_lock(&node->list_lock);
-	return node;
-}
-
-// All free objects leave the slab as one chain.
-static void *take_freelist(struct kmem_cache_node *node, struct slab *slab)
-{
-	void *freelist = slab->freelist;
-
-	node->free_objects -= slab->objects - slab->inuse;
-	slab->freelist = NULL;
-	slab->inuse = slab->objects;
-	return freelist;
-}
-
-void *slub_slab_freeze(struct kmem_cache *cache, struct slab *slab)
-{
-	struct kmem_cache_node *node = lock_node(cache, slab);
-	void *freelist = take_freelist(node, slab);
-
-	slab->frozen = true;
-	slub_unlock(&node->list_lock);
-	return freelist;
-}
-
-void *slub_slab_collect(struct kmem_cache *cache, struct slab *slab)
-{
-	struct kmem_cache_node *node = lock_node(cache, slab);
-	void *freelist = take_freelist(node, slab);
-
-	slub_unlock(&node->list_lock);
-	return freelist;
-}
-
-// Put a chain of free objects in front of a slab's freelist. It is as long as the slab has objects in use at most;
-// a chain that leaves the slab was overwritten.
-static bool give_freelist(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *freelist)
-{
-	unsigned count = 0;
-
-	for (void *object = freelist; object;) {
-		void **slot = freelist_slot(cache, object);
-		void *next = freelist_pointer(cache, *slot, slot);
-
-		if (++count > slab->inuse || (next && !is_object(cache, slab, next))) {
-			isolate(cache, node, slab, object);
-			return false;
-		}
-		if (!next)
-			*slot = freelist_pointer(cache, slab->freelist, slot);
-		object = next;
-	}
-	if (freelist)
-		slab->freelist = freelist;
-	slab->inuse -= (uint16_t)count;
-	node->free_objects += count;
-	return true;
-}
-
-// A slab that no CPU has any more: to its node's list, to none if it is full, away if it is empty and others suffice.
-// The caller holds list_lock. True when it is to be freed.
-static bool settle(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, bool at_end)
-{
-	if (slab->inuse == slab->objects) {
-		slub_why(SLUB_WHY_CPU_SLAB_FULL, slab);
-		return false;
-	}
-	if (!slab->inuse && node->nr_partial >= cache->geometry.min_partial) {
-		slub_why(SLUB_WHY_EMPTY_DISCARDED, slab);
-		drop_slab(node, slab);
-		return true;
-	}
-	slub_why(slab->inuse ? SLUB_WHY_BECAME_PARTIAL : SLUB_WHY_EMPTY_KEPT, slab);
-	add_partial(node, slab, at_end);
-	return false;
-}
-
-void slub_slab_thaw(struct kmem_cache *cache, struct slab *slab, void *freelist)
-{
-	struct kmem_cache_node *node = lock_node(cache, slab);
-	bool is_gone, had_remote_frees = slab->freelist;
-
-	slab->frozen = false;
-	is_gone = give_freelist(cache, node, slab, freelist) && settle(cache, node, slab, had_remote_frees);
-	slub_unlock(&node->list_lock);
-	if (is_gone)
-		slub_slab_end(slab);
-}
-
-void slub_slab_put_partial(struct kmem_cache *cache, struct slab *slab)
-{
-	struct kmem_cache_node *node = lock_node(cache, slab);
-	bool is_gone = settle(cache, node, slab, true);
-
-	slub_unlock(&node->list_lock);
-	if (is_gone)
-		slub_slab_end(slab);
 }
 
 bool slub_slab_free_remote(struct kmem_cache *cache, void *object)
@@ -422,7 +365,7 @@ bool slub_slab_free_remote(struct kmem_cache *cache, void *object)
 		put_object(cache, node, slab, object);
 		was_full &= !slab->frozen;
 	} else {
-		is_gone = push_object(cache, node, slab, object);
+		is_gone = push_objects(cache, node, slab, 1, &object);
 		was_full = false;
 	}
 	slub_unlock(&node->list_lock);

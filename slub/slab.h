@@ -8,26 +8,29 @@
 #include "layout.h"
 
 /*
- * Take up to `count` free objects: whole freelists of partial slabs, first to last, then new slabs. Fewer, down to
- * none, when memory is out. A slab of which objects are left goes to its list's end (refill_objects(), mm/slub.c).
+ * Take up to `count` free objects: of partial slabs, this node's, then those of nodes that keep more than min_partial, then
+ * of new slabs. Fewer, down to none, when memory is out. As many slabs leave the list as have the objects, and give
+ * them the last one first; what is left goes to the list's end (refill_objects(), mm/slub.c). One object alone comes from
+ * the first slab, which stays in its place (get_from_partial_node()).
  */
 size_t slub_slabs_take(struct kmem_cache *cache, unsigned node, size_t count, void **ret_objects);
 
 /*
- * Give objects back to their slabs. A slab that was full goes to the end of its node's partial list; one that is empty
- * now, while the node has min_partial others, goes back to the page layer (__slab_free(), mm/slub.c). Objects that
- * can't be right are reported and left alone.
+ * Give objects back to their slabs, the last one first, together with others of its slab nearby (kmem_cache_free_bulk());
+ * the array is reordered. A slab that was full goes to the end of its node's partial list; one that is empty now goes back
+ * to the page layer when that list has min_partial slabs (__slab_free(), mm/slub.c). Objects that can't be right are
+ * reported and left alone.
  */
 void slub_slabs_give(struct kmem_cache *cache, size_t count, void **objects);
 
-/* Discard the empty slabs of a cache. Returns how many went. */
+/* Discard the empty slabs of a cache, and sort the others, the fullest first. Returns how many went. */
 size_t slub_slabs_shrink(struct kmem_cache *cache);
 
 /* For the engine of CPU slabs. ---------------------------------------------------------------------------------- */
 
-/* A slab with free objects that is on no list now: the first of a node's partial list (the nearest node's that has any),
- * else a new one. NULL when memory is out. */
-struct slab *slub_slab_take(struct kmem_cache *cache, unsigned node);
+/* A slab with free objects that is on no list now: the first of the node's partial list, then of a node's that keeps more
+ * than min_partial, else a new one. NULL when memory is out. */
+struct slab *slub_slab_take(struct kmem_cache *cache, unsigned node, bool *ret_is_new);
 
 /* The first slab of the node's partial list, NULL when it is empty. */
 struct slab *slub_slab_take_partial(struct kmem_cache *cache, unsigned node);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-// The reasons in words.
+// The reasons and the points in words.
 #include "why.h"
+
+#include "point.h"
 
 const char *slub_why_words(enum slub_why why)
 {
@@ -10,13 +12,16 @@ const char *slub_why_words(enum slub_why why)
 		[SLUB_WHY_SPARE] = "main was empty, the spare sheaf took its place",
 		[SLUB_WHY_BARN_FULL] = "main and spare were empty, the barn gave a full sheaf",
 		[SLUB_WHY_REFILL] = "the barn had no full sheaf, one was filled from slabs",
-		[SLUB_WHY_SHEAFLESS] = "the cache has no sheaves",
+		[SLUB_WHY_KEPT_AS_SPARE] = "main has objects by now, the filled sheaf became the spare",
+		[SLUB_WHY_NOT_NEEDED] = "main and spare have objects by now, the filled sheaf is given up",
+		[SLUB_WHY_SHEAFLESS] = "no sheaf may be used, the object comes from a slab",
 		[SLUB_WHY_TO_MAIN] = "onto the CPU's main sheaf",
 		[SLUB_WHY_TO_FIRST_MAIN] = "the CPU had no sheaf yet, an empty one became main",
 		[SLUB_WHY_TO_SPARE] = "main was full, the spare sheaf took its place",
 		[SLUB_WHY_TO_NEW_MAIN] = "main was full and became the spare, an empty sheaf took its place",
-		[SLUB_WHY_BARN_TOOK_FULL] = "main and spare were full, the barn took one",
-		[SLUB_WHY_FLUSHED] = "the barn has its ten full sheaves, the objects of one went to their slabs",
+		[SLUB_WHY_BARN_TOOK_FULL] = "the barn took a full sheaf",
+		[SLUB_WHY_FLUSHED] = "the barn has its ten full sheaves, the objects of one go to their slabs",
+		[SLUB_WHY_TO_REMOTE] = "the object is another node's, sheaves take none of those",
 		[SLUB_WHY_TO_SLAB] = "to its slab",
 		[SLUB_WHY_CPU_FREELIST] = "the head of the CPU's freelist",
 		[SLUB_WHY_CPU_SLAB] = "the CPU's freelist was empty, its slab has objects that others freed",
@@ -32,9 +37,29 @@ const char *slub_why_words(enum slub_why why)
 		[SLUB_WHY_NEW_SLAB] = "no partial slab: a new slab",
 		[SLUB_WHY_TO_PARTIAL_SLAB] = "its slab was partial and is so still",
 		[SLUB_WHY_BECAME_PARTIAL] = "its slab was full and is partial now: at the end of the node's list",
-		[SLUB_WHY_EMPTY_KEPT] = "its slab is empty now and stays, the node has fewer than min_partial others",
-		[SLUB_WHY_EMPTY_DISCARDED] = "its slab is empty now, the node has min_partial others: back to the page layer",
+		[SLUB_WHY_EMPTY_KEPT] = "its slab is empty now and stays, the node's list has fewer than min_partial",
+		[SLUB_WHY_EMPTY_DISCARDED] = "its slab is empty now, the node's list has min_partial: back to the page layer",
 	};
 
 	return (unsigned)why < sizeof(words) / sizeof(words[0]) && words[why] ? words[why] : "";
+}
+
+const char *slub_point_name(enum slub_point point)
+{
+	static const char *const names[SLUB_POINTS] = {
+		[SLUB_POINT_NONE] = "",
+		[SLUB_POINT_FAST] = "fast",
+		[SLUB_POINT_COMMIT] = "commit",
+		[SLUB_POINT_BARN] = "barn",
+		[SLUB_POINT_REFILL] = "refill",
+		[SLUB_POINT_INSTALL] = "install",
+		[SLUB_POINT_FLUSH] = "flush",
+		[SLUB_POINT_LIST_LOCK] = "list-lock",
+		[SLUB_POINT_NEW_SLAB] = "new-slab",
+		[SLUB_POINT_FREEZE] = "freeze",
+		[SLUB_POINT_DRAIN] = "drain",
+		[SLUB_POINT_WAIT] = "wait",
+	};
+
+	return (unsigned)point < SLUB_POINTS ? names[point] : "";
 }

@@ -15,7 +15,9 @@ enum slub_why {
 	SLUB_WHY_SPARE,           /* main was empty, the spare became main */
 	SLUB_WHY_BARN_FULL,       /* main and spare were empty, a full sheaf came from the barn */
 	SLUB_WHY_REFILL,          /* no full sheaf in the barn: one was filled from slabs */
-	SLUB_WHY_SHEAFLESS,       /* the cache has no sheaves: from a slab */
+	SLUB_WHY_KEPT_AS_SPARE,   /* main got objects while that went on: the filled sheaf became the spare */
+	SLUB_WHY_NOT_NEEDED,      /* … and so did the spare: the filled sheaf went away again */
+	SLUB_WHY_SHEAFLESS,       /* the cache has no sheaves, or is being drained: from a slab */
 	/* … and where it went. */
 	SLUB_WHY_TO_MAIN,
 	SLUB_WHY_TO_FIRST_MAIN,   /* the CPU had no sheaf: an empty one became main */
@@ -23,6 +25,7 @@ enum slub_why {
 	SLUB_WHY_TO_NEW_MAIN,     /* main was full and there was no spare: main became spare, an empty sheaf main */
 	SLUB_WHY_BARN_TOOK_FULL,  /* both were full: one went to the barn for an empty sheaf */
 	SLUB_WHY_FLUSHED,         /* the barn had its ten: a full sheaf's objects went to their slabs */
+	SLUB_WHY_TO_REMOTE,       /* the object is of another node: to its slab */
 	SLUB_WHY_TO_SLAB,
 	/* CPU slabs: where the object came from. */
 	SLUB_WHY_CPU_FREELIST,
@@ -41,8 +44,8 @@ enum slub_why {
 	SLUB_WHY_NEW_SLAB,
 	SLUB_WHY_TO_PARTIAL_SLAB, /* its slab was partial and is so still */
 	SLUB_WHY_BECAME_PARTIAL,  /* its slab was full: it is at the end of the node's partial list now */
-	SLUB_WHY_EMPTY_KEPT,      /* its slab is empty now; the node has fewer than min_partial others, so it stays */
-	SLUB_WHY_EMPTY_DISCARDED, /* … has min_partial others: it went back to the page layer */
+	SLUB_WHY_EMPTY_KEPT,      /* its slab is empty now; the node's list has fewer than min_partial, so it stays */
+	SLUB_WHY_EMPTY_DISCARDED, /* … has min_partial: it went back to the page layer */
 };
 
 /* A clause in words, "" for SLUB_WHY_NONE. */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-// The model's machine: what percpu.c, machine.c, fork.c and lock.c are in the fast build. Then what can be asked of it.
-#include "model.h"
+// The model's machine: what percpu.c, machine.c, fork.c and lock.c are in the fast build. Making and ending models.
+#include "model_private.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include "cache.h"
@@ -14,26 +13,17 @@
 
 #define MODEL_PAGES (1u << 18) /* of one model: 1 GiB of addresses */
 #define MOST_CPUS 64
-
-struct slub_model {
-	struct slub_state state;
-	struct slub_model_setting setting;
-	unsigned cpu;
-	struct slub_step steps[SLUB_MODEL_STEPS];
-	size_t nr_steps;
-	int paused;
-	struct slub_cpu_slab *percpu; /* [place][cpu] */
-};
+#define PLACES 4096
 
 __thread struct slub_state *slub_model_state;
-static __thread struct slub_model *current;
+__thread struct slub_model *slub_model_current;
+__thread unsigned slub_model_locks;
+#define current slub_model_current
 
 void *slub_bootstrap_sheaf[SLUB_BOOTSTRAP_WORDS + 1] __attribute__((aligned(SLUB_MAX_SHEAF)));
 ptrdiff_t slub_rseq_offset;
 
-#define PLACES 4096
-
-static struct slub_cpu_slab *part(struct kmem_cache *cache, unsigned cpu)
+struct slub_cpu_slab *slub_model_part(struct kmem_cache *cache, unsigned cpu)
 {
 	return (struct slub_cpu_slab *)cache->percpu_home + cpu;
 }
@@ -78,7 +68,7 @@ bool slub_percpu_add(struct kmem_cache *cache)
 		cache->percpu_home = (char *)(current->percpu + (size_t)current->state.percpu_used++ * cpus);
 	}
 	for (unsigned cpu = 0; cpu < cpus; cpu++)
-		*part(cache, cpu) = (struct slub_cpu_slab){ .none.main = SLUB_BOOTSTRAP_TOP };
+		*slub_model_part(cache, cpu) = (struct slub_cpu_slab){ .none.main = SLUB_BOOTSTRAP_TOP };
 	cache->percpu = cache->percpu_home;
 	return true;
 }
@@ -88,11 +78,26 @@ void slub_percpu_remove(struct kmem_cache *cache)
 	(void)cache;
 }
 
+// A cache that is being drained: nothing of any CPU may be used.
+static bool is_stopped(const struct kmem_cache *cache)
+{
+	return !cache->percpu;
+}
+
+bool slub_is_remote(const void *object)
+{
+	const struct slab *slab = current->setting.nodes > 1 ? slab_of_address(object) : NULL;
+
+	return slab && slab->node != slub_node();
+}
+
 void *slub_percpu_pop(struct kmem_cache *cache)
 {
-	void ***main = &part(cache, current->cpu)->none.main;
+	void ***main;
 
-	if (!(*main)[-1])
+	slub_point(SLUB_POINT_FAST);
+	main = &slub_model_part(cache, current->cpu)->none.main;
+	if (is_stopped(cache) || !(*main)[-1])
 		return NULL;
 	slub_why(SLUB_WHY_MAIN, NULL);
 	return *--*main;
@@ -100,9 +105,11 @@ void *slub_percpu_pop(struct kmem_cache *cache)
 
 bool slub_percpu_push(struct kmem_cache *cache, void *object)
 {
-	void ***main = &part(cache, current->cpu)->none.main;
+	void ***main;
 
-	if (sheaf_is_full(cache, *main))
+	slub_point(SLUB_POINT_FAST);
+	main = &slub_model_part(cache, current->cpu)->none.main;
+	if (is_stopped(cache) || sheaf_is_full(cache, *main) || slub_is_remote(object))
 		return false;
 	slub_why(SLUB_WHY_TO_MAIN, NULL);
 	*(*main)++ = object;
@@ -111,10 +118,13 @@ bool slub_percpu_push(struct kmem_cache *cache, void *object)
 
 void *slub_cpu_freelist_pop(struct kmem_cache *cache)
 {
-	struct slub_cpu_slab *cpu = part(cache, current->cpu);
-	void *object = cpu->freelist, **slot;
+	struct slub_cpu_slab *cpu;
+	void *object, **slot;
 
-	if (!object)
+	slub_point(SLUB_POINT_FAST);
+	cpu = slub_model_part(cache, current->cpu);
+	object = cpu->freelist;
+	if (is_stopped(cache) || !object)
 		return NULL;
 	slot = freelist_slot(cache, object);
 	cpu->freelist = freelist_pointer(cache, *slot, slot);
@@ -123,10 +133,12 @@ void *slub_cpu_freelist_pop(struct kmem_cache *cache)
 
 bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object)
 {
-	struct slub_cpu_slab *cpu = part(cache, current->cpu);
 	void **slot = freelist_slot(cache, object);
+	struct slub_cpu_slab *cpu;
 
-	if (cpu->slab != slab)
+	slub_point(SLUB_POINT_FAST);
+	cpu = slub_model_part(cache, current->cpu);
+	if (is_stopped(cache) || cpu->slab != slab)
 		return false;
 	*slot = freelist_pointer(cache, cpu->freelist, slot);
 	cpu->freelist = object;
@@ -135,9 +147,13 @@ bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *o
 
 void slub_percpu_begin_at(struct kmem_cache *cache, unsigned place, struct slub_percpu_view *view)
 {
-	struct slub_percpu_sheaves *area = &part(cache, current->cpu)->none + place;
+	struct slub_percpu_sheaves *area = &slub_model_part(cache, current->cpu)->none + place;
 
 	*view = (struct slub_percpu_view){ .sheaves = *area, .cpu = (int)current->cpu, .area = area };
+	if (is_stopped(cache)) {
+		view->cpu = -1;
+		view->sheaves = (struct slub_percpu_sheaves){ .main = SLUB_BOOTSTRAP_TOP };
+	}
 }
 
 void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view)
@@ -147,8 +163,9 @@ void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view)
 
 bool slub_percpu_commit(struct kmem_cache *cache, struct slub_percpu_view *view, struct slub_percpu_sheaves sheaves)
 {
-	(void)cache;
-	if (view->area->main != view->sheaves.main || view->area->spare != view->sheaves.spare)
+	slub_point(SLUB_POINT_COMMIT);
+	if (is_stopped(cache) || view->cpu != (int)current->cpu || view->area->main != view->sheaves.main ||
+	    view->area->spare != view->sheaves.spare)
 		return false;
 	*view->area = sheaves;
 	return true;
@@ -159,27 +176,42 @@ void slub_percpu_end(struct slub_percpu_view *view)
 	(void)view;
 }
 
+static void begin_drain(struct kmem_cache *cache)
+{
+	while (is_stopped(cache))
+		slub_model_wait();
+	cache->percpu = NULL;
+}
+
 void slub_percpu_drain(struct kmem_cache *cache, void (*take)(struct kmem_cache *, void **top))
 {
+	begin_drain(cache);
 	for (unsigned cpu = 0; cpu < current->setting.cpus; cpu++) {
-		struct slub_percpu_sheaves had = part(cache, cpu)->none;
+		struct slub_percpu_sheaves had;
 
-		part(cache, cpu)->none = (struct slub_percpu_sheaves){ .main = SLUB_BOOTSTRAP_TOP };
+		slub_point(SLUB_POINT_DRAIN);
+		had = slub_model_part(cache, cpu)->none;
+		slub_model_part(cache, cpu)->none = (struct slub_percpu_sheaves){ .main = SLUB_BOOTSTRAP_TOP };
 		if (had.main != SLUB_BOOTSTRAP_TOP)
 			take(cache, had.main);
 		if (had.spare)
 			take(cache, had.spare);
 	}
+	cache->percpu = cache->percpu_home;
 }
 
 void slub_percpu_drain_cpu_slabs(struct kmem_cache *cache, void (*take)(struct kmem_cache *, const struct slub_cpu_slab *))
 {
+	begin_drain(cache);
 	for (unsigned cpu = 0; cpu < current->setting.cpus; cpu++) {
-		struct slub_cpu_slab had = *part(cache, cpu);
+		struct slub_cpu_slab had;
 
-		*part(cache, cpu) = (struct slub_cpu_slab){ .none.main = SLUB_BOOTSTRAP_TOP };
+		slub_point(SLUB_POINT_DRAIN);
+		had = *slub_model_part(cache, cpu);
+		*slub_model_part(cache, cpu) = (struct slub_cpu_slab){ .none.main = SLUB_BOOTSTRAP_TOP };
 		take(cache, &had);
 	}
+	cache->percpu = cache->percpu_home;
 }
 
 size_t slub_percpu_count(struct kmem_cache *cache)
@@ -187,7 +219,7 @@ size_t slub_percpu_count(struct kmem_cache *cache)
 	size_t count = 0;
 
 	for (unsigned cpu = 0; cpu < current->setting.cpus; cpu++) {
-		const struct slub_percpu_sheaves *seen = &part(cache, cpu)->none;
+		const struct slub_percpu_sheaves *seen = &slub_model_part(cache, cpu)->none;
 
 		count += seen->main == SLUB_BOOTSTRAP_TOP ? 0 : sheaf_size(cache, seen->main);
 		count += seen->spare ? sheaf_size(cache, seen->spare) : 0;
@@ -200,12 +232,11 @@ size_t slub_cpu_slab_count(struct kmem_cache *cache)
 	size_t count = 0;
 
 	for (unsigned cpu = 0; cpu < current->setting.cpus; cpu++)
-		count += slub_freelist_length(cache, part(cache, cpu)->slab, part(cache, cpu)->freelist);
+		count += slub_freelist_length(cache, slub_model_part(cache, cpu)->slab, slub_model_part(cache, cpu)->freelist);
 	return count;
 }
 
-// Numbers of slabs are places of their descriptors.
-static unsigned number_of(const struct slab *slab)
+unsigned slub_model_number(const struct slab *slab)
 {
 	return slab ? (unsigned)(slab - current->state.pages.slabs) + 1 : 0;
 }
@@ -215,7 +246,7 @@ void slub_why(enum slub_why why, const struct slab *slab)
 	if (current->paused || why == SLUB_WHY_NONE)
 		return;
 	if (current->nr_steps < SLUB_MODEL_STEPS)
-		current->steps[current->nr_steps] = (struct slub_step){ why, number_of(slab) };
+		current->steps[current->nr_steps] = (struct slub_step){ why, slub_model_number(slab) };
 	current->nr_steps++;
 }
 
@@ -251,9 +282,10 @@ struct slub_model *slub_model_create(const struct slub_model_setting *setting)
 	percpu = mmap(NULL, percpu_bytes(model), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	model->percpu = percpu;
 	model->state.pages.limit = MODEL_PAGES;
-	model->state.rules = setting->engine == SLUB_ENGINE_CPU_SLABS ? slub_rules_of_cpu_slabs(setting->cpus) :
-									 slub_rules_of_sheaves(setting->cpus);
-	model->state.default_flags = setting->engine == SLUB_ENGINE_CPU_SLABS ? SLUB_CPU_SLABS : 0;
+	model->state.rules = setting->rules.cpus			? setting->rules :
+			     setting->engine == SLUB_ENGINE_CPU_SLABS ? slub_rules_of_cpu_slabs(setting->cpus) :
+									slub_rules_of_sheaves(setting->cpus);
+	model->state.default_flags = setting->flags | (setting->engine == SLUB_ENGINE_CPU_SLABS ? SLUB_CPU_SLABS : 0);
 	slub_model_enter(model, 0);
 	if (percpu == MAP_FAILED || !slub_init()) {
 		slub_model_destroy(model);
@@ -266,6 +298,7 @@ void slub_model_destroy(struct slub_model *model)
 {
 	if (!model)
 		return;
+	slub_model_threads_end(model);
 	if (model->state.pages.count)
 		slub_pages_end(&model->state.pages);
 	if (model->percpu != MAP_FAILED)
@@ -285,92 +318,4 @@ size_t slub_model_steps(struct slub_model *model, struct slub_step *ret_steps, s
 		ret_steps[i] = model->steps[i];
 	model->nr_steps = 0;
 	return had;
-}
-
-static struct slub_model_slab describe(const struct slab *slab)
-{
-	return (struct slub_model_slab){
-		.number = number_of(slab), .objects = slab->objects, .inuse = slab->inuse, .node = slab->node,
-		.frozen = slab->frozen,
-	};
-}
-
-static int sheaf_count(const struct kmem_cache *cache, void **top)
-{
-	return !top || top == SLUB_BOOTSTRAP_TOP ? -1 : (int)sheaf_size(cache, top);
-}
-
-void slub_model_look_at_cpu(struct slub_model *model, struct kmem_cache *cache, unsigned cpu, struct slub_model_cpu *ret_cpu)
-{
-	const struct slub_cpu_slab *seen = part(cache, cpu < model->setting.cpus ? cpu : 0);
-
-	*ret_cpu = (struct slub_model_cpu){
-		.main = sheaf_count(cache, seen->none.main), .spare = sheaf_count(cache, seen->none.spare),
-	};
-	if (seen->slab) {
-		ret_cpu->slab = describe(seen->slab);
-		ret_cpu->freelist = (unsigned)slub_freelist_length(cache, seen->slab, seen->freelist);
-		ret_cpu->slab.on_cpu_freelist = ret_cpu->freelist;
-	}
-	for (const struct slab *slab = seen->partial; slab; slab = slab->next) {
-		if (ret_cpu->partials < sizeof(ret_cpu->partial) / sizeof(ret_cpu->partial[0]))
-			ret_cpu->partial[ret_cpu->partials] = describe(slab);
-		ret_cpu->partials++;
-	}
-}
-
-void slub_model_look_at_node(struct slub_model *model, struct kmem_cache *cache, unsigned number,
-			     struct slub_model_node *ret_node)
-{
-	struct kmem_cache_node *node = &cache->node[number < model->setting.nodes ? number : 0];
-
-	*ret_node = (struct slub_model_node){
-		.full_sheaves = node->barn.nr_full, .empty_sheaves = node->barn.nr_empty, .slabs = node->nr_slabs,
-	};
-	for (struct list *entry = node->partial.next; entry != &node->partial; entry = entry->next) {
-		const struct slab *slab = (const struct slab *)((char *)entry - offsetof(struct slab, slab_list));
-
-		if (ret_node->partials < sizeof(ret_node->partial) / sizeof(ret_node->partial[0]))
-			ret_node->partial[ret_node->partials] = describe(slab);
-		ret_node->partials++;
-	}
-}
-
-struct kmem_cache *slub_model_cache(struct slub_model *model, const char *name)
-{
-	for (struct kmem_cache *cache = model->state.caches; cache; cache = cache->next) {
-		if (!strcmp(cache->name, name) && cache->kind != SLUB_PAGE_SHEAF)
-			return cache;
-	}
-	return NULL;
-}
-
-const char *slub_model_name(const struct kmem_cache *cache)
-{
-	return cache->name;
-}
-
-struct slub_model_measures slub_model_measure(const struct kmem_cache *cache)
-{
-	struct slub_model_measures measures = {
-		.size = cache->size, .order = cache->geometry.order, .objects = cache->geometry.objects,
-		.min_partial = cache->geometry.min_partial, .sheaf_capacity = cache->geometry.sheaf_capacity,
-		.cpu_partial_slabs = cache->geometry.cpu_partial_slabs,
-	};
-
-	for (unsigned node = 0; node < current->setting.nodes; node++)
-		measures.slabs += cache->node[node].nr_slabs;
-	return measures;
-}
-
-bool slub_model_locate(struct slub_model *model, const void *object, struct slub_model_slab *ret_slab, unsigned *ret_index)
-{
-	const struct slab *slab = slab_of_address(object);
-
-	(void)model;
-	if (!slab)
-		return false;
-	*ret_slab = describe(slab);
-	*ret_index = (unsigned)(((const char *)object - slab->base - slab->slab_cache->red_left_pad) / slab->slab_cache->size);
-	return true;
 }

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "geometry.h"
+#include "point.h"
 #include "slub.h"
 #include "why.h"
 
@@ -23,6 +25,8 @@ struct slub_model_setting {
 	unsigned cpus, nodes; /* nodes divide the CPUs evenly; 1 to 64 and 1 to 16 */
 	uint64_t seed;
 	enum slub_engine engine;
+	uint32_t flags;          /* SLUB_NO_RANDOM, SLUB_NO_HARDENED …: of every cache */
+	struct slub_rules rules; /* another kernel's; .cpus 0: the engine's own */
 };
 
 /* A reason, with the number of the slab that it is about; 0: about none. Slabs are numbered from 1 in the order in which
@@ -43,6 +47,32 @@ void slub_model_enter(struct slub_model *model, unsigned cpu);
 
 /* The steps of the last call since this was asked; up to SLUB_MODEL_STEPS are kept. Returns how many there were. */
 size_t slub_model_steps(struct slub_model *model, struct slub_step *ret_steps, size_t count);
+
+/*
+ * Threads of execution: operations that can be stopped at a point (point.h) while others go on, and moved to another CPU.
+ * A thread runs when it is told to, until it meets the point; so every schedule can be played, and played again. None
+ * is stopped while it has a lock.
+ *
+ * Steps are the model's: ask for them after each run of a thread to know whose they are. While a thread stands in the
+ * middle of a drain, other calls on its cache that drain are to be made in threads, too, which then wait.
+ */
+struct slub_model_thread;
+
+/* A thread that will carry out work(context) on that CPU. NULL when memory is out. */
+struct slub_model_thread *slub_model_thread_create(struct slub_model *model, unsigned cpu, void (*work)(void *),
+						   void *context);
+
+/*
+ * Run it until it meets `point` for the nth time from here on (n from 1), SLUB_POINTS: any point, SLUB_POINT_NONE: to the
+ * end. Returns where it stands: a point, SLUB_POINT_NONE when its work is done. A thread that must wait for another one
+ * that drains the same cache stands at SLUB_POINT_WAIT, whatever was asked for.
+ */
+enum slub_point slub_model_thread_run(struct slub_model_thread *thread, enum slub_point point, unsigned n);
+
+void slub_model_thread_move(struct slub_model_thread *thread, unsigned cpu);
+
+/* Before the model. What a thread was in the middle of stays so: unless the model is given up, its work must be done. */
+void slub_model_thread_destroy(struct slub_model_thread *thread);
 
 /* What stands where, for pictures. Slabs and sheaves by number of objects. ------------------------------------- */
 

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * A node's lists and counts, and a slab's place in them: shared by slab.c and slab_whole.c, under list_lock.
+ */
+#ifndef SLUB_SLAB_LISTS_H
+#define SLUB_SLAB_LISTS_H
+
+#include <stdbool.h>
+
+#include "layout.h"
+#include "point.h"
+#include "report.h"
+
+static inline struct slab *slab_of_list(struct list *entry)
+{
+	return (struct slab *)((char *)entry - offsetof(struct slab, slab_list));
+}
+
+static inline void add_slab(struct kmem_cache_node *node, struct slab *slab)
+{
+	node->nr_slabs++;
+	node->total_objects += slab->objects;
+	node->free_objects += slab->objects;
+}
+
+static inline void drop_slab(struct kmem_cache_node *node, struct slab *slab)
+{
+	node->nr_slabs--;
+	node->total_objects -= slab->objects;
+	node->free_objects -= slab->objects;
+}
+
+static inline void add_partial(struct kmem_cache_node *node, struct slab *slab, bool at_end)
+{
+	struct list *head = &node->partial;
+
+	if (at_end)
+		list_insert(&slab->slab_list, head->previous, head);
+	else
+		list_insert(&slab->slab_list, head, head->next);
+	slab->on_partial = true;
+	node->nr_partial++;
+}
+
+static inline void remove_partial(struct kmem_cache_node *node, struct slab *slab)
+{
+	list_remove(&slab->slab_list);
+	slab->on_partial = false;
+	node->nr_partial--;
+}
+
+static inline bool is_object(const struct kmem_cache *cache, const struct slab *slab, const void *object)
+{
+	size_t offset = (size_t)((const char *)object - slab->base - cache->red_left_pad);
+
+	/* Divisible by size: Lemire, Kaser, Kurz, "Faster Remainder by Direct Computation" (2019). */
+	return offset < (size_t)slab->objects * cache->size && offset * cache->divisor <= cache->divisor - 1;
+}
+
+/* A freelist pointer that was overwritten: what is behind it is lost, the slab is never used again. The kernel
+ * ("Freechain corrupt", freelist_corrupted()) does the same. */
+static inline void set_aside(struct kmem_cache_node *node, struct slab *slab)
+{
+	node->free_objects -= slab->objects - slab->inuse;
+	slab->freelist = NULL;
+	slab->inuse = slab->objects;
+	slab->is_isolated = true;
+}
+
+static inline void isolate(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *object)
+{
+	set_aside(node, slab);
+	slub_report(cache, "free pointer overwritten", object);
+}
+
+/* A node may be asked for objects by another one while it keeps more than min_partial slabs (get_from_any_partial()). */
+static inline bool has_to_spare(struct kmem_cache *cache, unsigned node)
+{
+	return __atomic_load_n(&cache->node[node].nr_partial, __ATOMIC_RELAXED) > cache->geometry.min_partial;
+}
+
+static inline struct kmem_cache_node *lock_node(struct kmem_cache *cache, const struct slab *slab)
+{
+	struct kmem_cache_node *node = &cache->node[slab->node];
+
+	slub_point(SLUB_POINT_LIST_LOCK);
+	slub_lock(&node->list_lock);
+	return node;
+}
+
+#endif
