@@ -36,11 +36,11 @@ LIBS := $(if $(KDUMPFILE),-lkdumpfile) -lbpf -ldw -lelf -liberty -lcap -ljansson
 
 # May use: view, lib and slub nothing of ours, cmd lib + view + bpf and slub's model, gdb all of them. The -I lists enforce it.
 LIB_FOLDERS := lib lib/kernel lib/stub lib/heap
-INCLUDES_lib := $(LIB_FOLDERS:%=-I%) -I$(O)/lib/kernel
+INCLUDES_lib := $(LIB_FOLDERS:%=-I%) -Islub/inspection -I$(O)/lib/kernel
 INCLUDES_view := -Iview
 INCLUDES_cmd := -Icmd $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Islub -Islub/model -I$(O)/cmd
 INCLUDES_gdb := -Igdb $(INCLUDES_cmd)
-INCLUDES_slub := -Islub
+INCLUDES_slub := -Islub -Islub/inspection
 
 lib_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard $(LIB_FOLDERS:%=%/*.c))))
 view_objects := $(patsubst %.c,$(O)/%.o,$(wildcard view/*.c))

@@ -86,7 +86,7 @@ static size_t option_groups(const struct command *command, bool has_target, void
 	if (command->tracer)
 		ret_groups[count++] = (struct option_group){ "Options of all tracing commands", trace_options,
 							     trace_option_count, &kind->trace };
-	if (command->inspector)
+	if (command->inspector && !command->inspector->begins_with_process)
 		ret_groups[count++] = (struct option_group){
 			"Options of all inspecting commands",
 			has_target ? inspect_options_of_debugger : inspect_options,

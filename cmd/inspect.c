@@ -7,6 +7,7 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,9 @@
 #include "source_gdb.h"
 #include "source_live.h"
 #include "source_qmp.h"
+#include "slub_process.h"
 
+#define PROCESS "pid:"
 #define LIVE_BTF "/sys/kernel/btf/vmlinux"
 
 /* What a run opens. */
@@ -39,7 +42,7 @@ DEFINE_CLEANUP(inspection, struct inspection, close_inspection(&v));
 	  "take types and symbols from this vmlinux; refused if it is another kernel's" },                  \
 	{ 0, "symbols", "FILE", OPTION_TEXT, AT(files.symbols), NULL, "take symbols from this System.map" },\
 	{ 0, "btf", "FILE", OPTION_TEXT, AT(files.btf), NULL, "take types from this file of raw BTF" }
-#define OTHER_TARGETS "a dump's path, gdb:HOST:PORT, gdb:/SOCKET, qmp:/SOCKET"
+#define OTHER_TARGETS "a dump's path, gdb:HOST:PORT, gdb:/SOCKET, qmp:/SOCKET, pid:PID (a process with libslub: kcache)"
 
 const struct option_spec inspect_options[] = {
 	OPTIONS("live (default; live:bpf and live:kcore take one way only), " OTHER_TARGETS),
@@ -89,11 +92,20 @@ static int open_source(const char *target, struct memory_source **ret_source, st
 	return source_file_open(target, ret_source, err);
 }
 
+static bool is_process(const char *target)
+{
+	return target && !strncmp(target, PROCESS, strlen(PROCESS));
+}
+
 int inspect_open_target(const struct inspect_settings *settings, struct kernel **ret_kernel,
 			struct error *err)
 {
 	struct memory_source *source = NULL;
-	int status = open_source(settings->target ? settings->target : "live", &source, err);
+	int status;
+
+	if (is_process(settings->target))
+		return slub_process_open(settings->target + strlen(PROCESS), ret_kernel, err);
+	status = open_source(settings->target ? settings->target : "live", &source, err);
 
 	return status ? status : kernel_open(source, &settings->files, ret_kernel, err);
 }
@@ -106,6 +118,13 @@ static bool can_read(void *context)
 
 	return !memory_source_read(kernel->source, SPACE_VIRTUAL, kernel->layout.base.value, &word, sizeof(word),
 				   NULL);
+}
+
+char **inspection_words(const struct inspection *inspection)
+{
+	const struct invocation *invocation = inspection->invocation;
+
+	return invocation->words + (invocation->command->inspector->begins_with_process && invocation->word_count);
 }
 
 bool inspection_is_of_caller(const struct inspection *inspection)
@@ -235,16 +254,37 @@ static int judge(const struct inspection *inspection)
 	return inspection->has_findings ? EXIT_FINDINGS : EXIT_CLEAN;
 }
 
+/* Whether the command and its target go together. @process is room for a target's name. */
+static int choose_target(const struct invocation *invocation, struct inspect_settings *settings, char *process,
+			 size_t size, struct error *err)
+{
+	const struct inspector *inspector = invocation->command->inspector;
+
+	if (inspector->begins_with_process) {
+		if (!invocation->word_count || *invocation->words[0] < '0' || *invocation->words[0] > '9')
+			return error_set(err, -EINVAL, "which process? Its PID comes first");
+		snprintf(process, size, PROCESS "%s", invocation->words[0]);
+		settings->target = process;
+	} else if (is_process(settings->target) && !inspector->takes_processes) {
+		return error_set(err, -EINVAL, "%s looks at kernels; slabinfo and kcache look at a process",
+				 invocation->command->name);
+	}
+	return 0;
+}
+
 int run_inspector(struct invocation *invocation, struct inspect_settings *settings, struct error *err)
 {
 	const struct inspector *inspector = invocation->command->inspector;
+	char process[PATH_MAX + 32];
 	CLEANUP(inspection) struct inspection inspection = { .invocation = invocation,
 					 .settings = settings,
 					 .options = invocation->settings,
 					 .view = invocation->view };
 	struct kernel *kernel;
-	int status = inspector->configure ? inspector->configure(&inspection, err) : 0;
+	int status = choose_target(invocation, settings, process, sizeof(process), err);
 
+	if (!status && inspector->configure)
+		status = inspector->configure(&inspection, err);
 	if (!invocation->output.is_verbose || !invocation->caller->owns_process)
 		libbpf_set_print(NULL); /* what it tries in vain is not news */
 	if (!status && !inspector->opens_lazily)

@@ -44,6 +44,10 @@ struct inspector {
 	 * The target is opened when inspection_kernel() first asks for it; inspection->kernel is NULL before.
 	 */
 	bool opens_lazily;
+	/* Works on a process with libslub too, --target pid:PID: the kernel is one with kernel->process. */
+	bool takes_processes;
+	/* The first word is such a process, and there is no --target. */
+	bool begins_with_process;
 };
 
 /* One run, as the command sees it. */
@@ -62,6 +66,8 @@ struct inspection {
 int inspect_open_target(const struct inspect_settings *settings, struct kernel **ret_kernel,
 			struct error *err);
 
+/* The words that are the command's own. */
+char **inspection_words(const struct inspection *inspection);
 /* The target is the caller's own (call.h), and stands still. */
 bool inspection_is_of_caller(const struct inspection *inspection);
 /* The target, opened now if it wasn't yet. */

@@ -139,9 +139,12 @@ static int kcache_show(struct inspection *inspection, struct error *err)
 	return status;
 }
 
-static const struct inspector kcache_inspector = { .configure = kcache_configure, .show = kcache_show };
+static const struct inspector kcache_inspector = { .configure = kcache_configure,
+						    .show = kcache_show,
+						    .takes_processes = true };
 
-static const struct view_record *const kcache_records[] = { &kcache_cache_record, &kcache_change_record,
+static const struct view_record *const kcache_records[] = { &slabinfo_process_record, &kcache_cache_record,
+							    &kcache_change_record,
 							    &kcache_sum_record, &kcache_time_record,
 							    &kcache_facts_record, &kcache_cpu_record,
 							    &kcache_sheaves_record, &kcache_node_record,

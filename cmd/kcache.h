@@ -37,6 +37,10 @@ extern const char *const kcache_sorts[];
 
 /* The list of caches that match @words (globs; none: all) and --filter, again and again with an interval. */
 int kcache_show_list(struct inspection *inspection, char **words, struct error *err);
+extern const struct view_record slabinfo_cache_record, slabinfo_change_record;
 extern const struct view_record kcache_cache_record, kcache_change_record, kcache_sum_record, kcache_time_record;
+/* Of a process: what its allocator has in all. slabinfo.c. */
+int slabinfo_show_process(struct inspection *inspection, struct error *err);
+extern const struct view_record slabinfo_process_record;
 
 #endif

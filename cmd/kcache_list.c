@@ -19,9 +19,11 @@ enum {
 	CACHE_ADDR,
 	CACHE_OBJECT_SIZE,
 	CACHE_SIZE,
+	CACHE_ALIGN,
 	CACHE_ORDER,
 	CACHE_PER_SLAB,
 	CACHE_SLABS,
+	CACHE_SLABS_PARTIAL,
 	CACHE_NUM_OBJS,
 	CACHE_ACTIVE,
 	CACHE_ALLOCATED,
@@ -33,59 +35,70 @@ enum {
 	CACHE_PENDING,
 	CACHE_SLABS_CPU,
 	CACHE_SLABS_CPU_PARTIAL,
-	CACHE_SLABS_PARTIAL,
 	CACHE_SLABS_FULL,
 	CACHE_BYTES,
 	CACHE_WASTE,
+	CACHE_MIN_PARTIAL,
+	CACHE_SHEAF_CAPACITY,
+	CACHE_REFCOUNT,
+	CACHE_ALIAS_COUNT,
 	CACHE_FLAGS,
 	CACHE_HARDENED,
-	CACHE_REFCOUNT,
 	CACHE_ALIASES,
 	CACHE_DAMAGED,
 	CACHE_CHANGE, /* last: a list that is shown once has no such column */
 	CACHE_COLUMNS
 };
 #define JSON_ONLY .is_json_only = true
-static const struct view_column cache_columns[CACHE_COLUMNS] = {
-	[CACHE_NAME] = { .name = "name", .type = VIEW_TEXT, .width = 24 },
-	[CACHE_ADDR] = { .name = "addr", .type = VIEW_HEX, JSON_ONLY },
-	[CACHE_OBJECT_SIZE] = { .name = "object_size", .title = "OBJECT", .type = VIEW_U64, .width = 6 },
-	[CACHE_SIZE] = { .name = "size", .type = VIEW_U64, .width = 6 },
-	[CACHE_ORDER] = { .name = "order", .title = "O", .type = VIEW_U64, .width = 1 },
-	[CACHE_PER_SLAB] = { .name = "objects_per_slab", .type = VIEW_U64, JSON_ONLY },
-	[CACHE_SLABS] = { .name = "slabs", .type = VIEW_U64, .width = 6 },
-	[CACHE_NUM_OBJS] = { .name = "num_objs", .title = "OBJECTS", .type = VIEW_U64, .width = 7 },
-	[CACHE_ACTIVE] = { .name = "active_objs", .title = "ACTIVE", .type = VIEW_U64, JSON_ONLY },
-	[CACHE_ALLOCATED] = { .name = "allocated", .title = "ALLOC", .type = VIEW_U64, .width = 7 },
-	[CACHE_FREE_SLAB] = { .name = "free_slab", .title = "SLAB", .type = VIEW_U64, .width = 5 },
-	[CACHE_FREE_CPU_PARTIAL] = { .name = "free_cpu_partial", .type = VIEW_U64, JSON_ONLY },
-	[CACHE_FREE_CPU] = { .name = "free_cpu", .title = "CPU", .type = VIEW_U64, .width = 5 },
-	[CACHE_FREE_SHEAF] = { .name = "free_sheaf", .title = "SHEAF", .type = VIEW_U64, .width = 5 },
-	[CACHE_FREE_BARN] = { .name = "free_barn", .type = VIEW_U64, JSON_ONLY },
-	[CACHE_PENDING] = { .name = "pending", .title = "PEND", .type = VIEW_U64, .width = 4 },
-	[CACHE_SLABS_CPU] = { .name = "slabs_cpu", .type = VIEW_U64, JSON_ONLY },
-	[CACHE_SLABS_CPU_PARTIAL] = { .name = "slabs_cpu_partial", .type = VIEW_U64, JSON_ONLY },
-	[CACHE_SLABS_PARTIAL] = { .name = "slabs_node_partial", .type = VIEW_U64, JSON_ONLY },
-	[CACHE_SLABS_FULL] = { .name = "slabs_full", .type = VIEW_U64, JSON_ONLY },
-	[CACHE_BYTES] = { .name = "bytes", .type = VIEW_BYTES, .width = 9 },
-	[CACHE_WASTE] = { .name = "waste_bytes", .title = "WASTE", .type = VIEW_BYTES, .width = 9 },
-	[CACHE_FLAGS] = { .name = "flags", .type = VIEW_TEXT, JSON_ONLY },
-	[CACHE_HARDENED] = { .name = "hardened", .type = VIEW_BOOL, JSON_ONLY },
-	[CACHE_REFCOUNT] = { .name = "refcount", .type = VIEW_I64, JSON_ONLY },
-	[CACHE_ALIASES] = { .name = "aliases", .type = VIEW_TEXT, .is_optional = true, JSON_ONLY },
-	[CACHE_DAMAGED] = { .name = "damaged", .type = VIEW_BOOL, .is_optional = true, JSON_ONLY },
-	[CACHE_CHANGE] = { .name = "change", .type = VIEW_I64, .width = 7, .is_optional = true },
-};
-const struct view_record kcache_cache_record = {
-	.type = "cache",
-	.columns = cache_columns,
-	.column_count = CACHE_CHANGE,
-};
-const struct view_record kcache_change_record = {
-	.type = "cache",
-	.columns = cache_columns,
-	.column_count = CACHE_COLUMNS,
-};
+#define HIDDEN_IF(condition) .is_json_only = (condition)
+/* The same columns for kernels and for processes; in text a process's have more of how a cache is laid out. */
+#define CACHE_COLUMNS_OF(is_process) \
+	{ \
+		[CACHE_NAME] = { .name = "name", .type = VIEW_TEXT, .width = (is_process) ? 14 : 24 }, \
+		[CACHE_ADDR] = { .name = "addr", .type = VIEW_HEX, JSON_ONLY }, \
+		[CACHE_OBJECT_SIZE] = { .name = "object_size", .title = "OBJECT", .type = VIEW_U64, .width = 6 }, \
+		[CACHE_SIZE] = { .name = "size", .type = VIEW_U64, .width = 6 }, \
+		[CACHE_ALIGN] = { .name = "align", .type = VIEW_U64, .width = 5, HIDDEN_IF(!(is_process)) }, \
+		[CACHE_ORDER] = { .name = "order", .title = "O", .type = VIEW_U64, .width = 1 }, \
+		[CACHE_PER_SLAB] = { .name = "objects_per_slab", .title = "PER", .type = VIEW_U64, .width = 4, \
+				     HIDDEN_IF(!(is_process)) }, \
+		[CACHE_SLABS] = { .name = "slabs", .type = VIEW_U64, .width = 6 }, \
+		[CACHE_SLABS_PARTIAL] = { .name = "slabs_node_partial", .title = "PART", .type = VIEW_U64, \
+					  .width = 4, HIDDEN_IF(!(is_process)) }, \
+		[CACHE_NUM_OBJS] = { .name = "num_objs", .title = "OBJECTS", .type = VIEW_U64, .width = 7 }, \
+		[CACHE_ACTIVE] = { .name = "active_objs", .title = "ACTIVE", .type = VIEW_U64, JSON_ONLY }, \
+		[CACHE_ALLOCATED] = { .name = "allocated", .title = "ALLOC", .type = VIEW_U64, .width = 7 }, \
+		[CACHE_FREE_SLAB] = { .name = "free_slab", .title = "SLAB", .type = VIEW_U64, .width = 5 }, \
+		[CACHE_FREE_CPU_PARTIAL] = { .name = "free_cpu_partial", .type = VIEW_U64, JSON_ONLY }, \
+		[CACHE_FREE_CPU] = { .name = "free_cpu", .title = "CPU", .type = VIEW_U64, .width = 5 }, \
+		[CACHE_FREE_SHEAF] = { .name = "free_sheaf", .title = "SHEAF", .type = VIEW_U64, .width = 5 }, \
+		[CACHE_FREE_BARN] = { .name = "free_barn", .type = VIEW_U64, JSON_ONLY }, \
+		[CACHE_PENDING] = { .name = "pending", .title = "PEND", .type = VIEW_U64, .width = 4, \
+				    HIDDEN_IF(is_process) }, \
+		[CACHE_SLABS_CPU] = { .name = "slabs_cpu", .type = VIEW_U64, JSON_ONLY }, \
+		[CACHE_SLABS_CPU_PARTIAL] = { .name = "slabs_cpu_partial", .type = VIEW_U64, JSON_ONLY }, \
+		[CACHE_SLABS_FULL] = { .name = "slabs_full", .type = VIEW_U64, JSON_ONLY }, \
+		[CACHE_BYTES] = { .name = "bytes", .type = VIEW_BYTES, .width = 9 }, \
+		[CACHE_WASTE] = { .name = "waste_bytes", .title = "WASTE", .type = VIEW_BYTES, .width = 9 }, \
+		[CACHE_MIN_PARTIAL] = { .name = "min_partial", .type = VIEW_U64, JSON_ONLY }, \
+		[CACHE_SHEAF_CAPACITY] = { .name = "sheaf_capacity", .type = VIEW_U64, JSON_ONLY }, \
+		[CACHE_REFCOUNT] = { .name = "refcount", .type = VIEW_I64, JSON_ONLY }, \
+		[CACHE_ALIAS_COUNT] = { .name = "alias_count", .title = "ALIASES", .type = VIEW_U64, .width = 7, \
+					HIDDEN_IF(!(is_process)) }, \
+		[CACHE_FLAGS] = { .name = "flags", .type = VIEW_TEXT, HIDDEN_IF(!(is_process)) }, \
+		[CACHE_HARDENED] = { .name = "hardened", .type = VIEW_BOOL, JSON_ONLY }, \
+		[CACHE_ALIASES] = { .name = "aliases", .type = VIEW_TEXT, .is_optional = true, JSON_ONLY }, \
+		[CACHE_DAMAGED] = { .name = "damaged", .type = VIEW_BOOL, .is_optional = true, JSON_ONLY }, \
+		[CACHE_CHANGE] = { .name = "change", .type = VIEW_I64, .width = 7, .is_optional = true }, \
+	}
+static const struct view_column cache_columns[CACHE_COLUMNS] = CACHE_COLUMNS_OF(false);
+static const struct view_column slabinfo_columns[CACHE_COLUMNS] = CACHE_COLUMNS_OF(true);
+#define CACHE_RECORD(record, of, count) \
+	const struct view_record record = { .type = "cache", .columns = of, .column_count = count }
+CACHE_RECORD(kcache_cache_record, cache_columns, CACHE_CHANGE);
+CACHE_RECORD(kcache_change_record, cache_columns, CACHE_COLUMNS);
+CACHE_RECORD(slabinfo_cache_record, slabinfo_columns, CACHE_CHANGE);
+CACHE_RECORD(slabinfo_change_record, slabinfo_columns, CACHE_COLUMNS);
 
 enum {
 	SUM_CACHES,
@@ -210,20 +223,28 @@ static void join_aliases(const struct slab_cache *cache, char *text, size_t size
 	}
 }
 
-static int show_row(struct inspection *inspection, const struct slab_heap *heap, const struct row *row)
+static const struct view_record *record_of(const struct inspection *inspection)
 {
 	const struct kcache_settings *settings = inspection->options;
+
+	if (inspection->invocation->command->inspector->begins_with_process)
+		return settings->interval_ns ? &slabinfo_change_record : &slabinfo_cache_record;
+	return settings->interval_ns ? &kcache_change_record : &kcache_cache_record;
+}
+
+static int show_row(struct inspection *inspection, const struct slab_heap *heap, const struct row *row)
+{
 	const struct slab_totals *totals = &row->totals;
 	char flags[512], aliases[1024];
 
 	join_aliases(row->cache, aliases, sizeof(aliases));
-	return view_row(inspection->view,
-			settings->interval_ns ? &kcache_change_record : &kcache_cache_record,
+	return view_row(inspection->view, record_of(inspection),
 			(struct view_value[CACHE_COLUMNS]) {
 				[CACHE_NAME] = view_text(row->cache->name),
 				[CACHE_ADDR] = view_u64(row->cache->address),
 				[CACHE_OBJECT_SIZE] = view_u64(row->cache->object_size),
 				[CACHE_SIZE] = view_u64(row->cache->size),
+				[CACHE_ALIGN] = view_u64(row->cache->align),
 				[CACHE_ORDER] = view_u64(row->cache->order),
 				[CACHE_PER_SLAB] = view_u64(row->cache->objects),
 				[CACHE_SLABS] = view_u64(totals->slabs),
@@ -243,6 +264,10 @@ static int show_row(struct inspection *inspection, const struct slab_heap *heap,
 				[CACHE_SLABS_FULL] = view_u64(totals->slabs_full),
 				[CACHE_BYTES] = view_u64(totals->bytes),
 				[CACHE_WASTE] = view_u64(totals->waste),
+				[CACHE_MIN_PARTIAL] = view_u64(row->cache->min_partial),
+				[CACHE_SHEAF_CAPACITY] = view_u64(row->cache->sheaf_capacity),
+				[CACHE_ALIAS_COUNT] =
+					view_u64(row->cache->refcount > 1 ? (uint64_t)row->cache->refcount - 1 : 0),
 				[CACHE_FLAGS] = view_text(slab_cache_flag_names(
 					&heap->layout, row->cache->flags, flags, sizeof(flags))),
 				[CACHE_HARDENED] = view_bool(heap->encoding != SLAB_ENCODING_PLAIN),
@@ -347,6 +372,8 @@ static int show_once(struct inspection *inspection, char **words, struct past **
 		status = slab_heap_read_aliases(heap, err);
 	if (!status)
 		status = collect_rows(inspection, heap, words, &rows, &count, err);
+	if (!status && inspection->kernel->process)
+		status = slabinfo_show_process(inspection, err);
 	if (status)
 		return status;
 	for (size_t i = 0; i < count; i++)

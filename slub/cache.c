@@ -23,10 +23,6 @@
 // These must be the same (SLAB_MERGE_SAME).
 #define MERGE_SAME (SLUB_NO_SHEAVES | SLUB_CPU_SLABS | SLUB_NO_HARDENED | SLUB_NO_RANDOM)
 
-#ifndef SLUB_MODEL
-struct slub_state slub;
-#endif
-
 // Descriptors come out of blocks that stay; one that is not in use any more waits in free_caches.
 static struct kmem_cache *new_descriptor(void)
 {

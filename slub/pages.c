@@ -439,6 +439,8 @@ struct slab *slub_slab_descriptor(struct slub_pages *pages)
 void slub_slab_descriptor_put(struct slub_pages *pages, struct slab *slab)
 {
 	slub_lock(&pages->lock);
+	// Whoever looks at it from outside sees that it is no slab.
+	slab->slab_cache = NULL;
 	slab->next = pages->slab_free;
 	pages->slab_free = slab;
 	slub_unlock(&pages->lock);

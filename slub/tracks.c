@@ -15,19 +15,12 @@
 #include "lock.h"
 #include "report.h"
 
-#define DEPTH 16
+#define DEPTH SLUB_STACK_DEPTH
 #define OWN_FRAMES 3 /* keep_stack(), slub_track_set() and their caller in debug.c */
-#define STACKS (1u << 16)
 #define PROBES 64
 
-struct stack {
-	uint64_t hash; /* 0: not in use */
-	uint32_t count;
-	void *frames[DEPTH];
-};
-
 static struct slub_lock stacks_lock;
-static struct stack *stacks; // STACKS of them; only what is used costs memory
+struct slub_stack *slub_stacks;
 static bool is_prepared;
 static __thread int is_inside __attribute__((tls_model("initial-exec")));
 
@@ -53,17 +46,17 @@ static uint32_t number_of(void *const *frames, uint32_t count)
 {
 	uint64_t hash = hash_of(frames, count);
 
-	if (!stacks) {
-		void *room = mmap(NULL, STACKS * sizeof(struct stack), PROT_READ | PROT_WRITE,
+	if (!slub_stacks) {
+		void *room = mmap(NULL, SLUB_STACKS * sizeof(struct slub_stack), PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 		if (room == MAP_FAILED)
 			return 0;
-		stacks = room;
+		slub_stacks = room;
 	}
 	for (uint32_t probe = 0; probe < PROBES; probe++) {
-		uint32_t place = (uint32_t)((hash >> 16) + probe) % STACKS;
-		struct stack *stack = &stacks[place];
+		uint32_t place = (uint32_t)((hash >> 16) + probe) % SLUB_STACKS;
+		struct slub_stack *stack = &slub_stacks[place];
 
 		if (!stack->hash) {
 			stack->hash = hash;
@@ -168,8 +161,8 @@ void slub_track_print(const char *what, const struct slub_track *track)
 	slub_put_number(&line, (now_ns() - track->when_ns) / 1000000);
 	slub_put(&line, " ms ago");
 	slub_say(&line);
-	if (track->stack && track->stack <= STACKS && stacks) {
-		const struct stack *stack = &stacks[track->stack - 1];
+	if (track->stack && track->stack <= SLUB_STACKS && slub_stacks) {
+		const struct slub_stack *stack = &slub_stacks[track->stack - 1];
 
 		uint32_t first = 0;
 

@@ -13,6 +13,7 @@
 #include "live_hidden.h"
 #include "page_cache.h"
 #include "page_table.h"
+#include "slub_process.h"
 
 #define PAGE_STRUCT_SIZE 64 /* on every x86-64 kernel seen; VMCOREINFO or types correct it */
 
@@ -24,6 +25,7 @@ void kernel_close(struct kernel *kernel)
 		return;
 	kernel_symbols_destroy(kernel->symbols);
 	kernel_types_close(kernel->types);
+	slub_process_destroy(kernel->process);
 	page_cache_destroy(kernel->cache);
 	free(kernel->page_table);
 	free((void *)kernel->percpu_offsets);
@@ -32,7 +34,7 @@ void kernel_close(struct kernel *kernel)
 	free(kernel);
 }
 
-static int create(struct memory_source *source, struct kernel **ret_kernel, struct error *err)
+int kernel_create(struct memory_source *source, struct kernel **ret_kernel, struct error *err)
 {
 	CLEANUP(kernel) struct kernel *kernel = calloc(1, sizeof(*kernel));
 
@@ -90,7 +92,7 @@ int kernel_open(struct memory_source *source, const struct kernel_files *files, 
 		struct error *err)
 {
 	CLEANUP(kernel) struct kernel *kernel = NULL;
-	int status = create(source, &kernel, err);
+	int status = kernel_create(source, &kernel, err);
 
 	if (status)
 		return status;

@@ -19,6 +19,7 @@ struct kernel_symbols;
 struct kernel_types;
 struct page_cache;
 struct page_table;
+struct slub_process;
 
 /* A fact about the target, and in a few words where it came from ("CR3 walk", "VMCOREINFO", "source"). */
 struct kernel_fact {
@@ -45,6 +46,7 @@ struct kernel {
 	struct kernel_symbols *symbols; /* owned; kernel_symbols.h */
 	struct kernel_types *types;     /* owned; kernel_types.h */
 	struct page_cache *cache;       /* owned */
+	struct slub_process *process;   /* not NULL: it is a process with libslub, see slub_process.h. Owned */
 	const uint64_t *percpu_offsets; /* by CPU number, possible CPUs; 0 for holes. Owned */
 	const char *percpu_origin;
 	size_t cpu_count;               /* possible CPUs: length of percpu_offsets (nr_cpu_ids) */

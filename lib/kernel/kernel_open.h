@@ -14,6 +14,9 @@
 #define KERNEL_IMAGE_SIZE 0x40000000ULL        /* KASLR moves within it */
 #define IMAGE_STEP 0x200000ULL                 /* _text is aligned to this */
 
+/* kernel.c: a kernel that knows its source and nothing else. Takes @source over, closes it on failure. */
+int kernel_create(struct memory_source *source, struct kernel **ret_kernel, struct error *err);
+
 /* kernel_read.c: physical_read_fn over the page cache; @context is the kernel. */
 int kernel_read_table(void *context, uint64_t address, void *buffer, size_t size);
 

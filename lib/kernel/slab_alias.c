@@ -199,9 +199,12 @@ int slab_heap_read_aliases(struct slab_heap *heap, struct error *err)
 {
 	struct tree_walk walk = { .heap = heap };
 	uint64_t root;
-	int status = fields_load(heap->kernel->types, alias_fields,
-				 sizeof(alias_fields) / sizeof(alias_fields[0]), &walk.layout, NULL);
+	int status;
 
+	if (heap->kernel->process)
+		return error_set(err, -ENOENT, "libslub keeps no names of merged caches");
+	status = fields_load(heap->kernel->types, alias_fields, sizeof(alias_fields) / sizeof(alias_fields[0]),
+			     &walk.layout, NULL);
 	if (status || !field_exists(&heap->layout.cache.kobj))
 		return error_set(err, -ENOENT, "this kernel keeps no names of merged caches");
 	walk.layout.node_size = kernel_sizeof(heap->kernel->types, "kernfs_node");

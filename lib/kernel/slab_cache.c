@@ -11,9 +11,8 @@
 
 /* kmem_cache_order_objects: mm/slub.c, OO_SHIFT. */
 #define ORDER_SHIFT 16
-#define ORDER_MAX 20
 
-static bool is_plausible(const struct slab_cache *cache)
+bool slab_cache_is_plausible(const struct slab_cache *cache)
 {
 	uint64_t bytes = slab_cache_slab_bytes(cache);
 
@@ -29,11 +28,11 @@ static void decode_orders(struct slab_cache *cache, uint64_t normal, uint64_t sm
 {
 	uint64_t order = normal >> ORDER_SHIFT, min_order = smallest >> ORDER_SHIFT;
 
-	cache->order = order > ORDER_MAX ? ORDER_MAX : (uint8_t)order;
-	cache->min_order = min_order > ORDER_MAX ? ORDER_MAX : (uint8_t)min_order;
+	cache->order = order > SLAB_ORDER_MAX ? SLAB_ORDER_MAX : (uint8_t)order;
+	cache->min_order = min_order > SLAB_ORDER_MAX ? SLAB_ORDER_MAX : (uint8_t)min_order;
 	cache->objects = (uint16_t)normal;
 	cache->min_objects = (uint16_t)smallest;
-	cache->is_damaged = order > ORDER_MAX || min_order > ORDER_MAX;
+	cache->is_damaged = order > SLAB_ORDER_MAX || min_order > SLAB_ORDER_MAX;
 }
 
 static int decode_nodes(struct kernel *kernel, const struct slab_layout *layout, const void *bytes,
@@ -82,7 +81,7 @@ int slab_cache_decode(struct kernel *kernel, const struct slab_layout *layout, u
 	if (cache.flags & layout->flag_red_zone)
 		cache.red_left_pad = (uint32_t)GET(red_left_pad);
 	decode_orders(&cache, GET(oo), GET(min));
-	if (!is_plausible(&cache))
+	if (!slab_cache_is_plausible(&cache))
 		cache.is_damaged = true;
 	if (kernel_read_string(kernel, GET(name), cache.name, sizeof(cache.name)))
 		cache.name[0] = '\0';

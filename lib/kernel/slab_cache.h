@@ -16,6 +16,8 @@ struct kernel;
 
 /* Bound of objects in one slab: the kernel has 15 bits for their number. */
 #define SLAB_OBJECTS_MAX 32767
+/* Larger blocks of pages than any allocator has. */
+#define SLAB_ORDER_MAX 20
 
 struct slab_cache_node {
 	uint64_t node; /* struct kmem_cache_node; 0: the node has no memory */
@@ -52,6 +54,8 @@ struct slab_cache {
 int slab_cache_decode(struct kernel *kernel, const struct slab_layout *layout, uint64_t address,
 		      const void *bytes, struct slab_cache *ret_cache);
 void slab_cache_deinit(struct slab_cache *cache);
+/* Whether its sizes and numbers can be; orders are SLAB_ORDER_MAX at most. */
+bool slab_cache_is_plausible(const struct slab_cache *cache);
 
 /* The flags by name, separated by '|', "" for none; unknown bits as 0x…. Returns @to. */
 char *slab_cache_flag_names(const struct slab_layout *layout, uint64_t flags, char *to, size_t size);

@@ -100,11 +100,26 @@ static bool is_free(const struct slab_object *object)
 	       object->state == SLAB_OBJECT_CPU_PARTIAL;
 }
 
+/*
+ * How many bytes of the object are the user's. libslub paints as red what lies behind the bytes that kmalloc was asked for; the kernel, in free objects, what lies
+ * behind the object (init_object()).
+ */
+static uint32_t bytes_asked_for(const struct slab_bytes *bytes, const struct slab_object *object)
+{
+	size_t place = object->address - bytes->slab->start + bytes->layout.orig_size;
+	uint64_t asked;
+
+	if (!bytes->heap->kernel->process || !bytes->layout.orig_size || place + sizeof(asked) > bytes->size)
+		return bytes->cache->object_size;
+	memcpy(&asked, bytes->memory + place, sizeof(asked));
+	return asked && asked <= bytes->cache->object_size ? (uint32_t)asked : bytes->cache->object_size;
+}
+
 static void check_red_zones(const struct slab_bytes *bytes, const struct slab_object *object)
 {
 	const struct slab_cache *cache = bytes->cache;
 	uint8_t expected = is_free(object) ? RED_INACTIVE : RED_ACTIVE;
-	int64_t right = cache->object_size;
+	int64_t right = bytes_asked_for(bytes, object);
 
 	check_range(bytes, SLAB_RED_ZONE_LEFT, object, -(int64_t)cache->red_left_pad, 0, expected);
 	check_range(bytes, SLAB_RED_ZONE_RIGHT, object, right, cache->inuse, expected);
@@ -112,7 +127,7 @@ static void check_red_zones(const struct slab_bytes *bytes, const struct slab_ob
 
 static void check_poison(const struct slab_bytes *bytes, const struct slab_object *object)
 {
-	int64_t size = bytes->cache->object_size;
+	int64_t size = bytes_asked_for(bytes, object);
 
 	check_range(bytes, SLAB_POISON, object, 0, size - 1, POISON_FREE);
 	check_range(bytes, SLAB_POISON, object, size - 1, size, POISON_END);
@@ -192,7 +207,7 @@ int slab_check_bytes(struct slab_heap *heap, const struct slab *slab, const stru
 	slab_slot_layout(heap, cache, &bytes.layout);
 	for (uint32_t i = 0; i < slab->objects; i++)
 		check_object(&bytes, &objects[i], extent);
-	if (bytes.has_poison && !bytes.has_ext_inside)
+	if (bytes.has_poison && !bytes.has_ext_inside && !heap->kernel->process)
 		check_tail(&bytes);
 	return 0;
 }

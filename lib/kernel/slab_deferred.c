@@ -77,7 +77,7 @@ int slab_load_deferred(struct slab_load *load, struct error *err)
 	uint64_t pointer, offset, address, first;
 	size_t count = 0;
 
-	if (find_lists(kernel, &pointer, &offset))
+	if (kernel->process || find_lists(kernel, &pointer, &offset))
 		return 0;
 	lists = calloc(kernel->cpu_count + 1, sizeof(*lists));
 	chains = calloc(kernel->cpu_count + 1, sizeof(*chains));

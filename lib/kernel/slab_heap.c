@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "kernel.h"
 #include "slab_load.h"
+#include "slub_heap.h"
 
 /* More caches than any kernel has: bounds a list that was damaged into something long. */
 #define CACHES_MAX 65536
@@ -113,9 +114,12 @@ static void judge(const struct slab_heap *heap, struct slab *slab)
 {
 	const struct slab_cache *cache = &heap->caches[slab->cache];
 
-	slab->order = slab->objects == cache->min_objects && slab->objects != cache->objects
-			      ? cache->min_order
-			      : cache->order;
+	if (!field_exists(&heap->layout.slab.order))
+		slab->order = slab->objects == cache->min_objects && slab->objects != cache->objects
+				      ? cache->min_order
+				      : cache->order;
+	if (slab->order > SLAB_ORDER_MAX)
+		slab->order = SLAB_ORDER_MAX;
 	slab->is_bad = cache->is_damaged || !slab->start || !slab->objects || slab->inuse > slab->objects ||
 		       (uint64_t)slab->objects * cache->size > UINT64_C(4096) << slab->order;
 }
@@ -130,13 +134,16 @@ void slab_decode(const struct slab_heap *heap, uint64_t page, const void *bytes,
 		.owner = SLAB_NO_OWNER,
 		.inuse = (uint16_t)GET(inuse),
 		.objects = (uint16_t)GET(objects),
+		.order = (uint8_t)GET(order),
 		.is_frozen = GET(frozen) != 0,
 		.is_bad = true,
 	};
 	uint64_t pfn;
 
+	if (field_exists(&heap->layout.slab.base))
+		slab.start = GET(base);
 #undef GET
-	if (kernel_page_to_pfn(heap->kernel, page, &pfn) ||
+	else if (kernel_page_to_pfn(heap->kernel, page, &pfn) ||
 	    kernel_pfn_to_direct(heap->kernel, pfn, &slab.start))
 		slab.start = 0;
 	if (slab.cache != SLAB_NO_CACHE)
@@ -229,7 +236,8 @@ static void prefetch_names(struct slab_heap *heap, const struct memory_read *rea
 static int decode_caches(struct slab_heap *heap, const struct memory_read *reads, size_t count,
 			 struct error *err)
 {
-	prefetch_names(heap, reads, count);
+	if (!heap->kernel->process)
+		prefetch_names(heap, reads, count);
 	for (size_t i = 0; i < count; i++) {
 		struct slab_cache *cache = &heap->caches[heap->cache_count];
 		struct slab_finding finding = { .cache = (uint32_t)heap->cache_count,
@@ -242,7 +250,8 @@ static int decode_caches(struct slab_heap *heap, const struct memory_read *reads
 			slab_heap_note(heap, &finding);
 			continue;
 		}
-		if (slab_cache_decode(heap->kernel, &heap->layout, reads[i].address, reads[i].buffer, cache))
+		if ((heap->kernel->process ? slub_cache_decode : slab_cache_decode)(
+			    heap->kernel, &heap->layout, reads[i].address, reads[i].buffer, cache))
 			return error_set(err, -ENOMEM, "no memory for a cache");
 		heap->cache_count++;
 		if (cache->is_damaged) {
@@ -335,20 +344,23 @@ int slab_heap_open(struct kernel *kernel, struct slab_heap **ret_heap, struct er
 	if (!heap)
 		return error_set(err, -ENOMEM, "no memory for the slab allocator's model");
 	heap->kernel = kernel;
-	status = slab_layout_load(kernel, &heap->layout, err);
+	status = (kernel->process ? slub_layout_load : slab_layout_load)(kernel, &heap->layout, err);
 	if (!status && heap->layout.page.size > SLAB_PAGE_BYTES_MAX)
 		status = error_set(err, -EBADMSG, "struct page has %zu bytes", heap->layout.page.size);
 	heap->encoding = heap->layout.is_hardened ? SLAB_ENCODING_XOR_SWAP : SLAB_ENCODING_PLAIN;
-	heap->is_encoding_proven = !heap->layout.is_hardened;
+	heap->is_encoding_proven = !heap->layout.is_hardened || kernel->process;
 	if (!status)
-		status = collect_caches(heap, &addresses, &count, err);
+		status = (kernel->process ? slub_caches_collect : collect_caches)(heap, &addresses, &count, err);
 	if (!status)
 		status = read_caches(heap, addresses, count, err);
 	if (status) {
 		slab_heap_close(heap);
 		return status;
 	}
-	find_kfence_pool(heap);
+	if (kernel->process)
+		slub_stripes_find(heap);
+	else
+		find_kfence_pool(heap);
 	*ret_heap = heap;
 	return 0;
 }

@@ -334,6 +334,8 @@ bool slab_layout_is_slab(const struct slab_layout *layout, const void *page)
 		layout->page_test == SLAB_PAGE_BY_FLAG ? &layout->page.flags : &layout->page.page_type;
 	uint64_t value = field_get(field, page, layout->page.size);
 
+	if (layout->page_test == SLAB_PAGE_BY_CACHE)
+		return field_get(&layout->slab.cache, page, layout->page.size) != 0;
 	/* Tail pages of slabs kept the mark of no kernel: flag and type are the head's alone. */
 	return (value & layout->page_test_mask) == layout->page_test_value;
 }

@@ -16,6 +16,7 @@ enum slab_page_test {
 	SLAB_PAGE_BY_FLAG,       /* a bit in page flags: until 6.9 */
 	SLAB_PAGE_BY_CLEAR_BIT,  /* a bit of page_type that is 0: 46df8e73a4a3, 6.10 and 6.11 */
 	SLAB_PAGE_BY_TYPE,       /* the top byte of page_type: 4ffca5a96678, 6.12 */
+	SLAB_PAGE_BY_CACHE,      /* slab_cache: libslub's descriptors, which are no pages */
 };
 
 struct slab_flag {
@@ -56,6 +57,7 @@ struct slab_layout {
 	} node; /* struct kmem_cache_node. nr_slabs, total_objects, full: with CONFIG_SLUB_DEBUG */
 	struct {
 		struct field flags, list, next, cache, freelist, inuse, objects, frozen, ext;
+		struct field base, order; /* libslub's alone: elsewhere the struct's place and size tell */
 	} slab; /* struct slab, or struct page where it holds these */
 	struct {
 		size_t size;

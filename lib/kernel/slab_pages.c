@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "kernel.h"
+#include "slub_heap.h"
 
 #define PIECE_BYTES ((size_t)1 << 20)
 #define PAGE_BYTES 4096
@@ -116,6 +117,8 @@ static int pass_all(struct pass *pass, struct error *err)
 	uint64_t end = kernel->layout.max_pfn.value;
 	int status = 0;
 
+	if (kernel->process)
+		return slub_pages_each(pass->heap, pass->callback, pass->context, err);
 	if (!kernel->layout.max_pfn.origin)
 		return error_set(err, -ENOENT,
 				 "the size of memory is not known, so struct pages can't be passed over");

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "kernel.h"
 #include "slab_load.h"
+#include "slub_heap.h"
 
 /* More than any cache's capacity: the kernel's largest default is 60. */
 #define CAPACITY_MAX 4096
@@ -105,6 +106,8 @@ int slab_load_sheaves(struct slab_load *load)
 	CLEANUP(free) struct slab_record *records = NULL;
 	int status;
 
+	if (load->heap->kernel->process)
+		return slub_load_sheaves(load);
 	if (!layout->sheaf.objects)
 		return 0;
 	records = calloc(3 * load->count * cpu_count + 1, sizeof(*records));
@@ -256,6 +259,8 @@ int slab_load_barns(struct slab_load *load)
 	struct barns barns = { 0 };
 	int status = 0;
 
+	if (load->heap->kernel->process)
+		return slub_load_barns(load);
 	if (!layout->sheaf.objects)
 		return 0;
 	records = calloc(load->count * node_count + 1, sizeof(*records));

@@ -13,6 +13,7 @@
 #include "slab_freelist.h"
 #include "slab_load.h"
 #include "slab_pages.h"
+#include "slub_heap.h"
 
 /* Slabs whose freelists are walked side by side in a pass over all objects. */
 #define SLABS_AT_ONCE 512
@@ -243,6 +244,8 @@ int slab_locate(struct slab_heap *heap, uint64_t address, struct slab *ret_slab,
 	char bytes[SLAB_PAGE_BYTES_MAX];
 	uint64_t physical, page, head;
 
+	if (heap->kernel->process)
+		return slub_locate(heap, address, ret_slab, err);
 	if (is_in(&heap->kfence_pool, address) ||
 	    kernel_direct_to_physical(heap->kernel, address, &physical) ||
 	    kernel_pfn_to_page(heap->kernel, physical >> 12, &page))
