@@ -185,6 +185,11 @@ $(O)/bench/slub_loops: bench/slub_loops.c $(O)/libslub.so $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) -o $@ $< $(O)/libslub.so -Wl,-rpath,'$$ORIGIN/..' -lpthread
 
+# With the cache calls inline.
+$(O)/bench/slub_loops_inline: bench/slub_loops.c $(O)/libslub.so $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DWITH_INLINE $(INCLUDES_slub) -o $@ $< $(O)/libslub.so -Wl,-rpath,'$$ORIGIN/..' -lpthread
+
 include tests/programs.mk
 
 check: deps-check
@@ -226,7 +231,7 @@ bench: $(O)/dill programs $(O)/bench/empty_probes $(O)/bench/empty_tracepoints
 	bench/memleak
 	bench/trace
 
-bench-slub: $(O)/bench/slub_loops $(O)/libslub-malloc.so
+bench-slub: $(O)/bench/slub_loops $(O)/bench/slub_loops_inline $(O)/libslub-malloc.so
 	bench/slub
 
 # Start files of gdb's, so that `gdb vmlinux` has dill at once. GDB_START= leaves them alone.
@@ -240,7 +245,7 @@ install: all
 	ln -sf libslub.so.1 $(DESTDIR)$(PREFIX)/lib/libslub.so
 	install -m 755 $(O)/libslub-malloc.so $(DESTDIR)$(PREFIX)/lib/libslub-malloc.so
 	install -m 644 $(O)/libslub.a $(DESTDIR)$(PREFIX)/lib/libslub.a
-	install -D -m 644 slub/slub.h $(DESTDIR)$(PREFIX)/include/slub.h
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include slub/slub.h slub/slub_inline.h
 	@scripts/install-gdb-start gdb/autoload.py '$(PREFIX)/lib/dill' '$(DESTDIR)' '$(GDB_START)'
 	for page in docs/*.[138]; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 

@@ -21,7 +21,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef WITH_INLINE
+#include "slub_inline.h"
+#else
 #include "slub.h"
+#endif
 
 #define SAMPLES 101
 #define PAIRS 100000

@@ -93,6 +93,7 @@ struct kmem_cache *slub_make_cache(const char *name, const struct slub_request *
 	cache->is_kmalloc = request.is_kmalloc;
 	cache->is_debugged = request.flags & SLUB_DEBUG_FLAGS;
 	cache->has_cpu_slabs = request.flags & SLUB_CPU_SLABS && !cache->is_debugged;
+	cache->checks_node = slub.nodes > 1 && cache->has_sheaves;
 	cache->kind = kind;
 	cache->ctor = ctor;
 	cache->refcount = 1;

@@ -6,8 +6,10 @@
 
 #include "cache.h"
 #include "debug.h"
+#include "machine.h"
 #include "report.h"
 #include "slab.h"
+#include "why.h"
 
 #define SLOW __attribute__((noinline, cold))
 #define STEPS (SLUB_KMALLOC_MAX / 8 + 1)
@@ -21,9 +23,40 @@ void *slub_kmem_cache_alloc(struct kmem_cache *cache)
 
 void slub_kmem_cache_free(struct kmem_cache *cache, void *object)
 {
-	if (!likely(slub_percpu_push(cache, object)))
-		slub_free_slow(cache, object);
+	slub_free_fast(cache, object);
 }
+
+// A CPU keeps objects of its own node (can_free_to_pcs(), mm/slub.c).
+static bool is_of_other_node(const void *object)
+{
+	const struct slab *slab = slab_of_address(object);
+
+	return slab && slab->node != slub_node();
+}
+
+void slub_free_elsewhere(struct kmem_cache *cache, void *object)
+{
+	if (cache->checks_node && is_of_other_node(object)) {
+		slub_why(SLUB_WHY_TO_NODE, NULL);
+		slub_slabs_give(cache, 1, &object);
+	} else if (!cache->checks_node || !slub_percpu_push(cache, object)) {
+		slub_free_slow(cache, object);
+	}
+}
+
+#ifdef SLUB_INLINE_ABI
+const char slub_abi_1[8] = "1";
+
+void *slub_alloc_slow_1(struct kmem_cache *cache)
+{
+	return slub_alloc_slow(cache);
+}
+
+void slub_free_slow_1(struct kmem_cache *cache, void *object)
+{
+	slub_free_elsewhere(cache, object);
+}
+#endif
 
 void *slub_kmem_cache_zalloc(struct kmem_cache *cache)
 {

@@ -18,6 +18,15 @@ static inline __attribute__((always_inline)) void *slub_alloc_fast(struct kmem_c
 	return likely(object) ? object : slub_alloc_slow(cache);
 }
 
+/* What doesn't go into this CPU's main sheaf at once. */
+void slub_free_elsewhere(struct kmem_cache *cache, void *object);
+
+static inline __attribute__((always_inline)) void slub_free_fast(struct kmem_cache *cache, void *object)
+{
+	if (!likely(!cache->checks_node && slub_percpu_push(cache, object)))
+		slub_free_elsewhere(cache, object);
+}
+
 /* An object of a cache that serves sizes, when this CPU has none. */
 void *slub_kmalloc_slow(struct kmem_cache *cache, size_t size);
 
@@ -33,8 +42,7 @@ static inline __attribute__((always_inline)) void slub_kfree_fast(void *object)
 		struct kmem_cache *cache = slub.cache_of_kind[pages->kind[page]];
 
 		if (likely(cache)) {
-			if (!likely(slub_percpu_push(cache, object)))
-				slub_free_slow(cache, object);
+			slub_free_fast(cache, object);
 			return;
 		}
 	}

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "layout.h"
+#include "percpu.h"
 
 #define MASK_BYTES 1024 /* NR_CPUS is 8192 at most */
 
@@ -78,9 +79,18 @@ uint64_t slub_machine_seed(void)
 
 unsigned slub_node(void)
 {
+	// Of each CPU as far as it was asked for, plus 1; CPUs don't change nodes.
+	static uint8_t nodes[MASK_BYTES * 8];
+	int here = slub.nodes > 1 ? slub_percpu_cpu() : -1;
 	unsigned cpu, node = 0;
 
-	if (slub.nodes > 1 && !getcpu(&cpu, &node) && node >= slub.nodes)
-		node = 0;
+	if (slub.nodes == 1)
+		return 0;
+	if (here >= 0 && here < (int)sizeof(nodes) && __atomic_load_n(&nodes[here], __ATOMIC_RELAXED))
+		return __atomic_load_n(&nodes[here], __ATOMIC_RELAXED) - 1u;
+	if (getcpu(&cpu, &node) || node >= slub.nodes)
+		return 0;
+	if (cpu < sizeof(nodes))
+		__atomic_store_n(&nodes[cpu], (uint8_t)(node + 1), __ATOMIC_RELAXED);
 	return node;
 }

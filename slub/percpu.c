@@ -16,9 +16,14 @@
 // Of either engine: a descriptor's place may serve a cache of the other one later.
 #define PLACES_PER_CACHE (sizeof(struct slub_cpu_slab) / sizeof(struct slub_percpu_sheaves))
 
-_Static_assert(SLUB_PERCPU_SHIFT == 15, "SLUB_RSEQ_AREA has the shift");
+_Static_assert(SLUB_PERCPU_SHIFT == 15, "SLUB_RSEQ_AREA (slub_inline.h) has the shift");
 _Static_assert(offsetof(struct kmem_cache, percpu) == 0 && offsetof(struct kmem_cache, sheaf_mask) == 8,
 	       "the sequences have the offsets");
+#ifdef SLUB_INLINE_ABI
+#define IS_PUBLIC(field) (offsetof(struct kmem_cache, field) == offsetof(struct slub_cache_head_1, field))
+_Static_assert(IS_PUBLIC(percpu) && IS_PUBLIC(sheaf_mask) && IS_PUBLIC(rseq_offset) && IS_PUBLIC(checks_node),
+	       "programs have the offsets: another layout takes another SLUB_INLINE_ABI");
+#endif
 
 void *slub_bootstrap_sheaf[SLUB_BOOTSTRAP_WORDS + 1] __attribute__((aligned(SLUB_MAX_SHEAF)));
 ptrdiff_t slub_rseq_offset;
@@ -39,7 +44,7 @@ static struct slub_cpu_slab *cpu_slab_of(const struct kmem_cache *cache, int num
 	return (struct slub_cpu_slab *)area_of(cache->percpu_home, number);
 }
 
-static int rseq_cpu(void)
+int slub_percpu_cpu(void)
 {
 	return (int)*(volatile uint32_t *)((char *)__builtin_thread_pointer() + slub_rseq_offset + SLUB_RSEQ_CPU_ID);
 }
@@ -93,6 +98,7 @@ bool slub_percpu_add(struct kmem_cache *cache)
 	}
 	for (int number = -SLUB_UNREGISTERED_CPUS; number < parts_of(state) - SLUB_UNREGISTERED_CPUS; number++)
 		*cpu_slab_of(cache, number) = (struct slub_cpu_slab){ .none.main = SLUB_BOOTSTRAP_TOP };
+	cache->rseq_offset = slub_rseq_offset;
 	__atomic_store_n(&cache->percpu, cache->percpu_home, __ATOMIC_RELEASE);
 	return true;
 }
@@ -115,7 +121,7 @@ void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view)
 
 void slub_percpu_begin_at(struct kmem_cache *cache, unsigned place, struct slub_percpu_view *view)
 {
-	int cpu = rseq_cpu();
+	int cpu = slub_percpu_cpu();
 
 	view->stripe = NULL;
 	if (cpu < 0) {

@@ -16,6 +16,9 @@
 
 #include "layout.h"
 
+#define SLUB_NO_INLINE
+#include "slub_inline.h"
+
 #define SLUB_PERCPU_SHIFT 15
 #define SLUB_UNREGISTERED_CPUS 2
 
@@ -45,6 +48,9 @@ bool slub_percpu_init(struct slub_state *state);
 /* Give a new cache its place. False when all are taken. */
 bool slub_percpu_add(struct kmem_cache *cache);
 void slub_percpu_remove(struct kmem_cache *cache);
+
+/* The CPU that the calling thread is on, below 0 if the kernel doesn't tell it. */
+int slub_percpu_cpu(void);
 
 void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view);
 /* The same of another pair of words of the CPU: `place` pairs behind the first (struct slub_cpu_slab). */
@@ -77,41 +83,15 @@ static inline bool slub_is_remote(const void *object)
 void slub_percpu_after_fork(struct slub_state *state);
 
 #if defined(__x86_64__) && !defined(SLUB_MODEL)
-/*
- * volatile, and an empty statement behind each: gcc before 14 takes an asm goto with outputs for removable, and may lose
- * outputs at the jump (gcc bugs 98619, 113921).
- *
- * Descriptor of a sequence from label 1 to label 2 that starts again at 5 (struct rseq_cs).
- */
-#define SLUB_RSEQ_ENTER                                                         \
-	".pushsection __rseq_cs, \"aw\"\n\t.balign 32\n3:\n\t"                     \
-	".long 0, 0\n\t.quad 1f, 2f - 1f, 4f\n\t.popsection\n\t"                   \
-	".pushsection __rseq_failure, \"ax\"\n\t.byte 0x0f, 0xb9, 0x3d\n\t"        \
-	".long 0x53053053\n4:\n\tjmp 5f\n\t.popsection\n"                          \
-	"5:\n\tleaq 3b(%%rip), %[area]\n\tmovq %[area], %%fs:8(%[rseq])\n1:\n\t"
-#define SLUB_RSEQ_AREA                                                          \
-	"movslq %%fs:4(%[rseq]), %[area]\n\tshlq $15, %[area]\n\taddq (%[cache]), %[area]\n\t"
-
-/* The object that this CPU got last, NULL when its main sheaf is empty. */
+/* The sequences that programs have inline too stand in slub_inline.h. */
 static inline __attribute__((always_inline)) void *slub_percpu_pop(struct kmem_cache *cache)
 {
-	void *area, **top, *object;
+	return slub_sequence_pop(cache, slub_rseq_offset);
+}
 
-	asm volatile goto(SLUB_RSEQ_ENTER SLUB_RSEQ_AREA
-		 "movq (%[area]), %[top]\n\t"
-		 "movq -8(%[top]), %[object]\n\t"
-		 "testq %[object], %[object]\n\t"
-		 "jz %l[empty]\n\t"
-		 "addq $-8, %[top]\n\t"
-		 "movq %[top], (%[area])\n2:"
-		 : [area] "=&r"(area), [top] "=&r"(top), [object] "=&r"(object)
-		 : [rseq] "r"(slub_rseq_offset), [cache] "r"(cache)
-		 : "memory", "cc"
-		 : empty);
-	asm volatile("");
-	return object;
-empty:
-	return NULL;
+static inline __attribute__((always_inline)) bool slub_percpu_push(struct kmem_cache *cache, void *object)
+{
+	return slub_sequence_push(cache, slub_rseq_offset, object);
 }
 
 /* The head of this CPU's freelist, off it; NULL when there is none. `slot` is where it keeps its pointer. */
@@ -163,28 +143,6 @@ static inline bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab 
 	asm volatile("");
 	return true;
 other:
-	return false;
-}
-
-/* False when this CPU's main sheaf is full. */
-static inline __attribute__((always_inline)) bool slub_percpu_push(struct kmem_cache *cache, void *object)
-{
-	void *area, **top;
-
-	asm volatile goto(SLUB_RSEQ_ENTER SLUB_RSEQ_AREA
-		 "movq (%[area]), %[top]\n\t"
-		 "testq 8(%[cache]), %[top]\n\t"
-		 "jz %l[full]\n\t"
-		 "movq %[object], (%[top])\n\t"
-		 "addq $8, %[top]\n\t"
-		 "movq %[top], (%[area])\n2:"
-		 : [area] "=&r"(area), [top] "=&r"(top)
-		 : [rseq] "r"(slub_rseq_offset), [cache] "r"(cache), [object] "r"(object)
-		 : "memory", "cc"
-		 : full);
-	asm volatile("");
-	return true;
-full:
 	return false;
 }
 #else

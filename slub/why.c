@@ -23,6 +23,7 @@ const char *slub_why_words(enum slub_why why)
 		[SLUB_WHY_FLUSHED] = "the barn has its ten full sheaves, the objects of one go to their slabs",
 		[SLUB_WHY_TO_REMOTE] = "the object is another node's, sheaves take none of those",
 		[SLUB_WHY_TO_SLAB] = "to its slab",
+		[SLUB_WHY_TO_NODE] = "it is of another node than the CPU: no sheaf of that takes it",
 		[SLUB_WHY_CPU_FREELIST] = "the head of the CPU's freelist",
 		[SLUB_WHY_CPU_SLAB] = "the CPU's freelist was empty, its slab has objects that others freed",
 		[SLUB_WHY_CPU_SLAB_FULL] = "the CPU's slab is full: it stands on no list any more",

@@ -27,6 +27,7 @@ enum slub_why {
 	SLUB_WHY_FLUSHED,         /* the barn had its ten: a full sheaf's objects went to their slabs */
 	SLUB_WHY_TO_REMOTE,       /* the object is of another node: to its slab */
 	SLUB_WHY_TO_SLAB,
+	SLUB_WHY_TO_NODE,         /* it is of another node than the CPU: to its slab */
 	/* CPU slabs: where the object came from. */
 	SLUB_WHY_CPU_FREELIST,
 	SLUB_WHY_CPU_SLAB,        /* the CPU's freelist was empty, its slab had objects freed by others */

@@ -226,6 +226,73 @@ static uint64_t digest_of_run(enum slub_engine engine, uint64_t seed)
 	return digest;
 }
 
+/* CPU 0 is of node 0, CPU 1 of node 1. */
+static void a_cpu_keeps_no_objects_of_another_node(void **state)
+{
+	struct slub_model *model =
+		slub_model_create(&(struct slub_model_setting){ .cpus = 2, .nodes = 2, .seed = 1, .engine = SLUB_ENGINE_SHEAVES });
+	struct kmem_cache *cache = slub_model_cache(model, "kmalloc-256");
+	struct slub_model_slab slab;
+	struct slub_model_cpu cpu;
+	unsigned index, inuse;
+	void *object;
+
+	(void)state;
+	slub_model_enter(model, 0);
+	object = alloc(model, cache);
+	assert_true(slub_model_locate(model, object, &slab, &index));
+	assert_int_equal(slab.node, 0);
+	inuse = slab.inuse;
+	slub_model_enter(model, 1);
+	give(model, cache, object);
+	assert_true(said(SLUB_WHY_TO_NODE) && !said(SLUB_WHY_TO_MAIN));
+	assert_true(slub_model_locate(model, object, &slab, &index));
+	assert_int_equal(slab.inuse, inuse - 1);
+	slub_model_look_at_cpu(model, cache, 1, &cpu);
+	assert_int_equal(cpu.main, -1);
+	// Its own it keeps, whichever call frees them.
+	object = alloc(model, cache);
+	slub_kfree(object);
+	look(model);
+	assert_true(said(SLUB_WHY_TO_MAIN) && !said(SLUB_WHY_TO_NODE));
+	slub_model_enter(model, 0);
+	object = alloc(model, cache);
+	slub_model_enter(model, 1);
+	slub_kfree(object);
+	look(model);
+	assert_true(said(SLUB_WHY_TO_NODE));
+	slub_model_destroy(model);
+}
+
+/* Slabs of 16 with 8, 14, 2 and 11 objects free, in that order, and an empty one. */
+static void shrinking_puts_the_fullest_slabs_first(void **state)
+{
+	static const unsigned frees[] = { 8, 14, 2, 16, 11 }, sorted[] = { 2, 8, 11, 14 };
+	struct slub_model *model = make(SLUB_ENGINE_SHEAVES, 1, 1);
+	struct kmem_cache *cache = slub_kmem_cache_create("sorted", 256, 0, SLUB_NO_SHEAVES | SLUB_NO_MERGE, NULL);
+	void *objects[5][16];
+	struct slub_model_node node;
+
+	(void)state;
+	for (int slab = 0; slab < 5; slab++) {
+		for (int i = 0; i < 16; i++)
+			objects[slab][i] = alloc(model, cache);
+	}
+	for (int slab = 0; slab < 5; slab++) {
+		for (unsigned i = 0; i < frees[slab]; i++)
+			give(model, cache, objects[slab][i]);
+	}
+	slub_model_look_at_node(model, cache, 0, &node);
+	assert_int_equal(node.partials, 5);
+	assert_int_equal(node.partial[0].inuse, 8);
+	assert_int_equal(slub_kmem_cache_shrink(cache), 1);
+	slub_model_look_at_node(model, cache, 0, &node);
+	assert_int_equal(node.partials, 4);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(node.partial[i].objects - node.partial[i].inuse, sorted[i]);
+	slub_model_destroy(model);
+}
+
 static void the_same_seed_gives_the_same_run(void **state)
 {
 	(void)state;
@@ -252,6 +319,8 @@ int main(void)
 		cmocka_unit_test(another_cpus_slab_gets_its_objects_back_through_its_own_freelist),
 		cmocka_unit_test(a_cpus_partial_list_at_its_limit_goes_to_the_node_and_empty_slabs_away),
 		cmocka_unit_test(sheaves_are_tried_in_the_kernels_order),
+		cmocka_unit_test(a_cpu_keeps_no_objects_of_another_node),
+		cmocka_unit_test(shrinking_puts_the_fullest_slabs_first),
 		cmocka_unit_test(the_same_seed_gives_the_same_run),
 		cmocka_unit_test(nonsense_makes_no_model),
 	};
