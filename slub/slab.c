@@ -11,7 +11,7 @@
 #include "slab_make.h"
 #include "why.h"
 
-#define GIVE_BATCH 64 /* objects that one hold of list_lock may give back: the largest sheaf */
+#define GIVE_BATCH 64 /* objects that one hold of list_lock may give back */
 #define LOOK_AHEAD 3  /* build_detached_freelist(), mm/slub.c */
 
 // Pop up to `count` objects off a slab's freelist. The caller holds list_lock; it looks after lists.
