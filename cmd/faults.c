@@ -23,6 +23,7 @@ struct faults_options {
 struct faults_state {
 	struct trace_counts *counts;
 	uint64_t reported_ns; /* CLOCK_MONOTONIC: the interval's beginning */
+	double seconds;       /* its length, while it is reported */
 	uint64_t kinds[FAULT_KINDS][HISTOGRAM_SLOTS_MAX];
 	uint64_t count, major; /* of the interval; events come here by on_event() */
 };
@@ -120,18 +121,9 @@ static int faults_on_event(struct trace *trace, const struct trace_head *head, s
 
 #define WORD(field) (offsetof(struct fault_value, field) / sizeof(uint64_t))
 
-static int by_count(const void *a, const void *b)
+static int show_sum(struct trace *trace, const struct trace_count *count)
 {
-	const struct trace_count *const *left = a, *const *right = b;
-	uint64_t one = (*left)->since[WORD(count)], other = (*right)->since[WORD(count)];
-
-	if (one != other)
-		return one < other ? 1 : -1;
-	return memcmp((*left)->key, (*right)->key, sizeof(struct fault_key));
-}
-
-static int show_sum(struct trace *trace, const struct trace_count *count, double seconds)
-{
+	const struct faults_state *state = trace->state;
 	const struct fault_key *key = count->key;
 	const uint64_t *since = count->since;
 	bool is_timed = since[WORD(timed)] != 0, is_file = key->mapping.class == MAPPING_FILE;
@@ -147,7 +139,7 @@ static int show_sum(struct trace *trace, const struct trace_count *count, double
 		[SUM_ACCESS] = view_u64(key->access),
 		[SUM_COUNT] = view_u64(since[WORD(count)]),
 		[SUM_MAJOR] = view_u64(since[WORD(major)]),
-		[SUM_RATE] = view_u64(since[WORD(count)] / seconds + 0.5),
+		[SUM_RATE] = view_u64(since[WORD(count)] / state->seconds + 0.5),
 		[SUM_LATENCY] = is_timed ? view_u64(since[WORD(latency_ns)] / since[WORD(timed)]) : view_absent(),
 		[SUM_LONGEST] = is_timed ? view_u64(since[WORD(latency_max_ns)]) : view_absent(),
 		[SUM_TIMED] = view_u64(since[WORD(timed)]),
@@ -161,34 +153,18 @@ static int show_sum(struct trace *trace, const struct trace_count *count, double
 	return trace_row(trace, &sum_record, values);
 }
 
-/* Rows with something new in them, the most frequent first. */
-static int show_sums(struct trace *trace, double seconds, uint64_t *ret_left_out, struct error *err)
+static bool take_sum(struct trace *trace, const struct trace_count *count, uint64_t ret_rank[2])
 {
-	const struct faults_options *options = trace->run->options;
 	struct faults_state *state = trace->state;
-	CLEANUP(free) struct trace_count **order = NULL;
-	struct trace_count *list;
-	size_t count, used = 0;
-	int status = trace_counts_look(state->counts, &list, &count, err);
 
-	if (status)
-		return status;
-	order = calloc(count + 1, sizeof(struct trace_count *));
-	if (!order)
-		return error_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < count; i++) {
-		if (list[i].since[WORD(count)])
-			order[used++] = &list[i];
-		state->count += list[i].since[WORD(count)];
-		state->major += list[i].since[WORD(major)];
-		trace->counted += list[i].since[WORD(count)];
-	}
-	qsort(order, used, sizeof(struct trace_count *), by_count);
-	for (size_t i = 0; i < used && !status && (!options->top || i < options->top); i++)
-		status = show_sum(trace, order[i], seconds);
-	*ret_left_out = options->top && used > options->top ? used - options->top : 0;
-	return status;
+	state->count += count->since[WORD(count)];
+	state->major += count->since[WORD(major)];
+	trace->counted += count->since[WORD(count)];
+	ret_rank[0] = count->since[WORD(count)];
+	return ret_rank[0];
 }
+
+static const struct trace_ranking most_frequent_first = { take_sum, show_sum };
 
 static int show_latencies(struct trace *trace)
 {
@@ -220,9 +196,11 @@ static int faults_report(struct trace *trace, bool is_last, struct error *err)
 	const struct faults_options *options = trace->run->options;
 	struct faults_state *state = trace->state;
 	uint64_t now = run_monotonic_ns(), span = now - state->reported_ns, left_out = 0;
-	double seconds = span ? span / 1e9 : 1;
-	int status = options->wants_events ? 0 : show_sums(trace, seconds, &left_out, err);
+	int status = 0;
 
+	state->seconds = span ? span / 1e9 : 1;
+	if (!options->wants_events)
+		status = trace_counts_show(trace, state->counts, &most_frequent_first, options->top, &left_out, err);
 	if (!status) {
 		const struct view_value values[TOTAL_COLUMNS] = {
 			[TOTAL_TIME] = view_u64(run_wall_ns(trace->run, now)),
@@ -230,7 +208,7 @@ static int faults_report(struct trace *trace, bool is_last, struct error *err)
 			[TOTAL_COUNT] = view_u64(state->count),
 			[TOTAL_MINOR] = view_u64(state->count - state->major),
 			[TOTAL_MAJOR] = view_u64(state->major),
-			[TOTAL_RATE] = view_u64(state->count / seconds + 0.5),
+			[TOTAL_RATE] = view_u64(state->count / state->seconds + 0.5),
 			[TOTAL_SPAN] = view_u64(span),
 			[TOTAL_MORE] = view_u64(left_out),
 		};

@@ -26,6 +26,7 @@ static const struct migrate_options migrate_defaults = { .top = 20 };
 struct migrate_state {
 	struct trace_counts *reasons, *tasks;
 	bool tells_large_splits, tells_hint_faults;
+	uint64_t reported_wall_ns; /* of the report that is being made */
 };
 
 #define OFFSET(field) offsetof(struct migrate_options, field)
@@ -127,7 +128,7 @@ static int migrate_on_event(struct trace *trace, const struct trace_head *head, 
 
 /* Sums ------------------------------------------------------------------------------------------------------ */
 
-static int show_reason(struct trace *trace, const struct trace_count *count, uint64_t wall_ns)
+static int show_reason(struct trace *trace, const struct trace_count *count)
 {
 	const struct migrate_reason_value *since = (const void *)count->since;
 	struct migrate_state *state = trace->state;
@@ -138,7 +139,7 @@ static int show_reason(struct trace *trace, const struct trace_count *count, uin
 	trace_enumerator(trace, "migrate_reason", "MR_", reason, name, sizeof(name));
 
 	const struct view_value values[REASON_COLUMNS] = {
-		[REASON_TIME] = view_u64(wall_ns),
+		[REASON_TIME] = view_u64(state->reported_wall_ns),
 		[REASON_NAME] = view_text(name),
 		[REASON_CALLS] = view_u64(since->calls),
 		[REASON_SUCCEEDED] = view_u64(since->succeeded),
@@ -156,14 +157,14 @@ static int show_reason(struct trace *trace, const struct trace_count *count, uin
 	return since->calls ? trace_row(trace, &reason_record, values) : 0;
 }
 
-static int show_task(struct trace *trace, const struct trace_count *count, uint64_t wall_ns)
+static int show_task(struct trace *trace, const struct trace_count *count)
 {
 	const struct migrate_task_value *since = (const void *)count->since;
 	const struct migrate_task_key *key = count->key;
 	struct migrate_state *state = trace->state;
 	const struct view_value none = view_absent();
 	const struct view_value values[TASK_COLUMNS] = {
-		[TASK_TIME] = view_u64(wall_ns),
+		[TASK_TIME] = view_u64(state->reported_wall_ns),
 		[TASK_COMM] = view_text_n(key->comm, sizeof(key->comm)),
 		[TASK_PID] = view_u64(key->pid),
 		[TASK_TID] = view_u64(key->tid),
@@ -186,54 +187,31 @@ static int show_task(struct trace *trace, const struct trace_count *count, uint6
 	return trace_row(trace, &task_record, values);
 }
 
-static bool is_news(const struct migrate_task_value *since)
+static bool take_task(struct trace *trace, const struct trace_count *count, uint64_t ret_rank[2])
 {
+	const struct migrate_task_value *since = (const void *)count->since;
+
+	trace->counted += since->events;
+	ret_rank[0] = since->succeeded + since->failed;
+	ret_rank[1] = since->events;
 	return since->events || since->calls;
 }
 
 /* The most pages first, then the most hint faults. */
-static int by_pages(const void *a, const void *b)
-{
-	const struct trace_count *const *left = a, *const *right = b;
-	const struct migrate_task_value *one = (const void *)(*left)->since, *other = (const void *)(*right)->since;
+static const struct trace_ranking most_pages_first = { take_task, show_task };
 
-	if (one->succeeded + one->failed != other->succeeded + other->failed)
-		return one->succeeded + one->failed < other->succeeded + other->failed ? 1 : -1;
-	if (one->events != other->events)
-		return one->events < other->events ? 1 : -1;
-	return memcmp((*left)->key, (*right)->key, sizeof(struct migrate_task_key));
-}
-
-static int show_tasks(struct trace *trace, uint64_t wall_ns, struct error *err)
+static int show_tasks(struct trace *trace, struct error *err)
 {
 	const struct migrate_options *options = trace->run->options;
 	struct migrate_state *state = trace->state;
-	CLEANUP(free) struct trace_count **order = NULL;
-	struct trace_count *list;
-	size_t count, used = 0;
-	int status = trace_counts_look(state->tasks, &list, &count, err);
+	uint64_t left_out;
+	int status = trace_counts_show(trace, state->tasks, &most_pages_first, options->top, &left_out, err);
+	struct view_value more;
 
-	if (status)
+	if (status || !left_out)
 		return status;
-	order = calloc(count + 1, sizeof(struct trace_count *));
-	if (!order)
-		return error_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < count; i++) {
-		const struct migrate_task_value *since = (const void *)list[i].since;
-
-		trace->counted += since->events;
-		if (is_news(since))
-			order[used++] = &list[i];
-	}
-	qsort(order, used, sizeof(struct trace_count *), by_pages);
-	for (size_t i = 0; i < used && !status && (!options->top || i < options->top); i++)
-		status = show_task(trace, order[i], wall_ns);
-	if (options->top && used > options->top && !status) {
-		const struct view_value more = view_u64(used - options->top);
-
-		status = trace_object(trace, &more_record, &more);
-	}
-	return status;
+	more = view_u64(left_out);
+	return trace_object(trace, &more_record, &more);
 }
 
 static int show_latencies(struct trace *trace)
@@ -257,15 +235,15 @@ static int show_latencies(struct trace *trace)
 static int migrate_report(struct trace *trace, bool is_last, struct error *err)
 {
 	struct migrate_state *state = trace->state;
-	uint64_t wall_ns = run_wall_ns(trace->run, run_monotonic_ns());
 	struct trace_count *list;
 	size_t count;
 	int status = trace_counts_look(state->reasons, &list, &count, err);
 
+	state->reported_wall_ns = run_wall_ns(trace->run, run_monotonic_ns());
 	for (size_t i = 0; !status && i < count; i++)
-		status = show_reason(trace, &list[i], wall_ns);
+		status = show_reason(trace, &list[i]);
 	if (!status)
-		status = show_tasks(trace, wall_ns, err);
+		status = show_tasks(trace, err);
 	return status || !is_last ? status : show_latencies(trace);
 }
 

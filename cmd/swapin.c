@@ -193,20 +193,6 @@ static const struct swap_value *since(const struct trace_count *count)
 	return (const void *)count->since;
 }
 
-static uint64_t pages_of(const struct trace_count *count)
-{
-	return since(count)->sums[SWAP_IN].pages + since(count)->sums[SWAP_OUT].pages;
-}
-
-static int by_pages(const void *a, const void *b)
-{
-	const struct trace_count *const *left = a, *const *right = b;
-
-	if (pages_of(*left) != pages_of(*right))
-		return pages_of(*left) < pages_of(*right) ? 1 : -1;
-	return memcmp((*left)->key, (*right)->key, sizeof(struct swap_key));
-}
-
 static void latency_values(const struct swap_sum *sum, struct view_value *ret_average, struct view_value *ret_longest)
 {
 	*ret_average = sum->timed ? view_u64(sum->latency_ns / sum->timed) : view_absent();
@@ -240,39 +226,22 @@ static int show_sum(struct trace *trace, const struct trace_count *count)
 	return trace_row(trace, &sum_record, values);
 }
 
-/* Rows with something new in them, the most pages first. */
-static int show_sums(struct trace *trace, uint64_t *ret_left_out, struct error *err)
+static bool take_sum(struct trace *trace, const struct trace_count *count, uint64_t ret_rank[2])
 {
-	const struct swapin_options *options = trace->run->options;
 	struct swapin_state *state = trace->state;
-	CLEANUP(free) struct trace_count **order = NULL;
-	struct trace_count *list;
-	size_t count, used = 0;
-	int status = trace_counts_look(state->counts, &list, &count, err);
+	const struct swap_value *new = since(count);
 
-	if (status)
-		return status;
-	order = calloc(count + 1, sizeof(struct trace_count *));
-	if (!order)
-		return error_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < count; i++) {
-		const struct swap_value *new = since(&list[i]);
-
-		if (new->sums[SWAP_IN].count + new->sums[SWAP_OUT].count)
-			order[used++] = &list[i];
-		for (size_t way = 0; way < SWAP_DIRECTIONS; way++) {
-			state->pages[way] += new->sums[way].pages;
-			trace->counted += new->sums[way].count;
-		}
-		state->demanded += new->demanded;
-		state->ahead += new->ahead;
+	for (size_t way = 0; way < SWAP_DIRECTIONS; way++) {
+		state->pages[way] += new->sums[way].pages;
+		trace->counted += new->sums[way].count;
+		ret_rank[0] += new->sums[way].pages;
 	}
-	qsort(order, used, sizeof(struct trace_count *), by_pages);
-	for (size_t i = 0; i < used && !status && (!options->top || i < options->top); i++)
-		status = show_sum(trace, order[i]);
-	*ret_left_out = options->top && used > options->top ? used - options->top : 0;
-	return status;
+	state->demanded += new->demanded;
+	state->ahead += new->ahead;
+	return new->sums[SWAP_IN].count + new->sums[SWAP_OUT].count;
 }
+
+static const struct trace_ranking most_pages_first = { take_sum, show_sum };
 
 static int show_latencies(struct trace *trace)
 {
@@ -304,8 +273,10 @@ static int swapin_report(struct trace *trace, bool is_last, struct error *err)
 	const struct swapin_options *options = trace->run->options;
 	struct swapin_state *state = trace->state;
 	uint64_t now = run_monotonic_ns(), left_out = 0;
-	int status = options->wants_events ? 0 : show_sums(trace, &left_out, err);
+	int status = 0;
 
+	if (!options->wants_events)
+		status = trace_counts_show(trace, state->counts, &most_pages_first, options->top, &left_out, err);
 	if (!status) {
 		const struct view_value values[TOTAL_COLUMNS] = {
 			[TOTAL_TIME] = view_u64(run_wall_ns(trace->run, now)),

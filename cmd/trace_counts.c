@@ -234,6 +234,46 @@ int trace_counts_look(struct trace_counts *counts, struct trace_count **ret_list
 	return 0;
 }
 
+struct ranked_count {
+	const struct trace_count *count;
+	size_t key_size;
+	uint64_t rank[2];
+};
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct ranked_count *left = a, *right = b;
+
+	for (size_t i = 0; i < 2; i++)
+		if (left->rank[i] != right->rank[i])
+			return left->rank[i] < right->rank[i] ? 1 : -1;
+	return memcmp(left->count->key, right->count->key, left->key_size);
+}
+
+int trace_counts_show(struct trace *trace, struct trace_counts *counts, const struct trace_ranking *ranking, uint64_t top,
+		      uint64_t *ret_left_out, struct error *err)
+{
+	CLEANUP(free) struct ranked_count *ranked = NULL;
+	struct trace_count *list;
+	size_t count, used = 0, shown = 0;
+	int status = trace_counts_look(counts, &list, &count, err);
+
+	if (status)
+		return status;
+	ranked = calloc(count + 1, sizeof(*ranked));
+	if (!ranked)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		ranked[used] = (struct ranked_count){ .count = &list[i], .key_size = counts->key_size };
+		used += ranking->take(trace, &list[i], ranked[used].rank);
+	}
+	qsort(ranked, used, sizeof(*ranked), by_rank);
+	for (; shown < used && !status && (!top || shown < top); shown++)
+		status = ranking->show(trace, ranked[shown].count);
+	*ret_left_out = used - shown;
+	return status;
+}
+
 static bool is_gone(const char *key, size_t pid_at, size_t tid_at)
 {
 	uint32_t pid, tid;

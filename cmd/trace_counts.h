@@ -7,6 +7,7 @@
 #ifndef DILL_TRACE_COUNTS_H
 #define DILL_TRACE_COUNTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,17 @@ DEFINE_CLEANUP(trace_counts, struct trace_counts *, trace_counts_destroy(v));
 
 /* All entries, in no order: those that are gone and have nothing new any more are left out. Valid until the next call. */
 int trace_counts_look(struct trace_counts *counts, struct trace_count **ret_list, size_t *ret_count, struct error *err);
+
+/* How a command shows what is new: a row for each, the highest rank first, equal ones in the order of their keys. */
+struct trace_ranking {
+	/* Adds a count to what is told of all of them. False: nothing in it is new, it has no row. @ret_rank begins as 0. */
+	bool (*take)(struct trace *trace, const struct trace_count *count, uint64_t ret_rank[2]);
+	int (*show)(struct trace *trace, const struct trace_count *count);
+};
+
+/* A look, and rows for at most @top (0: all). @ret_left_out: how many had something new and no row. */
+int trace_counts_show(struct trace *trace, struct trace_counts *counts, const struct trace_ranking *ranking, uint64_t top,
+		      uint64_t *ret_left_out, struct error *err);
 
 /*
  * For each look of a command at its ring: every half second, make room in the map. Threads come and go by the thousand;
