@@ -24,12 +24,9 @@ memory_holder --anonymous=260 --pieces --hold >held &
 holder=$!
 until [ -s held ]; do sleep 0.1; done
 before=$(books)
-dill compact -F --json >events 2>errors &
+dill compact -v -F --json >events 2>errors &
 tracer=$!
-until [ "$(grep -l raw_tracepoint /proc/$tracer/fdinfo/* 2>/dev/null | wc -l)" -ge 6 ]; do
-	[ -d /proc/$tracer ] || { cat errors; exit 1; }
-	sleep 0.1
-done
+wait_tracing $tracer || exit 1
 sh -c 'echo 140 >/proc/sys/vm/nr_hugepages' # more than there is in one piece
 cat /proc/sys/vm/nr_hugepages
 echo 0 >/proc/sys/vm/nr_hugepages

@@ -34,6 +34,22 @@ near() {
 	echo "$2 / $3" | awk -v most=$4 -F/ '{ n = split($1, a, " "); m = split($2, b, " "); bad = n != m || !n
 		for (i = 1; i <= n; i++) bad = bad || a[i] - b[i] > most || b[i] - a[i] > most; exit bad }' || same "$@"
 }
+# freed: for each event the KiB of those whom the same trigger had killed before: they may go while the kernel still writes
+# its line of the next one, which then says more than there is when that one is killed.
+freed() {
+	echo $(echo "$events" | awk 'function value(name,   text) {
+			return match($0, "\"" name "\":[0-9]*") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3) : 0
+		}
+		{ pid = value("pid"); print freed[pid] + 0
+		freed[pid] += (value("victim_anon_bytes") + value("victim_file_bytes") + value("victim_shmem_bytes")) / 1024 }')
+}
+# usage: that of the cgroup is the kernel's, but for what others in it charge meanwhile, 64 pages at once, and what is freed()
+usage() {
+	told 'memory: usage' 's/.*memory: usage \([0-9]*\)kB, limit .*/\1/'
+	echo "$(kib memcg_bytes) / $told / $(freed)" | awk -F/ '{ n = split($1, a, " "); m = split($2, b, " "); split($3, less, " ")
+		bad = n != m || !n; for (i = 1; i <= n; i++) bad = bad || a[i] - b[i] > 256 || b[i] - a[i] > 256 + less[i]; exit bad }' ||
+		same "usage (may be less by $(freed))" "$(kib memcg_bytes)" "$told"
+}
 # trace SCENE …: events of kills in `events` by their kinds, the kernel's log of them in `log`
 trace() {
 	before=$(killed /proc/vmstat) before_cgroup=$(killed /sys/fs/cgroup/scarce/memory.events)
@@ -83,8 +99,9 @@ for rung in fentry kprobe; do
 	constraints global
 	[ $rung = fentry ] && same "kinds" "$(grep -c '"kind":"killed_with_group"' report)" 2
 	events=$(echo "$events" | grep '"constraint":"memcg"')
-	told 'memory: usage' 's/.*memory: usage \([0-9]*\)kB, limit \([0-9]*\)kB.*/\1 \2/'
-	near "usage and limit" "$(kib memcg_bytes memcg_limit_bytes)" "$told" 256 # others in it run, and charge 64 pages at once
+	usage
+	told 'memory: usage' 's/.*memory: usage [0-9]*kB, limit \([0-9]*\)kB.*/\1/'
+	same "limit" "$(kib memcg_limit_bytes)" "$told"
 	told 'oom_memcg=' 's/.*oom_memcg=\([^,]*\),task_memcg=\([^,]*\),.*/\1 \2/'
 	same "cgroups" "$(by_event memcg victim_cgroup)" "$told"
 	told 'memory: usage' "s/.*/$((24 << 10))/"

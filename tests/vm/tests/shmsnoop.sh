@@ -5,6 +5,7 @@
 # also: 6.18
 [ -r /proc/sysvipc/shm ] || { echo "SKIP: no SysV shared memory"; exit 77; }
 . /tests/trace-truth
+[ ! -e /proc/sys/vm/nr_hugepages ] || echo 0 >/proc/sys/vm/nr_hugepages # a test before may have left some
 
 said() {
 	awk '/^call/ {
