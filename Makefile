@@ -47,6 +47,7 @@ view_objects := $(patsubst %.c,$(O)/%.o,$(wildcard view/*.c))
 cmd_objects := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard cmd/*.c)))
 gdb_objects := $(patsubst %.c,$(O)/%.o,$(wildcard gdb/*.c))
 slub_objects := $(patsubst %.c,$(O)/%.o,$(wildcard slub/*.c))
+slub_preload_objects := $(patsubst %.c,$(O)/%.o,$(wildcard slub/preload/*.c))
 # In gdb's process; main.o would be in the way. The rest of gdb/ is the tracer's, which is a process of its own.
 gdb_library_objects := $(filter $(O)/gdb/plugin%.o $(O)/gdb/control.o $(O)/gdb/trace_grammar.o $(O)/gdb/interpose.o,$(gdb_objects)) \
 	$(filter-out $(O)/cmd/main.o,$(cmd_objects))
@@ -126,7 +127,7 @@ $(O)/libslub.so: $(slub_objects)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,now -Wl,-soname,libslub.so.1 -o $@ $^ -lpthread
 	@ln -sf libslub.so $@.1
 # For LD_PRELOAD: the same allocator behind malloc().
-$(O)/libslub-malloc.so: $(O)/slub/preload/malloc.o $(slub_objects)
+$(O)/libslub-malloc.so: $(slub_preload_objects) $(slub_objects)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,now -o $@ $^ -lpthread
 # For the tracer and tests: whatever of cmd/ and gdb/ they need.
 $(O)/libcmd.a: $(cmd_objects) $(gdb_objects)
@@ -155,9 +156,9 @@ $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/unit/test_slub_model*.c)): $(
 	$(CC) $(ALL_CFLAGS) -DSLUB_MODEL $(INCLUDES_slub) -Islub/model $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
 		$(O)/libslub-model.a -lcmocka
 # libslub's tests see nothing of the rest, as libslub does. This one has its malloc().
-$(O)/tests/unit/test_slub_malloc: tests/unit/test_slub_malloc.c $(O)/slub/preload/malloc.o $(O)/libslub.a $(O)/flags
+$(O)/tests/unit/test_slub_malloc: tests/unit/test_slub_malloc.c $(slub_preload_objects) $(O)/libslub.a $(O)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/slub/preload/malloc.o \
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(slub_preload_objects) \
 		$(O)/libslub.a -lcmocka -lpthread
 $(O)/tests/unit/test_slub_%: tests/unit/test_slub_%.c $(O)/libslub.a $(O)/flags
 	@mkdir -p $(@D)

@@ -29,7 +29,7 @@ static struct kmem_cache *new_descriptor(void)
 	struct slub_state *state = &slub;
 	size_t bytes = sizeof(struct kmem_cache) + state->nodes * sizeof(struct kmem_cache_node);
 	struct kmem_cache *cache = state->free_caches;
-	bool is_zero;
+	struct slub_dirty_part dirty;
 
 	bytes = (bytes + 63) & ~(size_t)63;
 	if (cache) {
@@ -41,7 +41,7 @@ static struct kmem_cache *new_descriptor(void)
 		return cache;
 	}
 	if ((size_t)(state->descriptors_end - state->descriptors) < bytes) {
-		char *block = slub_pages_alloc_run(&state->pages, CACHES_PER_BLOCK_PAGES, 0, &is_zero);
+		char *block = slub_pages_alloc_run(&state->pages, CACHES_PER_BLOCK_PAGES, 0, &dirty);
 
 		if (!block)
 			return NULL;

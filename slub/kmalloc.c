@@ -8,6 +8,7 @@
 #include "debug.h"
 #include "machine.h"
 #include "report.h"
+#include "runs.h"
 #include "slab.h"
 #include "why.h"
 
@@ -109,56 +110,6 @@ bool slub_kmalloc_init(void)
 static size_t page_of(const void *address)
 {
 	return (size_t)((const char *)address - slub.pages.base) >> SLUB_PAGE_SHIFT;
-}
-
-static size_t pages_for(size_t size)
-{
-	return (size >> SLUB_PAGE_SHIFT) + !!(size & (SLUB_PAGE_SIZE - 1));
-}
-
-SLOW void *slub_alloc_pages(size_t size, unsigned align_order, bool wants_zero)
-{
-	struct slub_pages *pages = &slub.pages;
-	size_t count = pages_for(size);
-	bool is_zero;
-	char *run = slub_init() ? slub_pages_alloc_run(pages, count, align_order, &is_zero) : NULL;
-
-	if (!run)
-		return NULL;
-	pages->slab_of[page_of(run)] = (uint32_t)count;
-	pages->kind[page_of(run)] = SLUB_PAGE_RUN;
-	if (wants_zero && !is_zero)
-		memset(run, 0, size);
-	return run;
-}
-
-SLOW void slub_cut_pages(void *run, size_t first, size_t count)
-{
-	struct slub_pages *pages = &slub.pages;
-	size_t page = page_of(run), had = pages->slab_of[page];
-	char *kept = (char *)run + (first << SLUB_PAGE_SHIFT);
-
-	pages->slab_of[page + first] = (uint32_t)count;
-	pages->kind[page + first] = SLUB_PAGE_RUN;
-	if (first)
-		slub_pages_free_run(pages, run, first);
-	if (had > first + count)
-		slub_pages_free_run(pages, kept + (count << SLUB_PAGE_SHIFT), had - first - count);
-}
-
-SLOW bool slub_resize_pages(void *run, size_t size)
-{
-	struct slub_pages *pages = &slub.pages;
-	size_t had = pages->slab_of[page_of(run)], wanted = pages_for(size);
-
-	if (!wanted)
-		return false;
-	if (wanted > had && !slub_pages_extend_run(pages, run, had, wanted))
-		return false;
-	pages->slab_of[page_of(run)] = (uint32_t)wanted;
-	if (wanted < had)
-		slub_pages_free_run(pages, (char *)run + (wanted << SLUB_PAGE_SHIFT), had - wanted);
-	return true;
 }
 
 SLOW void *slub_kmalloc_slow(struct kmem_cache *cache, size_t size)
@@ -263,12 +214,12 @@ void *slub_krealloc(void *object, size_t size)
 	void *larger;
 
 	// Kept where it is unless more than half of it would lie idle.
-	if (object && size <= had && (size > had / 2 || had <= 16)) {
+	if (object && had <= SLUB_KMALLOC_MAX && size <= had && (size > had / 2 || had <= 16)) {
 		slub_note_size(object, size);
 		return object;
 	}
-	if (had > SLUB_KMALLOC_MAX && size > SLUB_KMALLOC_MAX && slub_resize_pages(object, size))
-		return object;
+	if (had > SLUB_KMALLOC_MAX && size > SLUB_KMALLOC_MAX)
+		return slub_realloc_pages(object, size);
 	larger = slub_kmalloc(size);
 	if (larger && object) {
 		memcpy(larger, object, had < size ? had : size);

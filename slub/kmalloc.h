@@ -52,13 +52,4 @@ static inline __attribute__((always_inline)) void slub_kfree_fast(void *object)
 /* An object is from now on of another size in the same place: only debugging wants to know. */
 void slub_note_size(void *object, size_t size);
 
-/* Whole pages for `size` bytes, aligned to 1 << align_order pages. NULL when memory is out. */
-void *slub_alloc_pages(size_t size, unsigned align_order, bool wants_zero);
-
-/* Keep `count` pages of a run from its page `first` on; the others go back. */
-void slub_cut_pages(void *run, size_t first, size_t count);
-
-/* Make a run of pages larger or smaller where it stands. False when that can't be had. */
-bool slub_resize_pages(void *run, size_t size);
-
 #endif

@@ -3,17 +3,14 @@
 // It knows nothing of caches.
 #include "pages.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "layout.h"
+#include "page_return.h"
 
 #define LEAST_PAGES ((size_t)256 << (20 - SLUB_PAGE_SHIFT))
 #define WORD_BITS 64
-// Free pages that may keep their memory: this many, and a sixteenth of what is in use.
-#define DIRTY_KEPT 512
-#define DIRTY_SHARE 16
 
 static size_t bytes_of(size_t pages)
 {
@@ -132,39 +129,13 @@ static size_t take_lowest(struct slub_pages *pages, unsigned order)
 	return block << order;
 }
 
-// Clear the pages' dirty bits; how many there were.
-static size_t clean(struct slub_pages *pages, size_t page, size_t count)
+static void *hand_out(struct slub_pages *pages, size_t page, size_t count, struct slub_dirty_part *ret_dirty)
 {
-	size_t were = 0;
+	size_t first, end;
 
-	for (size_t end = page + count; page < end;) {
-		size_t bits = WORD_BITS - page % WORD_BITS;
-		uint64_t mask;
-
-		if (bits > end - page)
-			bits = end - page;
-		mask = (bits == WORD_BITS ? ~0ull : (1ull << bits) - 1) << page % WORD_BITS;
-		were += (size_t)__builtin_popcountll(pages->dirty[page / WORD_BITS] & mask);
-		pages->dirty[page / WORD_BITS] &= ~mask;
-		page += bits;
-	}
-	return were;
-}
-
-static void soil(struct slub_pages *pages, size_t page, size_t count)
-{
-	for (size_t end = page + count; page < end; page++)
-		pages->dirty[page / WORD_BITS] |= 1ull << page % WORD_BITS;
-	pages->dirty_free += count;
-}
-
-static void *hand_out(struct slub_pages *pages, size_t page, size_t count, bool *ret_is_zero)
-{
-	size_t dirty = clean(pages, page, count);
-
-	pages->dirty_free -= dirty;
-	pages->taken += count;
-	*ret_is_zero = !dirty;
+	slub_pages_taken(pages, page, count, &first, &end);
+	ret_dirty->start = (first - page) << SLUB_PAGE_SHIFT;
+	ret_dirty->bytes = (end - first) << SLUB_PAGE_SHIFT;
 	return pages->base + bytes_of(page);
 }
 
@@ -194,14 +165,17 @@ static size_t take_block(struct slub_pages *pages, unsigned order)
 
 void *slub_pages_alloc(struct slub_pages *pages, unsigned order, bool *ret_is_zero)
 {
+	struct slub_dirty_part dirty = {};
 	void *block = NULL;
 	size_t page;
 
 	slub_lock(&pages->lock);
 	page = take_block(pages, order);
 	if (page != SIZE_MAX)
-		block = hand_out(pages, page, 1ul << order, ret_is_zero);
+		block = hand_out(pages, page, 1ul << order, &dirty);
 	slub_unlock(&pages->lock);
+	if (block)
+		*ret_is_zero = !dirty.bytes;
 	return block;
 }
 
@@ -217,54 +191,10 @@ static void give_block(struct slub_pages *pages, size_t page, unsigned order)
 	set_free(pages, page, order);
 }
 
-// free() leaves errno alone, whatever comes of this.
-static bool give_to_system(char *range, size_t bytes)
-{
-	int saved = errno;
-	bool is_done = !madvise(range, bytes, MADV_DONTNEED);
-
-	errno = saved;
-	return is_done;
-}
-
-// Give the memory of all dirty pages back; dirty bits stand on free pages alone.
-static size_t release_all(struct slub_pages *pages)
-{
-	size_t released = 0;
-
-	for (size_t page = 0; page < pages->used;) {
-		uint64_t word = pages->dirty[page / WORD_BITS] >> page % WORD_BITS;
-		size_t first, count = 0;
-
-		if (!word) {
-			page = (page / WORD_BITS + 1) * WORD_BITS;
-			continue;
-		}
-		first = page += (size_t)__builtin_ctzll(word);
-		while (page < pages->used && pages->dirty[page / WORD_BITS] >> page % WORD_BITS & 1) {
-			page++;
-			count++;
-		}
-		if (give_to_system(pages->base + bytes_of(first), bytes_of(count))) {
-			clean(pages, first, count);
-			released += count;
-		}
-	}
-	pages->dirty_free -= released;
-	return released;
-}
-
 static void take_back(struct slub_pages *pages, size_t page, size_t count)
 {
 	memset(&pages->kind[page], SLUB_PAGE_NONE, count);
-	pages->taken -= count;
-	soil(pages, page, count);
-}
-
-static void release_if_much(struct slub_pages *pages)
-{
-	if (pages->dirty_free > DIRTY_KEPT + pages->taken / DIRTY_SHARE)
-		release_all(pages);
+	slub_pages_given(pages, page, count);
 }
 
 void slub_pages_free(struct slub_pages *pages, void *block, unsigned order)
@@ -274,7 +204,7 @@ void slub_pages_free(struct slub_pages *pages, void *block, unsigned order)
 	slub_lock(&pages->lock);
 	take_back(pages, page, 1ul << order);
 	give_block(pages, page, order);
-	release_if_much(pages);
+	slub_pages_release_if_much(pages);
 	slub_unlock(&pages->lock);
 }
 
@@ -314,7 +244,8 @@ static size_t take_chunks(struct slub_pages *pages, size_t chunks)
 	return chunk << SLUB_MAX_PAGE_ORDER;
 }
 
-void *slub_pages_alloc_run(struct slub_pages *pages, size_t count, unsigned align_order, bool *ret_is_zero)
+void *slub_pages_alloc_run(struct slub_pages *pages, size_t count, unsigned align_order,
+			   struct slub_dirty_part *ret_dirty)
 {
 	size_t whole = count, page = SIZE_MAX;
 	unsigned order = align_order;
@@ -333,7 +264,7 @@ void *slub_pages_alloc_run(struct slub_pages *pages, size_t count, unsigned alig
 		page = take_chunks(pages, whole >> SLUB_MAX_PAGE_ORDER);
 	}
 	if (page != SIZE_MAX) {
-		run = hand_out(pages, page, count, ret_is_zero);
+		run = hand_out(pages, page, count, ret_dirty);
 		give_run(pages, page + count, whole - count);
 	}
 	slub_unlock(&pages->lock);
@@ -347,7 +278,7 @@ void slub_pages_free_run(struct slub_pages *pages, void *run, size_t count)
 	slub_lock(&pages->lock);
 	take_back(pages, page, count);
 	give_run(pages, page, count);
-	release_if_much(pages);
+	slub_pages_release_if_much(pages);
 	slub_unlock(&pages->lock);
 }
 
@@ -400,13 +331,14 @@ static void take_free(struct slub_pages *pages, size_t page, size_t count)
 bool slub_pages_extend_run(struct slub_pages *pages, void *run, size_t had, size_t wanted)
 {
 	size_t page = ((size_t)((char *)run - pages->base) >> SLUB_PAGE_SHIFT) + had;
-	bool is_free, is_zero;
+	struct slub_dirty_part dirty;
+	bool is_free;
 
 	slub_lock(&pages->lock);
 	is_free = wanted - had <= pages->count && are_free(pages, page, wanted - had);
 	if (is_free) {
 		take_free(pages, page, wanted - had);
-		hand_out(pages, page, wanted - had, &is_zero);
+		hand_out(pages, page, wanted - had, &dirty);
 	}
 	slub_unlock(&pages->lock);
 	return is_free;
@@ -417,7 +349,7 @@ size_t slub_pages_release(struct slub_pages *pages)
 	size_t released;
 
 	slub_lock(&pages->lock);
-	released = release_all(pages);
+	released = slub_pages_release_to(pages, 0);
 	slub_unlock(&pages->lock);
 	return released;
 }

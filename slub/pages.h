@@ -39,6 +39,8 @@ struct slub_pages {
 	uint64_t *dirty;   /* one bit per page: it may hold memory while it is free */
 	size_t dirty_free; /* pages that are free and dirty */
 	size_t taken;      /* pages that are handed out */
+	size_t touched;    /* pages from here on were never handed out */
+	size_t wanted_again, least_dirty, freed; /* see page_return.h */
 	struct free_blocks free[SLUB_ORDERS];
 	struct slab *slabs; /* descriptors */
 	uint32_t slabs_used;
@@ -60,9 +62,15 @@ void slub_pages_end(struct slub_pages *pages);
 void *slub_pages_alloc(struct slub_pages *pages, unsigned order, bool *ret_is_zero);
 void slub_pages_free(struct slub_pages *pages, void *block, unsigned order);
 
+/* The part of a run outside of which nobody wrote since the system gave it. */
+struct slub_dirty_part {
+	size_t start, bytes;
+};
+
 /* `count` pages in a row, any number, aligned to 1 << align_order pages (a chunk at most). They are freed by the same
  * count, or by parts. */
-void *slub_pages_alloc_run(struct slub_pages *pages, size_t count, unsigned align_order, bool *ret_is_zero);
+void *slub_pages_alloc_run(struct slub_pages *pages, size_t count, unsigned align_order,
+			   struct slub_dirty_part *ret_dirty);
 void slub_pages_free_run(struct slub_pages *pages, void *run, size_t count);
 
 /* Make a run of `had` pages one of `wanted` by the free pages behind it. False when these are not free. */

@@ -20,12 +20,12 @@ bool slub_shuffle_init(struct kmem_cache *cache)
 {
 	unsigned count = cache->geometry.objects;
 	size_t pages = (count * sizeof(uint32_t) + SLUB_PAGE_SIZE - 1) >> SLUB_PAGE_SHIFT;
-	bool is_zero;
+	struct slub_dirty_part dirty;
 	uint32_t *sequence;
 
 	if (count < 2 || cache->flags & SLUB_NO_RANDOM)
 		return true;
-	sequence = slub_pages_alloc_run(&slub.pages, pages, 0, &is_zero);
+	sequence = slub_pages_alloc_run(&slub.pages, pages, 0, &dirty);
 	if (!sequence)
 		return false;
 	for (unsigned i = 0; i < count; i++)

@@ -10,6 +10,7 @@
 
 #include "cache.h"
 #include "kmalloc.h"
+#include "runs.h"
 
 #define SLOW __attribute__((noinline, cold))
 #define STEP 16
@@ -162,10 +163,13 @@ SLUB_API void *realloc(void *memory, size_t size)
 		free(memory);
 		return NULL;
 	}
-	if (had <= SLUB_KMALLOC_MAX ? size <= had && (size > had / 2 || had <= 2 * STEP)
-				    : size > SLUB_KMALLOC_MAX && slub_resize_pages(memory, size)) {
+	if (had <= SLUB_KMALLOC_MAX && size <= had && (size > had / 2 || had <= 2 * STEP)) {
 		slub_note_size(memory, size);
 		return memory;
+	}
+	if (had > SLUB_KMALLOC_MAX && size > SLUB_KMALLOC_MAX) {
+		moved = slub_realloc_pages(memory, size);
+		return moved ? moved : no_memory();
 	}
 	moved = allocate(size);
 	if (moved) {

@@ -429,6 +429,8 @@ static void a_child_of_busy_threads_can_allocate(void **state)
 static int run_all(void)
 {
 	const struct CMUnitTest tests[] = {
+		// First: pages that were wanted again stay.
+		cmocka_unit_test(what_is_freed_goes_back_to_the_system),
 		cmocka_unit_test(objects_of_any_size_are_apart_and_aligned),
 		cmocka_unit_test(a_cache_with_objects_is_not_destroyed),
 		cmocka_unit_test(like_caches_are_one),
@@ -436,7 +438,6 @@ static int run_all(void)
 		cmocka_unit_test(new_slabs_are_in_random_order_unless_told_otherwise),
 		cmocka_unit_test(memory_of_any_size_keeps_its_contents_when_it_grows),
 		cmocka_unit_test(zeroed_memory_is_zero_after_others_used_it),
-		cmocka_unit_test(what_is_freed_goes_back_to_the_system),
 		cmocka_unit_test(threads_on_any_cpu_never_share_an_object),
 		cmocka_unit_test(draining_under_load_loses_and_doubles_nothing),
 		cmocka_unit_test(signals_restart_sequences_and_nothing_is_lost),

@@ -180,6 +180,58 @@ static void trimming_gives_memory_back(void **state)
 	free(kept);
 }
 
+static void what_malloc_has_and_holds_is_told_truly(void **state)
+{
+	struct mallinfo2 before = mallinfo2(), with, after;
+	void *small[1000];
+
+	(void)state;
+	kept = malloc(3u << 20);
+	for (int i = 0; i < 1000; i++)
+		small[i] = malloc(1000);
+	with = mallinfo2();
+	// The sheaves that hold freed objects are objects too.
+	assert_in_range(with.uordblks - before.uordblks, 1000 * 1024, 1000 * 1024 + 8192);
+	assert_int_equal(with.hblks - before.hblks, 1);
+	assert_int_equal(with.hblkhd - before.hblkhd, 3u << 20);
+	assert_int_equal(with.fordblks, with.arena - with.uordblks);
+	for (int i = 0; i < 1000; i++)
+		free(small[i]);
+	free(kept);
+	after = mallinfo2();
+	assert_in_range(after.uordblks - before.uordblks, 0, 32768);
+	assert_int_equal(after.hblks, before.hblks);
+	assert_int_equal(mallopt(M_MMAP_THRESHOLD, 100000), 1);
+	assert_int_equal(mallopt(12345, 1), 0);
+}
+
+static void two_growing_blocks_do_not_copy_each_other_away(void **state)
+{
+	uint64_t *grown[2] = { malloc(16384), malloc(16384) };
+	size_t moves = 0;
+
+	(void)state;
+	for (size_t size = 16384; size <= 48u << 20; size += 16384) {
+		for (int i = 0; i < 2; i++) {
+			uint64_t *now = realloc(grown[i], size);
+
+			assert_non_null(now);
+			moves += now != grown[i];
+			grown[i] = now;
+			for (size_t at = size - 16384; at < size; at += 4096)
+				grown[i][at / 8] = at + (size_t)i;
+		}
+	}
+	// Each move makes room for a quarter more: 37 of them lead from 16 KiB to 48 MiB.
+	assert_in_range(moves, 1, 2 * 50);
+	for (size_t at = 0; at < 48u << 20; at += 4096) {
+		for (size_t i = 0; i < 2; i++)
+			assert_int_equal(grown[i][at / 8], at + i);
+	}
+	free(grown[0]);
+	free(grown[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +244,8 @@ int main(void)
 		cmocka_unit_test(zeroed_memory_is_zero),
 		cmocka_unit_test(ten_thousand_threads_come_and_go),
 		cmocka_unit_test(trimming_gives_memory_back),
+		cmocka_unit_test(what_malloc_has_and_holds_is_told_truly),
+		cmocka_unit_test(two_growing_blocks_do_not_copy_each_other_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
