@@ -211,7 +211,7 @@ struct kmem_cache *slub_kmem_cache_create(const char *name, unsigned size, unsig
 	if (cache) {
 		cache->refcount++;
 		if (size > cache->geometry.object_size)
-			cache->geometry.object_size = size;
+			__atomic_store_n(&cache->geometry.object_size, size, __ATOMIC_RELAXED);
 	} else {
 		cache = slub_make_cache(name, &request, ctor, SLUB_PAGE_SLAB);
 	}

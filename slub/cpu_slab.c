@@ -290,13 +290,23 @@ void slub_cpu_slab_flush(struct kmem_cache *cache)
 	slub_percpu_drain_cpu_slabs(cache, flush_cpu);
 }
 
-size_t slub_freelist_length(const struct kmem_cache *cache, const struct slab *slab, void *object)
+// Objects may be taken and written to meanwhile: what their slots have then is no object of the slab, or ends the walk
+// in a bounded time. Slabs' memory stays readable whatever becomes of them.
+SLUB_UNSYNCHRONISED size_t slub_freelist_length(const struct kmem_cache *cache, const struct slab *slab, void *object)
 {
-	size_t count = 0;
+	size_t count = 0, objects;
+	char *first;
 
-	while (object && slab && count < slab->objects) {
+	if (!slab)
+		return 0;
+	objects = slab->objects;
+	first = slab->base + cache->red_left_pad;
+	while (object && count < objects) {
+		size_t offset = (size_t)((char *)object - first);
 		void **slot = freelist_slot(cache, object);
 
+		if (offset / cache->size >= objects || offset % cache->size)
+			break;
 		object = freelist_pointer(cache, *slot, slot);
 		count++;
 	}

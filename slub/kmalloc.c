@@ -17,6 +17,12 @@
 
 static uint8_t index_of_size[STEPS]; // of a size in words of 8 bytes, rounded up; 0 until kmalloc is set up
 
+// An alias may raise it meanwhile.
+static unsigned object_size(const struct kmem_cache *cache)
+{
+	return __atomic_load_n(&cache->geometry.object_size, __ATOMIC_RELAXED);
+}
+
 void *slub_kmem_cache_alloc(struct kmem_cache *cache)
 {
 	return slub_alloc_fast(cache);
@@ -63,7 +69,7 @@ void *slub_kmem_cache_zalloc(struct kmem_cache *cache)
 {
 	void *object = slub_alloc_fast(cache);
 
-	return object ? memset(object, 0, cache->geometry.object_size) : NULL;
+	return object ? memset(object, 0, object_size(cache)) : NULL;
 }
 
 void slub_kmem_cache_free_bulk(struct kmem_cache *cache, size_t count, void **objects)
@@ -156,13 +162,13 @@ void *slub_kzalloc(size_t size)
 static struct kmem_cache *cache_at(const void *object, size_t *ret_run_pages)
 {
 	struct slub_pages *pages = &slub.pages;
-	size_t page = page_of(object);
+	size_t page = page_of(object), used = __atomic_load_n(&pages->used, __ATOMIC_RELAXED);
 	struct slab *slab = slab_of_address(object);
 
 	*ret_run_pages = 0;
 	if (slab)
 		return slab->slab_cache;
-	if (page < pages->used && pages->kind[page] == SLUB_PAGE_RUN && !((uintptr_t)object & (SLUB_PAGE_SIZE - 1)))
+	if (page < used && pages->kind[page] == SLUB_PAGE_RUN && !((uintptr_t)object & (SLUB_PAGE_SIZE - 1)))
 		*ret_run_pages = pages->slab_of[page];
 	return NULL;
 }
@@ -194,7 +200,7 @@ size_t slub_ksize(const void *object)
 	struct kmem_cache *cache = object ? cache_at(object, &run_pages) : NULL;
 
 	if (cache)
-		return cache->is_debugged ? slub_debug_size(cache, object) : cache->geometry.object_size;
+		return cache->is_debugged ? slub_debug_size(cache, object) : object_size(cache);
 	if (object && !run_pages)
 		slub_report(NULL, "ksize of no object", object);
 	return object ? run_pages << SLUB_PAGE_SHIFT : 0;
@@ -218,7 +224,7 @@ void *slub_krealloc(void *object, size_t size)
 		slub_note_size(object, size);
 		return object;
 	}
-	if (had > SLUB_KMALLOC_MAX && size > SLUB_KMALLOC_MAX)
+	if (had > SLUB_KMALLOC_MAX && size > SLUB_KMALLOC_MAX && !slab_of_address(object))
 		return slub_realloc_pages(object, size);
 	larger = slub_kmalloc(size);
 	if (larger && object) {

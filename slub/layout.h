@@ -29,6 +29,9 @@
 #define SLUB_MAX_FULL_SHEAVES 10
 #define SLUB_MAX_EMPTY_SHEAVES 10
 
+/* Of functions that count what others change meanwhile, and may be a little wrong: ThreadSanitizer is not to watch. */
+#define SLUB_UNSYNCHRONISED __attribute__((no_sanitize_thread))
+
 struct list {
 	struct list *next, *previous;
 };
@@ -167,7 +170,7 @@ static inline struct slab *slab_of_address(const void *address)
 	struct slub_pages *pages = &slub.pages;
 	size_t page = (size_t)((const char *)address - pages->base) >> SLUB_PAGE_SHIFT;
 
-	if (page >= pages->used || pages->kind[page] == SLUB_PAGE_NONE || pages->kind[page] == SLUB_PAGE_RUN)
+	if (page >= __atomic_load_n(&pages->used, __ATOMIC_RELAXED) || pages->kind[page] == SLUB_PAGE_NONE || pages->kind[page] == SLUB_PAGE_RUN)
 		return NULL;
 	return &pages->slabs[pages->slab_of[page] - 1];
 }

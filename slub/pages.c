@@ -139,6 +139,12 @@ static void *hand_out(struct slub_pages *pages, size_t page, size_t count, struc
 	return pages->base + bytes_of(page);
 }
 
+// slab_of_address() reads it without the lock.
+static void set_used(struct slub_pages *pages, size_t used)
+{
+	__atomic_store_n(&pages->used, used, __ATOMIC_RELAXED);
+}
+
 // The lowest free page of a block of `order`, split off a larger one or a new chunk if need be. SIZE_MAX: none.
 static size_t take_block(struct slub_pages *pages, unsigned order)
 {
@@ -153,7 +159,7 @@ static size_t take_block(struct slub_pages *pages, unsigned order)
 		if (pages->used + SLUB_CHUNK_PAGES > pages->count)
 			return SIZE_MAX;
 		page = pages->used;
-		pages->used += SLUB_CHUNK_PAGES;
+		set_used(pages, page + SLUB_CHUNK_PAGES);
 		larger = SLUB_MAX_PAGE_ORDER;
 	}
 	while (larger > order) {
@@ -240,7 +246,7 @@ static size_t take_chunks(struct slub_pages *pages, size_t chunks)
 	for (size_t one = chunk; one < chunk + row; one++)
 		test_and_clear(&pages->free[SLUB_MAX_PAGE_ORDER], one);
 	if (chunk + chunks > end)
-		pages->used = (chunk + chunks) << SLUB_MAX_PAGE_ORDER;
+		set_used(pages, (chunk + chunks) << SLUB_MAX_PAGE_ORDER);
 	return chunk << SLUB_MAX_PAGE_ORDER;
 }
 
@@ -314,7 +320,7 @@ static void take_free(struct slub_pages *pages, size_t page, size_t count)
 {
 	size_t end = page + count;
 
-	for (; pages->used < end; pages->used += SLUB_CHUNK_PAGES)
+	for (; pages->used < end; set_used(pages, pages->used + SLUB_CHUNK_PAGES))
 		set_free(pages, pages->used, SLUB_MAX_PAGE_ORDER);
 	while (page < end) {
 		unsigned order = (unsigned)free_order(pages, page);

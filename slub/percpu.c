@@ -271,7 +271,7 @@ void slub_percpu_drain_cpu_slabs(struct kmem_cache *cache, take_cpu_slab_fn *tak
 	drain(cache, NULL, take);
 }
 
-size_t slub_percpu_count(struct kmem_cache *cache)
+SLUB_UNSYNCHRONISED size_t slub_percpu_count(struct kmem_cache *cache)
 {
 	size_t count = 0;
 
@@ -286,12 +286,15 @@ size_t slub_percpu_count(struct kmem_cache *cache)
 	return count;
 }
 
-size_t slub_cpu_slab_count(struct kmem_cache *cache)
+SLUB_UNSYNCHRONISED size_t slub_cpu_slab_count(struct kmem_cache *cache)
 {
 	size_t count = 0;
 
-	for (int number = 0; number < 2 * (int)slub.cpus; number++)
-		count += slub_freelist_length(cache, cpu_slab_of(cache, number)->slab, cpu_slab_of(cache, number)->freelist);
+	for (int number = 0; number < 2 * (int)slub.cpus; number++) {
+		const volatile struct slub_cpu_slab *seen = cpu_slab_of(cache, number);
+
+		count += slub_freelist_length(cache, seen->slab, seen->freelist);
+	}
 	return count;
 }
 

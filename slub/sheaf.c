@@ -395,7 +395,12 @@ size_t slub_sheaves_count(struct kmem_cache *cache)
 {
 	size_t count = cache->has_sheaves ? slub_percpu_count(cache) : 0;
 
-	for (unsigned number = 0; number < slub.nodes; number++)
-		count += cache->node[number].barn.nr_full * cache->geometry.sheaf_capacity;
+	for (unsigned number = 0; number < slub.nodes; number++) {
+		struct node_barn *barn = &cache->node[number].barn;
+
+		slub_lock(&barn->lock);
+		count += barn->nr_full * cache->geometry.sheaf_capacity;
+		slub_unlock(&barn->lock);
+	}
 	return count;
 }
