@@ -190,6 +190,11 @@ $(O)/bench/slub_loops: bench/slub_loops.c $(O)/libslub.so $(O)/flags
 $(O)/bench/slub_loops_inline: bench/slub_loops.c $(O)/libslub.so $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DWITH_INLINE $(INCLUDES_slub) -o $@ $< $(O)/libslub.so -Wl,-rpath,'$$ORIGIN/..' -lpthread
+# Nodes are pretended: see the file's head. It looks into the structures, so it is linked with the archive.
+$(O)/bench/slub_stress: bench/slub_stress.c $(O)/libslub.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) -Itests/unit $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub.a \
+		-Wl,--wrap=slub_node,--wrap=slub_machine_nodes -lpthread
 
 include tests/programs.mk
 
@@ -200,6 +205,7 @@ check-unit: unit-tests
 	tests/run $(unit_tests) tests/fuzz/replay.test
 check-cli: $(O)/dill
 	tests/run $(wildcard tests/cli/*.test)
+programs: $(O)/bench/slub_stress $(O)/libslub-malloc.so $(if $(SANITIZE),,$(O)/tsan/bench/slub_stress)
 check-live: $(O)/dill programs
 	tests/run -j 1 $(wildcard tests/live/*.test)
 vm-tools: $(vm_tools)
@@ -232,6 +238,14 @@ bench: $(O)/dill programs $(O)/bench/empty_probes $(O)/bench/empty_tracepoints
 	bench/memleak
 	bench/trace
 
+# Everything at once against an oracle: SECONDS=3600 SEED=n. TSan sees what is done without restartable sequences.
+stress: $(O)/bench/slub_stress $(O)/libslub-malloc.so
+	LD_PRELOAD=$(O)/libslub-malloc.so $(O)/bench/slub_stress $(or $(SECONDS),60) $(SEED)
+$(O)/tsan/bench/slub_stress: FORCE
+	-@$(MAKE) --no-print-directory -s O=$(O)/tsan SANITIZE=thread $(O)/tsan/bench/slub_stress
+tsan: $(O)/tsan/bench/slub_stress
+	GLIBC_TUNABLES=glibc.pthread.rseq=0 TSAN_OPTIONS=die_after_fork=0 setarch -R $(O)/tsan/bench/slub_stress $(or $(SECONDS),10) $(SEED)
+
 bench-slub: $(O)/bench/slub_loops $(O)/bench/slub_loops_inline $(O)/libslub-malloc.so
 	bench/slub
 
@@ -253,6 +267,6 @@ install: all
 clean:
 	rm -rf $(O)
 
-.PHONY: all help static check unit-tests check-unit check-cli check-live vm-tools check-vm fuzz deps deps-check deps-lab lab lab-end demo bench install clean FORCE
+.PHONY: all help static check unit-tests check-unit check-cli check-live vm-tools check-vm fuzz deps deps-check deps-lab lab lab-end demo bench bench-slub stress tsan install clean FORCE
 
 -include $(shell find $(O)/lib $(O)/view $(O)/cmd $(O)/gdb $(O)/slub $(O)/slub-model $(O)/bench $(O)/tests -name '*.d' 2>/dev/null)

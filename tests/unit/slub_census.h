@@ -22,10 +22,15 @@ struct slub_census {
 	const char *fault;                    /* NULL: all is as it must be */
 	const void *where;
 	struct kmem_cache *cache;
-	uint8_t *marks; /* one per 8 bytes of the pages in use: a free object begins there */
-	size_t mark_bytes;
 	size_t frozen, cpu_slabs, homeless, cpu_partials, on_partial;
 };
+
+/* One per 8 bytes of the pages in use: number of the census that met a free object there. */
+static struct census_marks {
+	uint8_t *marks;
+	size_t bytes;
+	uint8_t number;
+} census_marks;
 
 static inline void census_fault(struct slub_census *census, const char *fault, const void *where)
 {
@@ -52,15 +57,34 @@ static inline bool census_mark(struct slub_census *census, const void *object)
 		census_fault(census, "free, but no object of this cache", object);
 		return false;
 	}
-	mark = &census->marks[((const char *)object - slub.pages.base) / 8];
-	if ((*mark)++)
+	mark = &census_marks.marks[((const char *)object - slub.pages.base) / 8];
+	if (*mark == census_marks.number)
 		census_fault(census, "free in two places", object);
+	*mark = census_marks.number;
 	return true;
 }
 
-static inline bool census_is_free(const struct slub_census *census, const void *object)
+/* In the last census, which was of the object's cache. */
+static inline bool census_is_free(const void *object)
 {
-	return census->marks[((const char *)object - slub.pages.base) / 8];
+	return census_marks.marks[((const char *)object - slub.pages.base) / 8] == census_marks.number;
+}
+
+static inline bool census_begin(void)
+{
+	struct census_marks *own = &census_marks;
+	size_t bytes = slub.pages.used * (SLUB_PAGE_SIZE / 8) + 1;
+
+	if (bytes > own->bytes || ++own->number == 0) {
+		if (own->bytes)
+			munmap(own->marks, own->bytes);
+		own->bytes = bytes * 2;
+		own->number = 1;
+		own->marks = mmap(NULL, own->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (own->marks == MAP_FAILED)
+			own->bytes = 0;
+	}
+	return own->bytes;
 }
 
 static inline size_t census_chain(struct slub_census *census, void *object)
@@ -173,15 +197,13 @@ static inline void census_node(struct slub_census *census, struct kmem_cache_nod
 	*partial += node->nr_partial;
 }
 
-/* False, and why, when anything is wrong. census_end() in both cases. */
+/* False, and why, when anything is wrong. */
 static inline bool census_take(struct kmem_cache *cache, struct slub_census *census)
 {
 	size_t slabs = 0, objects = 0, free_objects = 0, partial = 0;
 
-	*census = (struct slub_census){ .cache = cache, .mark_bytes = slub.pages.used * (SLUB_PAGE_SIZE / 8) + 1 };
-	census->marks = mmap(NULL, census->mark_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-			     -1, 0);
-	if (census->marks == MAP_FAILED) {
+	*census = (struct slub_census){ .cache = cache };
+	if (!census_begin()) {
 		census_fault(census, "no memory to count with", NULL);
 		return false;
 	}
@@ -202,12 +224,6 @@ static inline bool census_take(struct kmem_cache *cache, struct slub_census *cen
 	if (census->homeless != census->cpu_partials)
 		census_fault(census, "a slab with free objects is on no list", cache);
 	return !census->fault;
-}
-
-static inline void census_end(struct slub_census *census)
-{
-	if (census->marks != MAP_FAILED)
-		munmap(census->marks, census->mark_bytes);
 }
 
 static inline size_t census_allocated(const struct slub_census *census)

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * libslub while many threads are at it: children of busy threads, counts of a cache that is in use, threads with
+ * restartable sequences beside threads without, thousands of threads.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "slub_census.h"
+
+#define WORKERS 4
+#define SLOTS 256
+#define BATCH 40
+
+static struct kmem_cache *cache;
+static uint64_t *slots[SLOTS];
+static bool is_over;
+
+static void stamp(uint64_t *object)
+{
+	for (int i = 0; i < 8; i++)
+		object[i] = (uintptr_t)object;
+}
+
+static void check(const uint64_t *object)
+{
+	for (int i = 0; i < 8; i++) {
+		if (object[i] != (uintptr_t)object)
+			abort();
+	}
+}
+
+/* A few objects at a time, so that lists change far from their heads too; each is freed by whoever finds it. */
+static void exchange(uint64_t *random)
+{
+	uint64_t *mine[BATCH];
+
+	for (int i = 0; i < BATCH; i++) {
+		mine[i] = slub_kmem_cache_alloc(cache);
+		if (!mine[i])
+			abort();
+		stamp(mine[i]);
+	}
+	for (int i = 0; i < BATCH; i++) {
+		uint64_t *found;
+
+		*random = *random * 6364136223846793005 + 1442695040888963407;
+		found = __atomic_exchange_n(&slots[*random >> 33 & (SLOTS - 1)], mine[i], __ATOMIC_ACQ_REL);
+		if (!found)
+			continue;
+		check(found);
+		slub_kmem_cache_free(cache, found);
+	}
+}
+
+static void leave_sequences(void)
+{
+	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+	if (__rseq_size && syscall(SYS_rseq, area, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG))
+		syscall(SYS_rseq, area, __rseq_size, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+}
+
+/* Odd workers do without restartable sequences when `argument` says so. */
+static void *work(void *argument)
+{
+	uint64_t random = (uintptr_t)&random;
+
+	if (argument)
+		leave_sequences();
+	while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED))
+		exchange(&random);
+	return NULL;
+}
+
+static void start(pthread_t *threads, uint32_t flags, bool is_mixed)
+{
+	is_over = false;
+	memset(slots, 0, sizeof(slots));
+	cache = slub_kmem_cache_create("storm", 64, 0, SLUB_NO_MERGE | flags, NULL);
+	assert_non_null(cache);
+	for (int i = 0; i < WORKERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, work, is_mixed && i % 2 ? threads : NULL), 0);
+}
+
+static void end(pthread_t *threads)
+{
+	struct slub_census census;
+	size_t alive = 0;
+
+	__atomic_store_n(&is_over, true, __ATOMIC_RELAXED);
+	for (int i = 0; i < WORKERS; i++)
+		pthread_join(threads[i], NULL);
+	if (!census_take(cache, &census))
+		fail_msg("%s: %p", census.fault, census.where);
+	for (int i = 0; i < SLOTS; i++)
+		alive += slots[i] != NULL;
+	assert_int_equal(census_allocated(&census), alive);
+	for (int i = 0; i < SLOTS; i++) {
+		if (slots[i])
+			slub_kmem_cache_free(cache, slots[i]);
+	}
+	assert_int_equal(slub_kmem_cache_destroy(cache), 0);
+}
+
+static int count_in_child(void)
+{
+	struct slub_census census;
+
+	alarm(20);
+	census_take(cache, &census);
+	// What threads had in hands is lost to the child; nothing may be there twice.
+	if (census.fault && !strcmp(census.fault, "free in two places"))
+		return 1;
+	for (int i = 0; i < 100; i++) {
+		uint64_t random = (uint64_t)i << 33;
+
+		exchange(&random);
+	}
+	return slub_kmem_cache_shrink(cache) > 1000;
+}
+
+static void bear_children(uint32_t flags, bool is_mixed, int count)
+{
+	pthread_t threads[WORKERS];
+
+	start(threads, flags, is_mixed);
+	for (int i = 0; i < count; i++) {
+		pid_t child;
+		int status;
+
+		for (int yields = 0; yields < 2; yields++)
+			sched_yield();
+		child = fork();
+		if (!child)
+			_exit(count_in_child());
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+	}
+	end(threads);
+}
+
+static void a_childs_memory_is_of_one_moment(void **state)
+{
+	(void)state;
+	bear_children(0, false, 4);
+	bear_children(0, true, 4);
+	bear_children(SLUB_CPU_SLABS, false, 4);
+	bear_children(SLUB_CPU_SLABS, true, 4);
+}
+
+static void count_while_busy(uint32_t flags)
+{
+	static struct slub_cache_info info[64];
+	pthread_t threads[WORKERS];
+
+	start(threads, flags, true);
+	for (int i = 0; i < 200; i++) {
+		size_t count = slub_slabinfo(info, 64);
+
+		assert_true(count > 14 && count <= 64);
+		assert_string_equal(info[count - 1].name, "storm");
+		assert_true(info[count - 1].free_in_slabs <= info[count - 1].objects);
+	}
+	end(threads);
+}
+
+static void a_busy_cache_can_be_counted(void **state)
+{
+	(void)state;
+	count_while_busy(0);
+	count_while_busy(SLUB_CPU_SLABS);
+}
+
+/* What a count meets that follows a freelist while the objects on it are taken and written to. */
+static void a_count_outlives_what_owners_write(void **state)
+{
+	static const uint64_t words[] = { 0x4141414141414141, 0, ~0ull, 8 };
+	struct kmem_cache *counted = slub_kmem_cache_create("counted", 64, 0, SLUB_NO_MERGE | SLUB_CPU_SLABS, NULL);
+	struct kmem_cache *other = slub_kmem_cache_create("other", 64, 0, SLUB_NO_MERGE | SLUB_CPU_SLABS, NULL);
+	void *objects[8], *foreign = slub_kmem_cache_alloc(other);
+	static struct slub_cache_info info[64];
+
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		objects[i] = slub_kmem_cache_alloc(counted);
+	for (int i = 0; i < 8; i++)
+		slub_kmem_cache_free(counted, objects[i]);
+	for (size_t i = 0; i <= sizeof(words) / sizeof(words[0]); i++) {
+		void **slot = freelist_slot(counted, objects[3]), *had = *slot;
+		size_t count;
+
+		*slot = i < sizeof(words) / sizeof(words[0]) ? (void *)words[i] : freelist_pointer(counted, foreign, slot);
+		count = slub_slabinfo(info, 64);
+		// The last five freed stand before it.
+		assert_int_equal(info[count - 2].free_in_sheaves, 5);
+		*slot = had;
+	}
+	slub_kmem_cache_free(other, foreign);
+	assert_int_equal(slub_kmem_cache_destroy(counted), 0);
+	assert_int_equal(slub_kmem_cache_destroy(other), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_childs_memory_is_of_one_moment),
+		cmocka_unit_test(a_busy_cache_can_be_counted),
+		cmocka_unit_test(a_count_outlives_what_owners_write),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
