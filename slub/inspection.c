@@ -28,7 +28,7 @@ static const struct slub_inspection_member members[] = {
 	MEMBER(kmem_cache, geometry.order), MEMBER(kmem_cache, geometry.objects), MEMBER(kmem_cache, geometry.min_order),
 	MEMBER(kmem_cache, geometry.min_objects), MEMBER(kmem_cache, geometry.min_partial),
 	MEMBER(kmem_cache, geometry.cpu_partial), MEMBER(kmem_cache, geometry.cpu_partial_slabs),
-	MEMBER(kmem_cache, geometry.sheaf_capacity), MEMBER(kmem_cache, random), MEMBER(kmem_cache, ctor),
+	MEMBER(kmem_cache, geometry.sheaf_capacity), MEMBER(kmem_cache, geometry.sheaf_refill), MEMBER(kmem_cache, random), MEMBER(kmem_cache, ctor),
 	MEMBER(kmem_cache, refcount), MEMBER(kmem_cache, name), MEMBER(kmem_cache, next),
 	{ "kmem_cache.node", offsetof(struct kmem_cache, node), 0 },
 

@@ -39,6 +39,7 @@ struct slab_cache {
 	uint64_t min_partial;
 	uint32_t cpu_partial, cpu_partial_slabs; /* 0 where the kernel has none */
 	uint32_t sheaf_capacity;                 /* 0: this cache has no sheaves */
+	uint32_t sheaf_refill;                   /* objects that an empty sheaf gets from slabs; 0: its capacity */
 	uint64_t random; /* XORed into free pointers; 0 when not hardened */
 	int32_t refcount; /* 1 + aliases; −1: never merged */
 	uint64_t ctor;

@@ -158,7 +158,8 @@ static void reverse_by_sheaf(struct slab_next *objects, size_t count, size_t cap
 
 static int add_node_partial(struct forecast *forecast, const struct slab_node *node, struct error *err)
 {
-	size_t capacity = forecast->heap->caches[forecast->cache].sheaf_capacity;
+	const struct slab_cache *cache = &forecast->heap->caches[forecast->cache];
+	size_t capacity = cache->sheaf_refill ? cache->sheaf_refill : cache->sheaf_capacity;
 	struct slab_forecast *result = &forecast->result;
 	size_t before = result->count, limit = forecast->limit;
 	int status;

@@ -143,6 +143,8 @@ int slub_caches_collect(struct slab_heap *heap, uint64_t **ret_addresses, size_t
 				    .context = &caches };
 	int status = field_read(heap->kernel, &process->layout.state.caches, process->state, &chain.next);
 
+	if (heap->kernel->reader.code)
+		return error_set(err, heap->kernel->reader.code, "%s", heap->kernel->reader.text);
 	if (status || !chain.next)
 		return error_set(err, -EFAULT, "process %d: the list of its caches can't be read", (int)process->pid);
 	caches.addresses = calloc(caches.limit, sizeof(*caches.addresses));
@@ -198,6 +200,7 @@ int slub_cache_decode(struct kernel *kernel, const struct slab_layout *layout, u
 		.cpu_partial = (uint32_t)GET(cpu_partial),
 		.cpu_partial_slabs = (uint32_t)GET(cpu_partial_slabs),
 		.sheaf_capacity = (uint32_t)GET(sheaf_capacity),
+		.sheaf_refill = (uint32_t)GET(sheaf_refill),
 		.random = GET(random),
 		.refcount = (int32_t)GET(refcount),
 		.ctor = GET(ctor),

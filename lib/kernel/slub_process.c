@@ -60,6 +60,7 @@ static const struct field_spec fields[] = {
 	{ "kmem_cache", "geometry.cpu_partial", AT(cache.cpu_partial), false },
 	{ "kmem_cache", "geometry.cpu_partial_slabs", AT(cache.cpu_partial_slabs), false },
 	{ "kmem_cache", "geometry.sheaf_capacity", AT(cache.sheaf_capacity), true },
+	{ "kmem_cache", "geometry.sheaf_refill", AT(cache.sheaf_refill), false },
 	{ "kmem_cache", "random", AT(cache.random), true },
 	{ "kmem_cache", "ctor", AT(cache.ctor), true },
 	{ "kmem_cache", "refcount", AT(cache.refcount), true },

@@ -29,7 +29,7 @@ struct slub_layout {
 		struct field all; /* the structure, without the nodes behind it */
 		struct field percpu_home, sheaf_mask, flags, has_sheaves, has_cpu_slabs, is_kmalloc;
 		struct field object_size, size, inuse, align, offset, red_left_pad, order, objects, min_order,
-			min_objects, min_partial, cpu_partial, cpu_partial_slabs, sheaf_capacity;
+			min_objects, min_partial, cpu_partial, cpu_partial_slabs, sheaf_capacity, sheaf_refill;
 		struct field random, ctor, refcount, name, next, node;
 	} cache; /* struct kmem_cache */
 	struct {

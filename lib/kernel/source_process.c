@@ -143,9 +143,24 @@ static pid_t process_of(pid_t pid)
 	return process;
 }
 
+/* Whether it may be read at all: that is looked at before the address is. */
+static int try_reading(const struct process_source *process, struct error *err)
+{
+	char byte;
+	struct iovec local = { &byte, 1 }, remote = { NULL, 1 };
+
+	if (process_vm_readv(process->pid, &local, 1, &remote, 1, 0) >= 0 || errno == EFAULT)
+		return 0;
+	if (errno == ESRCH && !has_ended(process))
+		return error_set(err, -ESRCH, "process %d has no memory: it is the kernel's, or about to end",
+				 (int)process->pid);
+	return refused(process, errno, err);
+}
+
 int source_process_open(pid_t pid, struct memory_source **ret_source, struct error *err)
 {
 	struct process_source *process = calloc(1, sizeof(*process));
+	int status;
 
 	if (!process)
 		return error_set(err, -ENOMEM, "out of memory");
@@ -154,10 +169,12 @@ int source_process_open(pid_t pid, struct memory_source **ret_source, struct err
 	process->source.is_live = true;
 	process->pid = process_of(pid);
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
-	if (process->pidfd < 0) {
-		int status = errno == ESRCH ? error_set(err, -ESRCH, "there is no process %d", (int)pid)
-					    : refused(process, errno, err);
-
+	if (process->pidfd < 0)
+		status = errno == ESRCH ? error_set(err, -ESRCH, "there is no process %d", (int)pid)
+					: refused(process, errno, err);
+	else
+		status = try_reading(process, err);
+	if (status) {
 		process_close(&process->source);
 		return status;
 	}

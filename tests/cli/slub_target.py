@@ -66,6 +66,7 @@ class Target:
                                         stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
         assert self.process.stdout.readline() == "ready\n"
         self.pid = self.process.pid
+        self.cpu = min(os.sched_getaffinity(self.pid))
 
     def ask(self, text):
         self.process.stdin.write(text + "\n")
