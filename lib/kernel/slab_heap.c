@@ -118,9 +118,9 @@ static void judge(const struct slab_heap *heap, struct slab *slab)
 		slab->order = slab->objects == cache->min_objects && slab->objects != cache->objects
 				      ? cache->min_order
 				      : cache->order;
-	if (slab->order > SLAB_ORDER_MAX)
-		slab->order = SLAB_ORDER_MAX;
 	slab->is_bad = cache->is_damaged || !slab->start || !slab->objects || slab->inuse > slab->objects ||
+		       slab->objects > SLAB_OBJECTS_MAX ||
+		       (slab->order != cache->order && slab->order != cache->min_order) ||
 		       (uint64_t)slab->objects * cache->size > UINT64_C(4096) << slab->order;
 }
 
@@ -134,7 +134,7 @@ void slab_decode(const struct slab_heap *heap, uint64_t page, const void *bytes,
 		.owner = SLAB_NO_OWNER,
 		.inuse = (uint16_t)GET(inuse),
 		.objects = (uint16_t)GET(objects),
-		.order = (uint8_t)GET(order),
+		.order = GET(order) < SLAB_ORDER_MAX ? (uint8_t)GET(order) : SLAB_ORDER_MAX,
 		.is_frozen = GET(frozen) != 0,
 		.is_bad = true,
 	};
