@@ -77,6 +77,16 @@ uint64_t slub_machine_seed(void)
 	return seed;
 }
 
+uint64_t slub_machine_ms(void)
+{
+	struct timespec now = {};
+	int saved = errno;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	errno = saved;
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 unsigned slub_node(void)
 {
 	// Of each CPU as far as it was asked for, plus 1; CPUs don't change nodes.

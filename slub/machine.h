@@ -19,4 +19,7 @@ unsigned slub_node(void);
 /* A seed from the kernel's generator; from the clock when that has none yet. */
 uint64_t slub_machine_seed(void);
 
+/* Milliseconds since some moment, as cheap as they can be had: steps of a few. */
+uint64_t slub_machine_ms(void);
+
 #endif

@@ -5,16 +5,44 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "machine.h"
+
 #define WORD_BITS 64
 // Free pages that may always keep their memory: this many, and a sixteenth of what is in use.
 #define DIRTY_KEPT 512
 #define DIRTY_SHARE 16
-// What stayed unused is judged each time that this many times the pages that may be kept were freed.
-#define JUDGED_AFTER 8
+// A page that comes back from the system costs one or two microseconds: 8 each millisecond are 1 % of the time. That
+// many may come back for nothing, saved up for 100 ms at most; what is saved beyond lowers what is kept, by an eighth.
+#define CREDIT_EACH_MS 8
+#define MOST_CREDIT (100 * CREDIT_EACH_MS)
+#define LOWERED_BY 8
 
 static size_t most_kept(const struct slub_pages *pages)
 {
 	return DIRTY_KEPT + pages->taken / DIRTY_SHARE + pages->wanted_again;
+}
+
+static void earn_credit(struct slub_pages *pages)
+{
+	uint64_t now = slub_machine_ms(), spare;
+
+	pages->credit += (now - pages->credit_at) * CREDIT_EACH_MS;
+	pages->credit_at = now;
+	if (pages->credit <= MOST_CREDIT)
+		return;
+	spare = (pages->credit - MOST_CREDIT) / LOWERED_BY;
+	pages->wanted_again -= spare < pages->wanted_again ? spare : pages->wanted_again;
+	pages->credit = MOST_CREDIT;
+}
+
+static void came_back(struct slub_pages *pages, size_t count)
+{
+	size_t paid = count < pages->credit ? count : pages->credit;
+
+	pages->credit -= paid;
+	pages->wanted_again += count - paid;
+	if (pages->wanted_again > pages->touched)
+		pages->wanted_again = pages->touched;
 }
 
 // The next bits of a word: from `page` on, as many as it has before `end`.
@@ -59,12 +87,11 @@ void slub_pages_taken(struct slub_pages *pages, size_t page, size_t count, size_
 
 	if (end > pages->touched)
 		pages->touched = end;
-	pages->wanted_again += used_before - dirty;
-	if (pages->wanted_again > pages->touched)
-		pages->wanted_again = pages->touched;
+	if (used_before > dirty) {
+		earn_credit(pages);
+		came_back(pages, used_before - dirty);
+	}
 	pages->dirty_free -= dirty;
-	if (pages->dirty_free < pages->least_dirty)
-		pages->least_dirty = pages->dirty_free;
 	pages->taken += count;
 }
 
@@ -74,7 +101,6 @@ void slub_pages_given(struct slub_pages *pages, size_t page, size_t count)
 
 	pages->taken -= count;
 	pages->dirty_free += count;
-	pages->freed += count;
 	for (size_t end = page + count; page < end; page += bits)
 		pages->dirty[page / WORD_BITS] |= mask_from(page, end, &bits);
 }
@@ -125,18 +151,13 @@ size_t slub_pages_release_to(struct slub_pages *pages, size_t keep)
 			released += row_end - first;
 		}
 	}
-	if (pages->dirty_free < pages->least_dirty)
-		pages->least_dirty = pages->dirty_free;
 	return released;
 }
 
 void slub_pages_release_if_much(struct slub_pages *pages)
 {
-	if (pages->freed > JUDGED_AFTER * most_kept(pages)) {
-		pages->wanted_again -= pages->least_dirty < pages->wanted_again ? pages->least_dirty : pages->wanted_again;
-		pages->least_dirty = pages->dirty_free;
-		pages->freed = 0;
-	}
+	if (pages->wanted_again)
+		earn_credit(pages);
 	// Half of it stays, so that a free page more does not cost a system call each.
 	if (pages->dirty_free > most_kept(pages))
 		slub_pages_release_to(pages, most_kept(pages) / 2);

@@ -3,8 +3,8 @@
  * Which free pages hold memory (are dirty), and when they give it back to the system. Callers hold the pages' lock.
  *
  * What is given back and soon wanted again costs a page fault each, what is kept costs memory. So the count of free pages
- * that may be dirty follows the program: it grows by every page that had been given back and is wanted again, and
- * shrinks by what stayed unused while several times as many pages were freed.
+ * that may be dirty follows the program: pages that come back faster than a small part of its time pays for raise it, and
+ * time without them lowers it.
  */
 #ifndef SLUB_PAGE_RETURN_H
 #define SLUB_PAGE_RETURN_H

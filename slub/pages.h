@@ -40,7 +40,8 @@ struct slub_pages {
 	size_t dirty_free; /* pages that are free and dirty */
 	size_t taken;      /* pages that are handed out */
 	size_t touched;    /* pages from here on were never handed out */
-	size_t wanted_again, least_dirty, freed; /* see page_return.h */
+	size_t wanted_again, credit; /* see page_return.h */
+	uint64_t credit_at;
 	struct free_blocks free[SLUB_ORDERS];
 	struct slab *slabs; /* descriptors */
 	uint32_t slabs_used;

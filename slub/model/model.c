@@ -38,6 +38,12 @@ unsigned slub_machine_nodes(unsigned limit)
 	return current->setting.nodes < limit ? current->setting.nodes : limit;
 }
 
+// In a model no time passes.
+uint64_t slub_machine_ms(void)
+{
+	return 0;
+}
+
 uint64_t slub_machine_seed(void)
 {
 	return current->setting.seed;

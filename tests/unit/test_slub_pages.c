@@ -116,10 +116,23 @@ static void what_is_no_longer_wanted_goes_in_time(void **state)
 
 	what_is_wanted_again_and_again_stays(state);
 	assert_true(pages->wanted_again > 0);
-	for (int round = 0; round < 1000; round++)
-		slub_pages_free_run(pages, memset(take(pages, 16, &dirty), 1, 16 * PAGE), 16);
+	// As if a second had gone by.
+	pages->credit_at -= 1000;
+	slub_pages_free_run(pages, take(pages, 1, &dirty), 1);
 	assert_int_equal(pages->wanted_again, 0);
 	assert_in_range(resident(pages), 1, 512);
+}
+
+static void what_is_seldom_wanted_again_goes_each_time(void **state)
+{
+	struct slub_pages *pages = *state;
+	struct slub_dirty_part dirty;
+
+	for (int round = 0; round < 10; round++) {
+		slub_pages_free_run(pages, take(pages, SLUB_CHUNK_PAGES, &dirty), SLUB_CHUNK_PAGES);
+		pages->credit_at -= 1000;
+	}
+	assert_in_range(pages->dirty_free, 1, 512);
 }
 
 int main(void)
@@ -129,6 +142,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(much_that_is_freed_goes_back_the_highest_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_wanted_again_and_again_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_no_longer_wanted_goes_in_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_seldom_wanted_again_goes_each_time, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
