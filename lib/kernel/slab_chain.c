@@ -56,6 +56,10 @@ static int step(struct slab_chain *chain, const struct memory_read *read)
 	status = chain->visit(chain, read->address, read->buffer);
 	if (status)
 		return status;
+	if (chain->is_left) {
+		chain->next = chain->head;
+		return 0;
+	}
 	chain->count++;
 	chain->previous = here;
 	chain->next = links[0];

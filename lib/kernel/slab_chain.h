@@ -6,6 +6,7 @@
 #ifndef DILL_SLAB_CHAIN_H
 #define DILL_SLAB_CHAIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "error.h"
@@ -24,6 +25,7 @@ struct slab_chain {
 	/* Called with each record, in order; non-zero (-ENOMEM) ends everything. */
 	int (*visit)(struct slab_chain *chain, uint64_t record, const void *bytes);
 	void *context;
+	bool is_left; /* set by visit: the record is another list's by now, its link leads elsewhere */
 
 	/* Filled. */
 	uint64_t count;

@@ -57,7 +57,7 @@ struct slab_layout {
 	} node; /* struct kmem_cache_node. nr_slabs, total_objects, full: with CONFIG_SLUB_DEBUG */
 	struct {
 		struct field flags, list, next, cache, freelist, inuse, objects, frozen, ext;
-		struct field base, order; /* libslub's alone: elsewhere the struct's place and size tell */
+		struct field base, order, on_partial; /* libslub's alone: elsewhere the struct's place and size tell */
 	} slab; /* struct slab, or struct page where it holds these */
 	struct {
 		size_t size;

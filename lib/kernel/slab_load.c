@@ -104,8 +104,14 @@ static void decode_listed(struct slab_load_list *of, uint64_t page, const void *
 static int visit_slab(struct slab_chain *chain, uint64_t page, const void *bytes)
 {
 	struct slab_load_list *of = chain->context;
+	const struct slab_layout *layout = &of->load->heap->layout;
 	struct slab_list *list = of->list;
 
+	/* A process's slab that went from this CPU to a node meanwhile: from there on it is that list. */
+	if (of->place == SLAB_CPU_PARTIAL && field_get(&layout->slab.on_partial, bytes, layout->page.size)) {
+		chain->is_left = true;
+		return 0;
+	}
 	if (list->count == of->capacity) {
 		size_t capacity = of->capacity ? of->capacity * 2 : 8;
 		struct slab *larger = realloc(list->slabs, capacity * sizeof(*larger));

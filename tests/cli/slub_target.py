@@ -13,8 +13,8 @@ LIBRARY = os.path.join(BUILD, "libslub.so")
 PRELOAD = os.path.join(BUILD, "libslub-malloc.so")
 
 # Flags of slub.h.
-NO_SHEAVES, NO_RANDOM, CPU_SLABS = 1 << 7, 1 << 9, 1 << 10
-RED_ZONE, POISON, STORE_USER, NO_MERGE = 1 << 1, 1 << 2, 1 << 3, 1 << 6
+NO_SHEAVES, CPU_SLABS = 1 << 7, 1 << 10
+NO_MERGE = 1 << 6
 
 # Loads libslub, then evaluates a line at a time and answers with the result in JSON.
 SERVER = """
@@ -56,6 +56,16 @@ for line in sys.stdin:
         result = exec(line)
     print(json.dumps(result), flush=True)
 """
+
+
+def build(folder, source, *flags):
+    """Compiles a C program with libslub.a."""
+    program = os.path.join(folder, "program")
+    with open(program + ".c", "w", encoding="ascii") as file:
+        file.write(source)
+    subprocess.run(["gcc", "-O2", *flags, "-I", os.path.join(ROOT, "slub"), "-o", program, program + ".c",
+                    os.path.join(BUILD, "libslub.a"), "-lpthread"], check=True)
+    return program
 
 
 class Target:
