@@ -21,11 +21,11 @@
 #define READINGS_MAX 12
 /*
  * A kernel changes its lists with interrupts off. In a process a thread may be off its CPU with a slab in its hands, that
- * is on no list: it is given time, longer and longer, and must have shown the same so often before.
+ * is on no list: what seems settled is looked at so many times more, with longer and longer pauses. So are the last
+ * readings.
  */
-#define PROCESS_READINGS_MIN 4
-#define PROCESS_WAIT_NS 25000000L
-#define PROCESS_WAITS_DOUBLED 3
+#define PROCESS_PAUSES 3
+#define PROCESS_PAUSE_NS 25000000L
 
 static bool is_same(const struct slab_finding *a, const struct slab_finding *b)
 {
@@ -109,28 +109,23 @@ static int take_findings(struct slab_heap *heap, size_t from, struct slab_findin
 	return 0;
 }
 
-static void give_time(size_t reading)
-{
-	size_t doubled = reading - 1 < PROCESS_WAITS_DOUBLED ? reading - 1 : PROCESS_WAITS_DOUBLED;
-
-	nanosleep(&(struct timespec){ .tv_nsec = PROCESS_WAIT_NS << doubled }, NULL);
-}
-
 int slab_settle(struct slab_heap *heap, size_t from, uint32_t *suspects, size_t count, slab_reread reread,
 		void *context, struct error *err)
 {
 	CLEANUP(free) struct slab_finding *before = NULL;
-	size_t before_count = 0, least = heap->kernel->process ? PROCESS_READINGS_MIN : 1;
+	size_t before_count = 0, pauses = heap->kernel->process ? PROCESS_PAUSES : 0, paused = 0;
 	int status = 0;
 
 	for (size_t reading = 1; !status && reading < READINGS_MAX; reading++) {
-		bool has_findings = heap->finding_count > from;
+		bool has_findings = heap->finding_count > from, is_settled;
 
 		count = collect_suspects(heap, from, suspects, count, suspects);
-		if (has_findings ? reading >= least && has_settled(heap, from, before, before_count) : !count)
+		is_settled = has_findings && has_settled(heap, from, before, before_count);
+		if (has_findings ? is_settled && paused == pauses : !count)
 			break;
-		if (has_findings && heap->kernel->process)
-			give_time(reading);
+		if (has_findings && pauses && (is_settled || reading + pauses >= READINGS_MAX))
+			nanosleep(&(struct timespec){ .tv_nsec = PROCESS_PAUSE_NS << paused }, NULL);
+		paused = !is_settled ? 0 : paused + (paused < pauses);
 		status = take_findings(heap, from, &before, &before_count);
 		for (size_t i = 0; i < count; i++) {
 			slab_contents_destroy(heap->contents[suspects[i]]);
