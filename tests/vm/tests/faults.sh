@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # faults counts what the kernel counts for a process, to the fault, and of each kind what the program made: by each source.
-# timeout: 150
+# timeout: 240
 # also: 6.1
 . /tests/trace-truth
 cd /tmp || exit 1
@@ -14,8 +14,7 @@ failed=0
 for source in function software-events; do
 	dill faults -v --json --source $source -n fault_kinds >counts-$source 2>errors-$source &
 	eval "tracer_$(echo $source | tr -d -)=$!"
-	n=0
-	until grep -q "faults: tracing" errors-$source || ! kill -0 $! || [ $n = 600 ]; do sleep 0.1; n=$((n + 1)); done
+	until grep -q "faults: tracing" errors-$source; do kill -0 $! || { cat errors-$source; exit 1; }; sleep 0.1; done
 done
 fault_kinds /tmp/file >made || { cat made; exit 1; }
 # shellcheck disable=SC2154
@@ -31,17 +30,19 @@ awk '/^made/ { sum[$2 " " $3] += $4 } END { for (i in sum) print i, sum[i] }' ma
 
 for source in function software-events; do
 	grep "^dill" errors-$source
+	# Where programs can be preempted the kernel leaves out one that another task is in the middle of, and counts that.
+	misses=$(sed -n 's/.*"type":"losses",.*"recursion_misses":\([0-9]*\).*/\1/p' counts-$source)
 	sed -n "s/.*\"type\":\"faults\".*\"pid\":\($pid\|$also\),.*\"faults\":\([0-9]*\),\"major\":\([0-9]*\).*/\2 \3/p" counts-$source |
-		awk -v minor="$minor" -v major="$major" -v source=$source '{ all += $1; majors += $2 }
+		awk -v minor="$minor" -v major="$major" -v source=$source -v misses="$misses" '{ all += $1; majors += $2 }
 			END { print source ": " all - majors " minor, " majors + 0 " major; by wait4: " minor ", " major
-			      exit all - majors != minor || majors + 0 != major }' || failed=1
+			      exit all - majors > minor || majors > major || minor + major - all > misses }' || failed=1
 	while read -r kind mode wanted; do
 		if [ "$mode" = pinned ] && [ $source = software-events ]; then kind=unlocated; fi
 		shown=$(sed -n "s/.*\"type\":\"faults\".*\"pid\":$pid,.*\"kind\":\"$kind\",\"mode\":\"$mode\".*\"faults\":\([0-9]*\).*/\1/p" \
 			counts-$source | awk '{ sum += $1 } END { print sum + 0 }')
 		echo "$source: $kind $mode: made $wanted, shown $shown"
 		# The child starts, prints and ends, too.
-		[ "$shown" -ge "$wanted" ] && [ "$shown" -le $((wanted + 80)) ] || failed=1
+		[ "$shown" -ge $((wanted - misses)) ] && [ "$shown" -le $((wanted + 80)) ] || failed=1
 	done <wanted
 	for name in '\[heap\]' '\[stack\]' /tmp/file; do
 		grep -q "\"pid\":$pid,.*\"mapping\":\"$name\"" counts-$source || { echo "$source: no mapping $name"; failed=1; }
