@@ -123,12 +123,13 @@ $(O)/libslub-model.a: $(patsubst %.c,$(O)/slub-model/%.o,$(slub_model_sources))
 $(O)/libslub.a: $(slub_objects)
 	@rm -f $@
 	ar rcs $@ $^
+# It stays when it is dlclose()d: objects live on, and threads' struct rseq may point to a sequence of it.
 $(O)/libslub.so: $(slub_objects)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,now -Wl,-soname,libslub.so.1 -o $@ $^ -lpthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,now -Wl,-z,nodelete -Wl,-soname,libslub.so.1 -o $@ $^ -lpthread
 	@ln -sf libslub.so $@.1
 # For LD_PRELOAD: the same allocator behind malloc().
 $(O)/libslub-malloc.so: $(slub_preload_objects) $(slub_objects)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,now -o $@ $^ -lpthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,now -Wl,-z,nodelete -o $@ $^ -lpthread
 # For the tracer and tests: whatever of cmd/ and gdb/ they need.
 $(O)/libcmd.a: $(cmd_objects) $(gdb_objects)
 	@rm -f $@
@@ -160,6 +161,7 @@ $(O)/tests/unit/test_slub_malloc: tests/unit/test_slub_malloc.c $(slub_preload_o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(slub_preload_objects) \
 		$(O)/libslub.a -lcmocka -lpthread
+$(O)/tests/unit/test_slub_storms: $(O)/libslub.so
 $(O)/tests/unit/test_slub_%: tests/unit/test_slub_%.c $(O)/libslub.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub.a -lcmocka -lpthread
@@ -167,6 +169,12 @@ $(O)/tests/unit/%: tests/unit/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd -Igdb $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
 		-lcmocka $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a $(LIBS)
+$(O)/tests/fuzz/fuzz_slub: tests/fuzz/fuzz_slub.c $(O)/libslub.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY $(INCLUDES_slub) -Itests/unit -o $@ $< $(O)/libslub.a -lpthread
+$(O)/tests/fuzz/fuzz_slub_model: tests/fuzz/fuzz_slub_model.c $(O)/libslub-model.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY -DSLUB_MODEL $(INCLUDES_slub) -Islub/model -Itests/unit -o $@ $< $(O)/libslub-model.a -lpthread
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd -Itests/unit -o $@ $< \

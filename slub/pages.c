@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "layout.h"
 #include "page_return.h"
@@ -67,6 +68,14 @@ static bool reserve_arrays(struct slub_pages *pages, size_t count)
 	return true;
 }
 
+// A limit on addresses (ulimit -v) is the program's too: half of it is left.
+static bool fits_limit(size_t count)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY || bytes_of(count) <= limit.rlim_cur / 2;
+}
+
 bool slub_pages_init(struct slub_pages *pages)
 {
 	size_t memory = pages->limit ? pages->limit : (size_t)sysconf(_SC_PHYS_PAGES) * 4;
@@ -75,6 +84,8 @@ bool slub_pages_init(struct slub_pages *pages)
 
 	while (count < memory && count < UINT32_MAX / 2)
 		count *= 2;
+	while (count > least && !fits_limit(count))
+		count /= 2;
 	for (; count >= least; count /= 2) {
 		pages->base = reserve_range(count, &pages->range);
 		if (pages->base && reserve_arrays(pages, count)) {

@@ -254,7 +254,7 @@ void *slub_alloc_slow(struct kmem_cache *cache)
 			slub_percpu_end(&view);
 		} else if (!found.top) {
 			if (find_objects(cache, &view, barn, &found) && !found.top)
-				return NULL;
+				break; // no sheaf, but slabs may have an object
 			slub_point(SLUB_POINT_INSTALL);
 		} else {
 			object = found.top[-1];

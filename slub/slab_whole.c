@@ -2,6 +2,8 @@
 // Whole slabs, for the engine of CPU slabs: a CPU takes one with all its free objects, and gives it up. Single objects are
 // slab.c's.
 #include "slab.h"
+
+#include "report.h"
 #include "slab_lists.h"
 #include "slab_make.h"
 #include "why.h"
@@ -88,6 +90,12 @@ static bool give_freelist(struct kmem_cache *cache, struct kmem_cache_node *node
 {
 	unsigned count = 0;
 
+	// The fast path took whatever lies in the CPU's slab.
+	if (freelist && !is_object(cache, slab, freelist)) {
+		set_aside(node, slab);
+		slub_report(cache, "invalid free: inside an object", freelist);
+		return false;
+	}
 	for (void *object = freelist; object;) {
 		void **slot = freelist_slot(cache, object);
 		void *next = freelist_pointer(cache, *slot, slot);

@@ -3,6 +3,7 @@
  * libslub while many threads are at it: children of busy threads, counts of a cache that is in use, threads with
  * restartable sequences beside threads without, thousands of threads.
  */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -24,6 +25,7 @@
 #define WORKERS 4
 #define SLOTS 256
 #define BATCH 40
+#define MANY 10000
 
 static struct kmem_cache *cache;
 static uint64_t *slots[SLOTS];
@@ -214,12 +216,99 @@ static void a_count_outlives_what_owners_write(void **state)
 	assert_int_equal(slub_kmem_cache_destroy(other), 0);
 }
 
+static void *library(const char *name)
+{
+	char path[4096];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 64);
+
+	assert_true(length > 0);
+	path[length] = 0;
+	*strrchr(path, '/') = 0;
+	return dlopen(strcat(strcat(path, "/../../"), name), RTLD_NOW | RTLD_LOCAL);
+}
+
+/* The kernel reads the sequence that a thread was in last when it preempts the thread, gone or not. */
+static void a_library_that_was_closed_leaves_objects_and_threads_alive(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		void *handle = library("libslub.so"), *memory[8];
+		void *(*take)(size_t) = (void *(*)(size_t))dlsym(handle, "slub_kmalloc");
+		void (*give)(void *) = (void (*)(void *))dlsym(handle, "slub_kfree");
+
+		assert_true(handle && take && give && take != slub_kmalloc);
+		for (int i = 0; i < 8; i++)
+			memory[i] = memset(take(500), i, 500);
+		// This program has a copy of its own: neither knows the other's.
+		slub_kfree(slub_kmalloc(500));
+		for (int i = 0; i < 4; i++)
+			give(memory[i]);
+		assert_int_equal(dlclose(handle), 0);
+		usleep(2000);
+		for (int i = 4; i < 8; i++)
+			assert_int_equal(*((char *)memory[i] + 499), i);
+	}
+}
+
+static pthread_barrier_t all_alive;
+
+static void *live(void *argument)
+{
+	uint64_t *mine = slub_kmem_cache_alloc(cache), random = (uintptr_t)argument;
+
+	if (mine)
+		stamp(mine);
+	pthread_barrier_wait(&all_alive);
+	exchange(&random);
+	if (!mine)
+		return argument;
+	check(mine);
+	slub_kmem_cache_free(cache, mine);
+	return NULL;
+}
+
+static void thousands_of_threads_at_once(void **state)
+{
+	static pthread_t threads[MANY];
+	pthread_attr_t attributes;
+	struct slub_census census;
+	unsigned alive = 0;
+	void *said;
+
+	(void)state;
+	cache = slub_kmem_cache_create("storm", 64, 0, SLUB_NO_MERGE, NULL);
+	memset(slots, 0, sizeof(slots));
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, 32 << 10);
+	assert_int_equal(pthread_barrier_init(&all_alive, NULL, MANY), 0);
+	while (alive < MANY && !pthread_create(&threads[alive], &attributes, live, &all_alive))
+		alive++;
+	if (alive < MANY)
+		fail_msg("%u threads at most", alive);
+	for (unsigned i = 0; i < MANY; i++) {
+		pthread_join(threads[i], &said);
+		assert_null(said);
+	}
+	alive = 0;
+	for (int i = 0; i < SLOTS; i++)
+		alive += slots[i] != NULL;
+	assert_true(census_take(cache, &census));
+	assert_int_equal(census_allocated(&census), alive);
+	for (int i = 0; i < SLOTS; i++) {
+		if (slots[i])
+			slub_kmem_cache_free(cache, slots[i]);
+	}
+	assert_int_equal(slub_kmem_cache_destroy(cache), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_childs_memory_is_of_one_moment),
 		cmocka_unit_test(a_busy_cache_can_be_counted),
 		cmocka_unit_test(a_count_outlives_what_owners_write),
+		cmocka_unit_test(a_library_that_was_closed_leaves_objects_and_threads_alive),
+		cmocka_unit_test(thousands_of_threads_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
