@@ -213,10 +213,13 @@ static void *touch(void *argument)
 /* The range is reserved out of what the limit leaves, not all of it: the program needs addresses too. */
 static void live_under_limit(uint64_t bytes)
 {
-	struct rlimit limit = { bytes, bytes };
+	struct rlimit limit = { bytes, bytes }, had;
 	pthread_t threads[4];
 	void *memory, *said;
 
+	HOLDS(!getrlimit(RLIMIT_AS, &had));
+	if (bytes > had.rlim_max)
+		return;
 	HOLDS(!setrlimit(RLIMIT_AS, &limit));
 	HOLDS((memory = slub_kmalloc(100)));
 	slub_kfree(memory);
