@@ -30,13 +30,14 @@ class HostTest:
     def __init__(self, name, runner):
         self.name, self.path = name, os.path.join(HERE, "host", name + ".py")
         found = runner.directives(self.path, ["modules", "memory", "cmdline", "cpus", "nodes", "cpu", "ruins",
-                                              "once", "kernels", "named", "also"])
+                                              "once", "kernels", "named", "also", "any"])
         self.timeout_s = runner.timeout_of(self.path, runner.DEFAULT_TIMEOUT_S)
         self.modules = found.pop("modules", "").split()
         self.is_ruinous = found.pop("ruins", "no") == "yes"
         self.is_once = found.pop("once", "no") == "yes"
         self.kernels = found.pop("kernels", "").split()
         self.also = found.pop("also", "").split()
+        self.takes_any = found.pop("any", "no") == "yes"
         self.waits_for_name = found.pop("named", "no") == "yes"
         numbers = {key: int(found.pop(key)) for key in ("cpus", "nodes") if key in found}
         if "memory" in found:

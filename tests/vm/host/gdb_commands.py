@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """dill's commands inside gdb on a stopped guest: true by the guest's own books, and what the CLI says."""
 # timeout: 200
+# any: yes
 # once: yes
 import json
 import os

@@ -6,6 +6,7 @@ What is in between knows the stub, not the kernel, and it is long: so on four CP
 newest.
 """
 # timeout: 600
+# any: yes
 # ruins: yes
 # once: yes
 # kernels: 5.10 7.3

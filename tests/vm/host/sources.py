@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """Every source of the same stopped guest gives the same bytes, and leaves the guest as it was."""
 # timeout: 400
+# any: yes
 # once: yes
 import os
 import sys

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """QEMU's gdb stub and its monitor as targets: the guest is left as it was found, and all ways show the same."""
 # timeout: 200
+# any: yes
 import os
 import signal
 import subprocess
