@@ -99,7 +99,9 @@ static inline void *slub_cpu_freelist_pop(struct kmem_cache *cache)
 {
 	void *area, *object, *next;
 
+	// `object` is NULL at each jump: gcc 12 takes what it holds there for the result (-O1, inlined).
 	asm volatile goto(SLUB_RSEQ_ENTER
+		 "xorl %k[object], %k[object]\n\t"
 		 "movq (%[cache]), %[area]\n\tcmpq %[home], %[area]\n\tjne %l[empty]\n\t"
 		 "movslq %%fs:4(%[rseq]), %[area]\n\tshlq $15, %[area]\n\taddq %[home], %[area]\n\t"
 		 "movq 16(%[area]), %[object]\n\t"

@@ -41,7 +41,8 @@ struct slub_cache_head_1 {
 #define SLUB_RSEQ_AREA                                                          \
 	"movslq %%fs:4(%[rseq]), %[area]\n\tshlq $15, %[area]\n\taddq (%[cache]), %[area]\n\t"
 
-/* The object that this CPU got last, NULL when its main sheaf is empty. */
+/* The object that this CPU got last, NULL when its main sheaf is empty: as `object` is then, whatever gcc makes of the
+ * jump. */
 SLUB_INLINE void *slub_sequence_pop(struct kmem_cache *cache, ptrdiff_t rseq)
 {
 	void *area, **top, *object;
