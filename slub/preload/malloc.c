@@ -16,9 +16,10 @@
 #define STEP 16
 #define STEPS (SLUB_KMALLOC_MAX / STEP + 1)
 
-/* Beside kmalloc's; their kinds follow those. */
+/* Beside kmalloc's; their kinds follow those. kmalloc's 96 and 192 are aligned to 8 bytes under debugging: malloc has its
+ * own. */
 static const uint16_t more_classes[] = {
-	48, 80, 112, 160, 224, 320, 384, 448, 640, 768, 896, 1280, 1536, 1792, 2560, 3072, 3584, 5120, 6144, 7168,
+	48, 80, 96, 112, 160, 192, 224, 320, 384, 448, 640, 768, 896, 1280, 1536, 1792, 2560, 3072, 3584, 5120, 6144, 7168,
 };
 #define MORE (sizeof(more_classes) / sizeof(more_classes[0]))
 
@@ -67,7 +68,7 @@ static void fill_table(void)
 		unsigned size = slub_kmalloc_size(best);
 
 		for (unsigned i = 0; i < MORE; i++) {
-			if (more_classes[i] >= step * STEP && more_classes[i] < size) {
+			if (more_classes[i] >= step * STEP && more_classes[i] < size + (size % 96 == 0)) {
 				size = more_classes[i];
 				best = (int)(SLUB_KMALLOC_CACHES + i);
 			}

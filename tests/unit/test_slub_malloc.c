@@ -6,11 +6,15 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -232,8 +236,91 @@ static void two_growing_blocks_do_not_copy_each_other_away(void **state)
 	free(grown[1]);
 }
 
-int main(void)
+/* This program again with SLUB_DEBUG=FZPU; its wait status, and what it says on standard error. */
+static int run_debugged(const char *deed, const char *on_error, char *ret_said, size_t bytes)
 {
+	size_t length = 0;
+	int pipes[2], status;
+	ssize_t got;
+	pid_t child;
+
+	assert_int_equal(pipe(pipes), 0);
+	child = fork();
+	if (!child) {
+		dup2(pipes[1], STDERR_FILENO);
+		close(pipes[1]);
+		if (!freopen("/dev/null", "w", stdout))
+			_exit(3);
+		setenv("SLUB_DEBUG", "FZPU", 1);
+		setenv("SLUB_ON_ERROR", on_error, 1);
+		execl("/proc/self/exe", "test_slub_malloc", deed, NULL);
+		_exit(2);
+	}
+	close(pipes[1]);
+	while (length < bytes - 1 && (got = read(pipes[0], ret_said + length, bytes - 1 - length)) > 0)
+		length += (size_t)got;
+	ret_said[length] = 0;
+	close(pipes[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void debugging_keeps_alignment_and_contents(void **state)
+{
+	char said[4096];
+
+	(void)state;
+	assert_int_equal(run_debugged("all", "abort", said, sizeof(said)), 0);
+}
+
+static void misuse(const char *deed)
+{
+	char *volatile memory = malloc(90);
+	char *volatile another = malloc(300);
+
+	if (!strcmp(deed, "overflow"))
+		memory[90] = 0x41;
+	free(memory);
+	if (!strcmp(deed, "twice")) {
+		free(another);
+		free(memory);
+		return;
+	}
+	if (!strcmp(deed, "late"))
+		*(volatile char *)(memory + 40) = 0x42;
+	// It is looked at again when its place is taken.
+	for (int i = 0; i < 200; i++)
+		kept = malloc(90);
+}
+
+/* The same words, whether the process may go on or not. */
+static void tells(const char *deed, const char *words, const char *more)
+{
+	char said[16384];
+
+	assert_int_equal(run_debugged(deed, "abort", said, sizeof(said)), SIGABRT);
+	if (!strstr(said, words) || !strstr(said, more) || !strstr(said, "  allocated by thread "))
+		fail_msg("not said: %s, %s, but:\n%s", words, more, said);
+	assert_int_equal(run_debugged(deed, "continue", said, sizeof(said)), 0);
+	assert_non_null(strstr(said, words));
+}
+
+static void misuse_is_told_under_debugging(void **state)
+{
+	(void)state;
+	tells("overflow", "slub: malloc-96: right red zone overwritten at 0x", "the first byte is 0x41, not 0xcc");
+	tells("late", "slub: malloc-96: poison overwritten at 0x", "the first byte is 0x42, not 0x6b");
+	tells("twice", "slub: malloc-96: double free at 0x", "  freed by thread ");
+}
+
+int main(int count, char **words)
+{
+	const struct CMUnitTest under_debugging[] = {
+		cmocka_unit_test(every_size_is_aligned_and_wastes_little),
+		cmocka_unit_test(alignments_up_to_chunks_and_beyond_are_kept),
+		cmocka_unit_test(realloc_keeps_contents_up_and_down),
+		cmocka_unit_test(zeroed_memory_is_zero),
+	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(malloc_is_ours),
 		cmocka_unit_test(every_size_is_aligned_and_wastes_little),
@@ -246,7 +333,15 @@ int main(void)
 		cmocka_unit_test(trimming_gives_memory_back),
 		cmocka_unit_test(what_malloc_has_and_holds_is_told_truly),
 		cmocka_unit_test(two_growing_blocks_do_not_copy_each_other_away),
+		cmocka_unit_test(debugging_keeps_alignment_and_contents),
+		cmocka_unit_test(misuse_is_told_under_debugging),
 	};
 
+	if (count > 1 && !strcmp(words[1], "all"))
+		return cmocka_run_group_tests(under_debugging, NULL, NULL);
+	if (count > 1) {
+		misuse(words[1]);
+		return 0;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
