@@ -204,6 +204,12 @@ $(O)/bench/slub_stress: bench/slub_stress.c $(O)/libslub.a $(O)/flags
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) -Itests/unit $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub.a \
 		-Wl,--wrap=slub_node,--wrap=slub_machine_nodes -lpthread
 
+# For the guests, where CPUs come and go.
+$(O)/tests/programs-static/slub_stress: bench/slub_stress.c $(O)/libslub.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) -Itests/unit -static -o $@ $< $(O)/libslub.a \
+		-Wl,--wrap=slub_node,--wrap=slub_machine_nodes -lpthread
+
 include tests/programs.mk
 
 check: deps-check
@@ -213,7 +219,7 @@ check-unit: unit-tests
 	tests/run $(unit_tests) tests/fuzz/replay.test
 check-cli: $(O)/dill
 	tests/run $(wildcard tests/cli/*.test)
-programs: $(O)/bench/slub_stress $(O)/libslub-malloc.so $(if $(SANITIZE),,$(O)/tsan/bench/slub_stress)
+programs: $(O)/bench/slub_stress $(O)/tests/programs-static/slub_stress $(O)/libslub-malloc.so $(if $(SANITIZE),,$(O)/tsan/bench/slub_stress)
 check-live: $(O)/dill programs
 	tests/run -j 1 $(wildcard tests/live/*.test)
 vm-tools: $(vm_tools)
