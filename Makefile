@@ -165,6 +165,11 @@ $(O)/tests/unit/test_slub_storms: $(O)/libslub.so
 $(O)/tests/unit/test_slub_%: tests/unit/test_slub_%.c $(O)/libslub.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub.a -lcmocka -lpthread
+# Looks into a process that it is itself, with libslub in it.
+$(O)/tests/unit/test_slab_process: tests/unit/test_slab_process.c $(O)/libdill.a $(O)/libslub.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_lib) -Islub $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
+		$(O)/libdill.a $(O)/libslub.a -lcmocka $(LIBS)
 $(O)/tests/unit/%: tests/unit/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd -Igdb $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \

@@ -87,6 +87,7 @@ enum {
 	TRACK_PID,
 	TRACK_CPU,
 	TRACK_JIFFIES,
+	TRACK_NS,
 	TRACK_REQUESTED,
 	TRACK_STACK,
 	TRACK_COLUMNS
@@ -96,7 +97,8 @@ static const struct view_column track_columns[TRACK_COLUMNS] = {
 	[TRACK_WHAT] = { .name = "what", .type = VIEW_ENUM, .names = track_names },
 	[TRACK_PID] = { .name = "pid", .type = VIEW_U64 },
 	[TRACK_CPU] = { .name = "cpu", .type = VIEW_U64 },
-	[TRACK_JIFFIES] = { .name = "jiffies", .type = VIEW_U64 },
+	[TRACK_JIFFIES] = { .name = "jiffies", .type = VIEW_U64, .is_optional = true },
+	[TRACK_NS] = { .name = "monotonic_ns", .type = VIEW_DURATION_NS, .is_optional = true },
 	[TRACK_REQUESTED] = { .name = "requested_bytes", .type = VIEW_U64, .is_optional = true },
 	[TRACK_STACK] = { .name = "stack", .type = VIEW_STACK },
 };
@@ -105,7 +107,7 @@ const struct view_record kcache_track_record = {
 	.columns = track_columns,
 	.column_count = TRACK_COLUMNS,
 	.indent = 4,
-	.text = "{what} by pid {pid} on cpu {cpu} at jiffy {jiffies}{?, {requested_bytes} bytes asked for?}",
+	.text = "{what} by pid {pid} on cpu {cpu} at {?jiffy {jiffies}?}{?{monotonic_ns} after boot?}{?, {requested_bytes} bytes asked for?}",
 };
 
 enum {
@@ -215,6 +217,7 @@ static int show_track(struct listing *listing, uint64_t object, unsigned int wha
 	struct view_frame frames[STACK_DEPOT_DEPTH];
 	char names[STACK_DEPOT_DEPTH][128];
 	struct view_stack stack = { .frames = frames, .count = track->depth };
+	bool is_process = listing->heap->kernel->process;
 
 	if (!track->caller)
 		return 0;
@@ -234,7 +237,8 @@ static int show_track(struct listing *listing, uint64_t object, unsigned int wha
 				   [TRACK_WHAT] = view_u64(what),
 				   [TRACK_PID] = view_u64(track->pid),
 				   [TRACK_CPU] = view_u64(track->cpu),
-				   [TRACK_JIFFIES] = view_u64(track->jiffies),
+				   [TRACK_JIFFIES] = is_process ? view_absent() : view_u64(track->jiffies),
+				   [TRACK_NS] = is_process ? view_u64(track->jiffies) : view_absent(),
 				   [TRACK_REQUESTED] = requested ? view_u64(requested) : view_absent(),
 				   [TRACK_STACK] = view_frames(&stack),
 			   });

@@ -5,6 +5,7 @@
 
 #include "kernel.h"
 #include "kernel_symbols.h"
+#include "slub_process.h"
 #include "vmcoreinfo.h"
 
 int kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret_address)
@@ -20,8 +21,11 @@ int kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret_address
 int kernel_symbol_at(struct kernel *kernel, uint64_t address, char *name, size_t size, uint64_t *ret_offset)
 {
 	uint64_t start;
-	int status = kernel_symbols_at(kernel->symbols, address, name, size, &start, NULL);
+	int status;
 
+	if (kernel->process)
+		return slub_symbol_at(kernel, address, name, size, ret_offset);
+	status = kernel_symbols_at(kernel->symbols, address, name, size, &start, NULL);
 	if (!status)
 		*ret_offset = address - start;
 	return status;

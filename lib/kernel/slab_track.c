@@ -10,12 +10,17 @@
 
 #include "kernel.h"
 #include "slab_check_bytes.h"
+#include "slub_heap.h"
 
 static void read_stack(struct slab_heap *heap, const uint8_t *bytes, struct slab_track *track)
 {
 	const struct slab_layout *layout = &heap->layout;
 	struct stack_depot depot;
 
+	if (heap->kernel->process) {
+		slub_stack_read(heap->kernel, bytes, track);
+		return;
+	}
 	if (field_exists(&layout->track.addrs)) {
 		size_t room = layout->track.addrs.size / sizeof(uint64_t);
 

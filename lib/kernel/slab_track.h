@@ -9,7 +9,7 @@
 struct slab_track {
 	uint64_t caller;   /* 0: never happened to this object */
 	uint32_t cpu, pid; /* pid as the kernel's initial namespace has it */
-	uint64_t jiffies;
+	uint64_t jiffies;  /* of a process with libslub: CLOCK_MONOTONIC, ns */
 	uint64_t stack[STACK_DEPOT_DEPTH]; /* innermost first */
 	size_t depth;      /* 0: no stack was kept */
 };

@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "kernel.h"
+#include "slab_track.h"
 #include "slub_inspection.h"
 #include "slub_process.h"
 
@@ -338,4 +339,23 @@ int slub_locate(struct slab_heap *heap, uint64_t address, struct slab *ret_slab,
 	if (status == -ENOENT)
 		return error_set(err, status, "0x%llx is in no slab", (unsigned long long)address);
 	return status ? error_set(err, status, "the struct slab of 0x%llx can't be read", (unsigned long long)address) : 0;
+}
+
+void slub_stack_read(struct kernel *kernel, const void *bytes, struct slab_track *track)
+{
+	const struct slub_process *process = kernel->process;
+	const struct slub_layout *layout = &process->layout;
+	uint64_t number = field_get(&layout->track.stack, bytes, layout->track.all.size);
+	size_t room = layout->stack.frames.size / sizeof(uint64_t);
+	uint64_t stacks, stack, depth;
+
+	if (!number || number > process->stack_count || kernel_read_u64(kernel, process->stacks, &stacks))
+		return;
+	stack = stacks + (number - 1) * layout->stack.all.size;
+	room = room < STACK_DEPOT_DEPTH ? room : STACK_DEPOT_DEPTH;
+	if (field_read(kernel, &layout->stack.count, stack, &depth))
+		return;
+	depth = depth < room ? depth : room;
+	if (!kernel_read(kernel, stack + layout->stack.frames.offset, track->stack, depth * sizeof(uint64_t)))
+		track->depth = depth;
 }

@@ -27,6 +27,10 @@ void slub_stripes_find(struct slab_heap *heap);
 int slub_pages_each(struct slab_heap *heap, slab_callback callback, void *context, struct error *err);
 int slub_locate(struct slab_heap *heap, uint64_t address, struct slab *ret_slab, struct error *err);
 
+/* The return addresses of a track, whose bytes are a copy of struct slub_track; none when they can't be read. */
+struct slab_track;
+void slub_stack_read(struct kernel *kernel, const void *bytes, struct slab_track *track);
+
 /* As slab_load_sheaves() and slab_load_barns(). slub_sheaf.c. */
 int slub_load_sheaves(struct slab_load *load);
 int slub_load_barns(struct slab_load *load);

@@ -13,6 +13,7 @@
 #include "slub_find.h"
 #include "slub_inspection.h"
 #include "source_process.h"
+#include "symbolizer.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define AT(member) offsetof(struct slub_layout, member)
@@ -133,6 +134,7 @@ void slub_process_destroy(struct slub_process *process)
 		return;
 	free(process->file);
 	free(process->members);
+	symbolizer_destroy(process->symbolizer);
 	free(process);
 }
 
@@ -363,5 +365,23 @@ int slub_facts_read(struct kernel *kernel, struct slub_facts *ret_facts)
 	facts.taken <<= 12;
 	facts.idle <<= 12;
 	*ret_facts = facts;
+	return 0;
+}
+
+int slub_symbol_at(struct kernel *kernel, uint64_t address, char *name, size_t size, uint64_t *ret_offset)
+{
+	struct slub_process *process = kernel->process;
+	const struct symbolizer_options options = { 0 };
+	struct source_frames frames;
+
+	if (!process->symbolizer) {
+		if (symbolizer_create(&options, &process->symbolizer, NULL))
+			return -ENOENT;
+		symbolizer_refresh(process->symbolizer, process->pid, NULL);
+	}
+	if (symbolizer_resolve(process->symbolizer, process->pid, address, false, &frames, NULL) || !frames.list[0].symbol)
+		return -ENOENT;
+	snprintf(name, size, "%s", frames.list[0].symbol);
+	*ret_offset = frames.list[0].symbol_offset;
 	return 0;
 }

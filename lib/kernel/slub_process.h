@@ -50,6 +50,7 @@ struct slub_layout {
 };
 
 struct slub_inspection_member;
+struct symbolizer;
 
 struct slub_process {
 	pid_t pid;
@@ -65,6 +66,7 @@ struct slub_process {
 	struct slub_inspection_member *members; /* owned */
 	size_t member_count;
 	struct slub_layout layout;
+	struct symbolizer *symbolizer; /* owned; NULL until a name is asked for */
 };
 
 /* Sums over all that the process has of its allocator. Bytes. */
@@ -83,6 +85,9 @@ void slub_process_destroy(struct slub_process *process);
 
 /* -EFAULT. */
 int slub_facts_read(struct kernel *kernel, struct slub_facts *ret_facts);
+
+/* As kernel_symbol_at(), by the files that the process executes; without lines. */
+int slub_symbol_at(struct kernel *kernel, uint64_t address, char *name, size_t size, uint64_t *ret_offset);
 
 /* Members by name; one that this libslub doesn't have has size 0. -ENOENT names the first required one. */
 int slub_fields_load(const struct slub_process *process, const struct field_spec *specs, size_t count, void *layout,
