@@ -25,13 +25,24 @@ static void **full_top(const struct kmem_cache *cache, struct slab_sheaf *sheaf)
 	return (void **)((char *)sheaf + cache->sheaf_mask + 1);
 }
 
+// Whether a barn is full is looked at without its lock.
+static void set_count(unsigned *count, unsigned value)
+{
+	__atomic_store_n(count, value, __ATOMIC_RELAXED);
+}
+
+static bool is_full(const struct node_barn *barn)
+{
+	return __atomic_load_n(&barn->nr_full, __ATOMIC_RELAXED) >= SLUB_MAX_FULL_SHEAVES;
+}
+
 static struct slab_sheaf *take_sheaf(struct slab_sheaf **list, unsigned *count)
 {
 	struct slab_sheaf *sheaf = *list;
 
 	if (sheaf) {
 		*list = sheaf->next;
-		(*count)--;
+		set_count(count, *count - 1);
 	}
 	return sheaf;
 }
@@ -40,7 +51,7 @@ static void put_sheaf(struct slab_sheaf **list, unsigned *count, struct slab_she
 {
 	sheaf->next = *list;
 	*list = sheaf;
-	(*count)++;
+	set_count(count, *count + 1);
 }
 
 // Sheaves are objects of kmalloc's caches, as the kernel's are: their bytes are a size class.
@@ -341,7 +352,7 @@ void slub_free_slow(struct kmem_cache *cache, void *object)
 			slub_percpu_commit(cache, &view, (struct slub_percpu_sheaves){ view.sheaves.spare,
 										       view.sheaves.main });
 			slub_percpu_end(&view);
-		} else if (!empty && view.sheaves.spare && barn->nr_full >= SLUB_MAX_FULL_SHEAVES) {
+		} else if (!empty && view.sheaves.spare && is_full(barn)) {
 			empty = flush_spare(cache, &view);
 			is_new = true;
 		} else if (!empty) {

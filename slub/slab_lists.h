@@ -30,6 +30,12 @@ static inline void drop_slab(struct kmem_cache_node *node, struct slab *slab)
 	node->free_objects -= slab->objects;
 }
 
+/* has_to_spare() looks at it without the lock. */
+static inline void set_nr_partial(struct kmem_cache_node *node, size_t count)
+{
+	__atomic_store_n(&node->nr_partial, count, __ATOMIC_RELAXED);
+}
+
 static inline void add_partial(struct kmem_cache_node *node, struct slab *slab, bool at_end)
 {
 	struct list *head = &node->partial;
@@ -39,14 +45,14 @@ static inline void add_partial(struct kmem_cache_node *node, struct slab *slab, 
 	else
 		list_insert(&slab->slab_list, head, head->next);
 	slab->on_partial = true;
-	node->nr_partial++;
+	set_nr_partial(node, node->nr_partial + 1);
 }
 
 static inline void remove_partial(struct kmem_cache_node *node, struct slab *slab)
 {
 	list_remove(&slab->slab_list);
 	slab->on_partial = false;
-	node->nr_partial--;
+	set_nr_partial(node, node->nr_partial - 1);
 }
 
 static inline bool is_object(const struct kmem_cache *cache, const struct slab *slab, const void *object)
