@@ -65,7 +65,7 @@ help:
 	@echo 'make lab       a Debian kernel in QEMU for gdb: KERNEL=6.12 SMP=1 KASLR=off DEBUG=1 BACKGROUND=1; lab-end'
 	@echo 'make check     all tests: unit, command line, live, real kernels in QEMU'
 	@echo 'make check-unit  the quick ones; also check-cli, check-live, check-vm'
-	@echo 'make bench     side by side with other tools; bench-slub: with other allocators; fuzz: libFuzzer targets'
+	@echo 'make bench     side by side with other tools; bench-slub: with other allocators; bench-slub-model; fuzz: libFuzzer targets'
 	@echo 'make install   DESTDIR= PREFIX=$(PREFIX) GDB_START=/etc/gdb/gdbinit.d'
 
 # A change of flags rebuilds: the stamp changes only when the text does.
@@ -156,6 +156,14 @@ $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/unit/test_slub_model*.c)): $(
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DSLUB_MODEL $(INCLUDES_slub) -Islub/model $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< \
 		$(O)/libslub-model.a -lcmocka
+# The same source with the library and with its model, to be compared.
+$(O)/tests/unit/slub_trace: tests/unit/slub_trace.c $(O)/libslub.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub.a -lpthread
+$(O)/tests/unit/slub_trace_model: tests/unit/slub_trace.c $(O)/libslub-model.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DSLUB_MODEL $(INCLUDES_slub) -Islub/model $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub-model.a
+$(O)/tests/unit/test_slub_same: $(O)/tests/unit/slub_trace $(O)/tests/unit/slub_trace_model
 # libslub's tests see nothing of the rest, as libslub does. This one has its malloc().
 $(O)/tests/unit/test_slub_malloc: tests/unit/test_slub_malloc.c $(slub_preload_objects) $(O)/libslub.a $(O)/flags
 	@mkdir -p $(@D)
@@ -208,6 +216,9 @@ $(O)/bench/slub_stress: bench/slub_stress.c $(O)/libslub.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) -Itests/unit $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub.a \
 		-Wl,--wrap=slub_node,--wrap=slub_machine_nodes -lpthread
+$(O)/bench/slub_model: bench/slub_model.c $(O)/libslub-model.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DSLUB_MODEL $(INCLUDES_slub) -Islub/model -o $@ $< $(O)/libslub-model.a
 
 # For the guests, where CPUs come and go.
 $(O)/tests/programs-static/slub_stress: bench/slub_stress.c $(O)/libslub.a $(O)/flags
@@ -267,6 +278,8 @@ tsan: $(O)/tsan/bench/slub_stress
 
 bench-slub: $(O)/bench/slub_loops $(O)/bench/slub_loops_inline $(O)/libslub-malloc.so
 	bench/slub
+bench-slub-model: $(O)/bench/slub_model
+	$(O)/bench/slub_model
 
 # Start files of gdb's, so that `gdb vmlinux` has dill at once. GDB_START= leaves them alone.
 GDB_START ?= $(shell gdb --configuration 2>/dev/null | sed -n 's/.*--with-system-gdbinit-dir=\([^ ]*\).*/\1/p')
@@ -286,6 +299,6 @@ install: all
 clean:
 	rm -rf $(O)
 
-.PHONY: all help static check unit-tests check-unit check-cli check-live vm-tools check-vm fuzz deps deps-check deps-lab lab lab-end demo bench bench-slub stress tsan install clean FORCE
+.PHONY: all help static check unit-tests check-unit check-cli check-live vm-tools check-vm fuzz deps deps-check deps-lab lab lab-end demo bench bench-slub bench-slub-model stress tsan install clean FORCE
 
 -include $(shell find $(O)/lib $(O)/view $(O)/cmd $(O)/gdb $(O)/slub $(O)/slub-model $(O)/bench $(O)/tests -name '*.d' 2>/dev/null)

@@ -46,7 +46,7 @@ struct slub_rules slub_rules_of_sheaves(unsigned cpus)
 {
 	return (struct slub_rules){
 		.cpus = cpus, .max_order = 3, .cache_line = 64, .track_size = 0x20, .orig_size_bytes = 8,
-		.has_sheaves = true,
+		.kmalloc_aligns_to_factor = true, .has_sheaves = true,
 	};
 }
 
@@ -62,7 +62,7 @@ struct slub_rules slub_rules_of_cpu_slabs(unsigned cpus)
 {
 	return (struct slub_rules){
 		.cpus = cpus, .max_order = 3, .cache_line = 64, .track_size = 0x20, .orig_size_bytes = 4,
-		.has_cpu_partial = true,
+		.kmalloc_aligns_to_factor = true, .has_cpu_partial = true,
 	};
 }
 
@@ -70,8 +70,8 @@ static unsigned alignment(const struct slub_rules *rules, const struct slub_requ
 {
 	unsigned align = max_of(request->align, WORD);
 
-	if (request->is_kmalloc && !(request->object_size & (request->object_size - 1)))
-		align = max_of(align, request->object_size);
+	if (request->is_kmalloc && (rules->kmalloc_aligns_to_factor || !(request->object_size & (request->object_size - 1))))
+		align = max_of(align, request->object_size & -request->object_size);
 	if (request->flags & SLUB_HWCACHE_ALIGN) {
 		unsigned line = rules->cache_line;
 
@@ -95,12 +95,12 @@ static void lay_object(const struct slub_rules *rules, const struct slub_request
 	if (flags & SLUB_RED_ZONE && size == request->object_size)
 		size += WORD;
 	out->inuse = size;
-	if (flags & (SLUB_TYPESAFE_BY_RCU | SLUB_POISON) || request->has_ctor ||
+	if (((flags & SLUB_TYPESAFE_BY_RCU || request->has_ctor) && !request->use_freeptr_offset) || flags & SLUB_POISON ||
 	    (flags & SLUB_RED_ZONE && (request->object_size < WORD || keeps_orig_size))) {
 		out->offset = size;
 		size += WORD;
 	} else {
-		out->offset = request->object_size / 2 & ~(WORD - 1);
+		out->offset = request->use_freeptr_offset ? request->freeptr_offset : request->object_size / 2 & ~(WORD - 1);
 	}
 	if (flags & SLUB_STORE_USER)
 		size += 2 * rules->track_size + (keeps_orig_size ? rules->orig_size_bytes : 0);
@@ -210,6 +210,9 @@ bool slub_geometry(const struct slub_rules *rules, const struct slub_request *re
 		set_cpu_partial(rules, &out);
 	if (rules->has_sheaves && !(request->flags & (debug | SLUB_NO_SHEAVES | SLUB_CPU_SLABS)))
 		set_sheaf_capacity(rules, &out);
+	// Before 7.0 only caches that asked for sheaves had some.
+	if (!(request->flags & debug))
+		out.sheaf_capacity = max_of(out.sheaf_capacity, request->sheaf_capacity);
 	*ret = out;
 	return true;
 }

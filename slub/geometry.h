@@ -25,6 +25,7 @@ struct slub_rules {
 	unsigned cache_line;       /* for SLUB_HWCACHE_ALIGN */
 	unsigned track_size;       /* struct track: 0x98 until stack depots, 0x20 since */
 	unsigned orig_size_bytes;  /* kept behind a kmalloc object when users are tracked: 0, 4 or 8 */
+	bool kmalloc_aligns_to_factor; /* to the power of two in any kmalloc size; before, where that is all of it */
 	bool order_by_min_objects; /* until "remove min_objects loop from calculate_order()" */
 	bool cpu_partial_counts_objects; /* until b47291ef02b0 (5.16); slabs since */
 	bool has_cpu_partial;      /* per-CPU partial lists (gone with the per-CPU slabs, 7.0) */
@@ -48,6 +49,10 @@ struct slub_request {
 	uint32_t flags;
 	bool has_ctor;
 	bool is_kmalloc;
+	/* Of struct kmem_cache_args: a place within the object for the free pointer that would stand outside, and objects
+	 * that a sheaf must hold (0: as the formula says). */
+	bool use_freeptr_offset;
+	unsigned freeptr_offset, sheaf_capacity;
 };
 
 /* The rules of kernels since 7.0 with `cpus` CPUs. */

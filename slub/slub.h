@@ -66,7 +66,7 @@ SLUB_API size_t slub_kmem_cache_alloc_bulk(struct kmem_cache *cache, size_t coun
 SLUB_API void slub_kmem_cache_free_bulk(struct kmem_cache *cache, size_t count, void **objects);
 
 /* Memory of any size: classes 8 … 8192 with 96 and 192, whole pages above. Size 0 gives a pointer that may only be
- * freed. Aligned to the size class if that is a power of two, to 8 bytes if not, to a page above 8192. */
+ * freed. Aligned to the power of two in the size class (96: 32), to a page above 8192. */
 SLUB_API void *slub_kmalloc(size_t size);
 SLUB_API void *slub_kzalloc(size_t size);
 SLUB_API void *slub_krealloc(void *object, size_t size);

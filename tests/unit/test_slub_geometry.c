@@ -171,6 +171,85 @@ static void sizes_take_the_smallest_class_that_holds_them(void **state)
 	}
 }
 
+/* calculate_order() told in another way: by the definition of waste, order by order. */
+static unsigned order_by_definition(unsigned size, unsigned cpus)
+{
+	unsigned bits = 0, min_objects, first = 0, needed = 0;
+
+	while (cpus >> bits)
+		bits++;
+	min_objects = 4 * (bits + 1);
+	if (min_objects > 32768 / size)
+		min_objects = 32768 / size ? 32768 / size : 1;
+	while ((4096u << first) < min_objects * size)
+		first++;
+	for (unsigned fraction = 16; fraction >= 2; fraction /= 2) {
+		for (unsigned order = first; order <= 3; order++) {
+			unsigned slab = 4096u << order, objects = slab / size;
+
+			if (objects * size + slab / fraction >= slab)
+				return order;
+		}
+	}
+	while ((4096u << needed) < size)
+		needed++;
+	return needed;
+}
+
+static void every_class_and_other_sizes_follow_the_formulas_on_1_to_64_cpus(void **state)
+{
+	static const unsigned sizes[] = {
+		8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 8192, 24, 40, 56, 72, 104, 120, 136, 184, 216, 328, 392,
+		576, 640, 704, 832, 960, 1088, 1472, 2176, 2432, 3520, 4352, 5120, 9792,
+	};
+
+	(void)state;
+	for (unsigned cpus = 1; cpus <= 64; cpus++) {
+		struct slub_rules sheaves = slub_rules_of_sheaves(cpus), cpu_slabs = slub_rules_of_cpu_slabs(cpus);
+
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			unsigned size = sizes[i], log = 0, partial = size >= 4096 ? 6 : size >= 1024 ? 24 : size >= 256 ? 52 : 120;
+			struct slub_geometry geometry = laid_out(&sheaves, (struct slub_request){ .object_size = size });
+			struct slub_geometry older = laid_out(&cpu_slabs, (struct slub_request){ .object_size = size });
+
+			while (size >> (log + 1))
+				log++;
+			assert_int_equal(geometry.order, order_by_definition(size, cpus));
+			assert_int_equal(geometry.objects, (4096u << geometry.order) / size);
+			assert_int_equal(geometry.min_partial, log / 2 < 5 ? 5 : log / 2 > 10 ? 10 : log / 2);
+			assert_int_equal(geometry.cpu_partial, 0);
+			assert_int_equal(geometry.sheaf_capacity, size >= 4096 ? 4 : size >= 1024 ? 12 : size >= 256 ? 28 : 60);
+			assert_int_equal(geometry.offset, size / 2 / 8 * 8);
+			assert_int_equal(older.order, geometry.order);
+			assert_int_equal(older.cpu_partial, partial);
+			/* As many slabs as have twice the objects when they are half full. */
+			assert_true(older.cpu_partial_slabs * older.objects >= 2 * partial);
+			assert_true((older.cpu_partial_slabs - 1) * older.objects < 2 * partial);
+		}
+	}
+}
+
+/* As the kernel's /sys/kernel/slab has it: kmalloc-96 is aligned to 32, kmalloc-192 to 64. */
+static void what_a_cache_asks_for_is_kept(void **state)
+{
+	struct slub_rules rules = slub_rules_of_sheaves(2), older = slub_rules_of_cpu_slabs(2);
+	struct slub_request request = { .object_size = 184, .flags = SLUB_TYPESAFE_BY_RCU };
+
+	(void)state;
+	assert_int_equal(laid_out(&rules, (struct slub_request){ .object_size = 96, .is_kmalloc = true }).align, 32);
+	assert_int_equal(laid_out(&rules, (struct slub_request){ .object_size = 192, .is_kmalloc = true }).align, 64);
+	older.kmalloc_aligns_to_factor = false;
+	assert_int_equal(laid_out(&older, (struct slub_request){ .object_size = 192, .is_kmalloc = true }).align, 8);
+	assert_int_equal(laid_out(&rules, request).size, 192);
+	request.use_freeptr_offset = true;
+	request.freeptr_offset = 16;
+	assert_int_equal(laid_out(&rules, request).size, 184);
+	assert_int_equal(laid_out(&rules, request).offset, 16);
+	request.sheaf_capacity = 32;
+	assert_int_equal(laid_out(&older, request).sheaf_capacity, 32);
+	assert_int_equal(laid_out(&rules, request).sheaf_capacity, 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +261,8 @@ int main(void)
 		cmocka_unit_test(lines_of_cache_and_alignments_are_kept),
 		cmocka_unit_test(orders_follow_waste),
 		cmocka_unit_test(what_fits_in_no_slab_is_refused),
+		cmocka_unit_test(every_class_and_other_sizes_follow_the_formulas_on_1_to_64_cpus),
+		cmocka_unit_test(what_a_cache_asks_for_is_kept),
 		cmocka_unit_test(sizes_take_the_smallest_class_that_holds_them),
 	};
 
