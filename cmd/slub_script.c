@@ -4,11 +4,10 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_WORDS 8
+#define MOST_WORDS 14
 #define WORD_BYTES 32
 
 struct words {
@@ -22,7 +21,7 @@ static bool ends_statement(char character)
 	return !character || character == ';' || character == '\n';
 }
 
-/* Words are parted by blanks; a colon ends one and belongs to it. What follows // is for people. */
+/* Words are parted by blanks; a colon ends one and belongs to it, a comma is one. What follows // is for people. */
 static int split(const char **at, struct words *words, struct error *err)
 {
 	const char *text = *at;
@@ -40,7 +39,7 @@ static int split(const char **at, struct words *words, struct error *err)
 			break;
 		}
 		while (!ends_statement(text[length]) && !isspace((unsigned char)text[length]) &&
-		       (!length || text[length - 1] != ':'))
+		       (!length || (text[length - 1] != ':' && text[length - 1] != ',' && text[length] != ',')))
 			length++;
 		if (words->count == MOST_WORDS || length >= WORD_BYTES)
 			return error_set(err, -EINVAL, "line %u: a statement of more than %d words, or a longer one than %d",
@@ -113,6 +112,56 @@ static bool read_cache(const struct words *words, size_t at, struct slub_stateme
 					  read_number(words->text[at + 3], UINT32_MAX, &out->align));
 }
 
+static bool read_set(const struct words *words, size_t at, struct slub_statement *out)
+{
+	if (at + 3 != words->count || !has_cache(words, at, out))
+		return false;
+	out->is_cpu_partial = !strcmp(words->text[at + 1], "cpu_partial");
+	return (out->is_cpu_partial || !strcmp(words->text[at + 1], "min_partial")) &&
+	       read_number(words->text[at + 2], UINT16_MAX, &out->value);
+}
+
+static bool read_go(const struct words *words, size_t at, struct slub_statement *out)
+{
+	uint32_t cpu = 0;
+
+	if (at >= words->count || words->text[at][1] || words->text[at][0] < 'A' || words->text[at][0] > 'Z')
+		return false;
+	out->thread = words->text[at][0];
+	if (at + 1 == words->count)
+		return true;
+	if (at + 4 != words->count || strcmp(words->text[at + 1], "on") || strcmp(words->text[at + 2], "cpu") ||
+	    !read_number(words->text[at + 3], 1023, &cpu))
+		return false;
+	out->go_cpu = (int)cpu;
+	return true;
+}
+
+/* What stands behind the comma is taken off the words. */
+static int read_stop(struct words *words, struct slub_statement *out, struct error *err)
+{
+	size_t comma = 0, at;
+
+	while (comma < words->count && strcmp(words->text[comma], ","))
+		comma++;
+	if (comma == words->count)
+		return 0;
+	at = comma + 3;
+	out->stop_count = 1;
+	if (at >= words->count || strcmp(words->text[comma + 1], "stop") || strcmp(words->text[comma + 2], "at") ||
+	    words->count > at + 2 ||
+	    (words->count == at + 2 && (!read_number(words->text[at + 1], UINT16_MAX, &out->stop_count) || !out->stop_count)))
+		return error_set(err, -EINVAL, "line %u: it is , stop at POINT [N]", words->line);
+	if (!strcmp(words->text[at], "any"))
+		out->stop = SLUB_POINTS;
+	for (int point = SLUB_POINT_FAST; point < SLUB_POINT_WAIT; point++) {
+		if (!strcmp(words->text[at], slub_point_name((enum slub_point)point)))
+			out->stop = (enum slub_point)point;
+	}
+	words->count = comma;
+	return out->stop ? 0 : error_set(err, -EINVAL, "line %u: no point is called '%s'", words->line, words->text[at]);
+}
+
 static int read_order(const struct words *words, size_t at, struct slub_statement *out, struct error *err)
 {
 	const char *verb = words->text[at], *form;
@@ -134,20 +183,33 @@ static int read_order(const struct words *words, size_t at, struct slub_statemen
 		out->order = verb[2] == 'r' ? SLUB_ORDER_SHRINK : SLUB_ORDER_SHOW;
 		is_right = at + 2 == words->count && has_cache(words, at + 1, out);
 		form = "shrink CACHE, show CACHE";
+	} else if (!strcmp(verb, "set")) {
+		out->order = SLUB_ORDER_SET;
+		is_right = read_set(words, at + 1, out);
+		form = "set CACHE min_partial N, set CACHE cpu_partial N";
+	} else if (!strcmp(verb, "go")) {
+		out->order = SLUB_ORDER_GO;
+		is_right = read_go(words, at + 1, out);
+		form = "go THREAD [on cpu N]";
 	} else {
-		return error_set(err, -EINVAL, "line %u: '%s': there are alloc, free, cache, shrink, show and cpu N:",
+		return error_set(err, -EINVAL, "line %u: '%s': there are alloc, free, cache, shrink, show, set, go and cpu N:",
 				 words->line, verb);
 	}
+	if (is_right && out->stop && (out->order == SLUB_ORDER_CACHE || out->order == SLUB_ORDER_SHOW ||
+				      out->order == SLUB_ORDER_SET || out->count > 1 || out->first != out->last))
+		return error_set(err, -EINVAL, "line %u: one call of alloc, free or shrink can be stopped", words->line);
 	return is_right ? 0 : error_set(err, -EINVAL, "line %u: it is %s", words->line, form);
 }
 
-static int read_statement(const struct words *words, struct slub_statement *out, struct error *err)
+static int read_statement(struct words *words, struct slub_statement *out, struct error *err)
 {
 	size_t at = 0;
 	uint32_t cpu;
 	char number[WORD_BYTES];
 
-	*out = (struct slub_statement){ .cpu = -1 };
+	*out = (struct slub_statement){ .cpu = -1, .go_cpu = -1 };
+	if (read_stop(words, out, err))
+		return -EINVAL;
 	if (words->count && !strcmp(words->text[0], "cpu")) {
 		size_t length = words->count > 1 ? strlen(words->text[1]) : 0;
 

@@ -22,223 +22,24 @@
 struct walk_settings {
 	uint64_t cpus, nodes, seed;
 	unsigned engine;
+	bool is_in_order;
 	const char *file;
 };
 
-static const char *const engines[] = { "sheaves", "cpu-slabs", NULL };
+enum { SHEAVES, CPU_SLABS, CPU_SLABS_BY_OBJECTS };
+static const char *const engines[] = { "sheaves", "cpu-slabs", "cpu-slabs-by-objects", NULL };
 
 static const struct option_spec walk_options[] = {
 	{ 0, "engine", "NAME", OPTION_CHOICE, AT(engine), engines,
-	  "sheaves (kernels since 7.0, the default) or cpu-slabs (up to 6.17)" },
+	  "sheaves (kernels since 7.0, the default), cpu-slabs (6.8 to 6.17), or cpu-slabs-by-objects (to 5.15)" },
 	{ 0, "cpus", "N", OPTION_NUMBER, AT(cpus), NULL, "virtual CPUs, up to 64 (default: 2)" },
 	{ 0, "nodes", "N", OPTION_NUMBER, AT(nodes), NULL, "memory nodes that share them evenly (default: 1)" },
 	{ 0, "seed", "N", OPTION_NUMBER, AT(seed), NULL, "for the random order of new slabs (default: 1)" },
+	{ 0, "no-random", NULL, OPTION_FLAG, AT(is_in_order), NULL, "new slabs hand out their objects in order of addresses" },
 	{ 'f', "file", "FILE", OPTION_TEXT, AT(file), NULL, "read the script from there" },
 };
 
 static const struct walk_settings walk_defaults = { .cpus = 2, .nodes = 1, .seed = 1 };
-
-/* A step: one call, or several in a row that went the same way. */
-enum { STEP_CPU, STEP_ORDER, STEP_CACHE, STEP_FIRST, STEP_LAST, STEP_SLAB, STEP_INDEX, STEP_WHY, STEP_COLUMNS };
-static const struct view_column step_columns[STEP_COLUMNS] = {
-	[STEP_CPU] = { .name = "cpu", .type = VIEW_U64 },
-	[STEP_ORDER] = { .name = "order", .type = VIEW_TEXT },
-	[STEP_CACHE] = { .name = "cache", .type = VIEW_TEXT },
-	[STEP_FIRST] = { .name = "object", .type = VIEW_U64 },
-	[STEP_LAST] = { .name = "last_object", .type = VIEW_U64, .is_optional = true },
-	[STEP_SLAB] = { .name = "slab", .type = VIEW_U64, .is_optional = true },
-	[STEP_INDEX] = { .name = "index", .type = VIEW_U64, .is_optional = true },
-	[STEP_WHY] = { .name = "why", .type = VIEW_TEXT },
-};
-static const struct view_record step_record = {
-	.type = "step", .columns = step_columns, .column_count = STEP_COLUMNS,
-	.text = "cpu {cpu}: {order} {cache} #{object}{? to #{last_object}?}{? in slab {slab}?}{?, object {index} of it?}: {why}",
-};
-
-/* Steps are gathered while they go the same way. */
-struct walk {
-	struct view *view;
-	struct slub_model *model;
-	struct slub_model_setting setting;
-	unsigned cpu;
-	void **objects; /* by number, from 1; NULL when freed */
-	struct kmem_cache **caches;
-	uint32_t count, room;
-	struct {
-		uint32_t first, last;
-		unsigned slab, index;
-		bool is_free, has_place;
-		struct kmem_cache *cache;
-		char why[REASON_BYTES];
-	} pending; /* first 0: none */
-	int status;
-};
-
-static void append(char *text, const char *more)
-{
-	size_t length = strlen(text);
-
-	snprintf(text + length, REASON_BYTES - length, "%s", more);
-}
-
-/* The reasons of the last call in words, and the slabs that they are about. */
-static void tell_why(struct slub_model *model, char *text)
-{
-	struct slub_step steps[SLUB_MODEL_STEPS];
-	size_t had = slub_model_steps(model, steps, COUNT(steps));
-
-	text[0] = 0;
-	for (size_t i = 0; i < had && i < COUNT(steps); i++) {
-		char slab[32];
-
-		append(text, i ? "; " : "");
-		append(text, slub_why_words(steps[i].why));
-		if (steps[i].slab) {
-			snprintf(slab, sizeof(slab), " (slab %u)", steps[i].slab);
-			append(text, slab);
-		}
-	}
-	if (had > COUNT(steps))
-		append(text, "; …");
-}
-
-static void show_pending(struct walk *walk)
-{
-	struct view_value values[STEP_COLUMNS] = {};
-
-	if (!walk->pending.first || walk->status)
-		return;
-	values[STEP_CPU] = view_u64(walk->cpu);
-	values[STEP_ORDER] = view_text(walk->pending.is_free ? "free" : "alloc");
-	values[STEP_CACHE] = view_text(slub_model_name(walk->pending.cache));
-	values[STEP_FIRST] = view_u64(walk->pending.first);
-	if (walk->pending.last != walk->pending.first)
-		values[STEP_LAST] = view_u64(walk->pending.last);
-	if (walk->pending.has_place) {
-		values[STEP_SLAB] = view_u64(walk->pending.slab);
-		values[STEP_INDEX] = view_u64(walk->pending.index);
-	}
-	values[STEP_WHY] = view_text(walk->pending.why);
-	walk->status = view_object(walk->view, &step_record, values);
-	walk->pending.first = 0;
-}
-
-static void add_step(struct walk *walk, uint32_t number, bool is_free, struct kmem_cache *cache, const void *object)
-{
-	struct slub_model_slab slab = {};
-	unsigned index = 0;
-	char why[REASON_BYTES];
-
-	tell_why(walk->model, why);
-	if (walk->pending.first && walk->pending.is_free == is_free && walk->pending.cache == cache &&
-	    walk->pending.last + 1 == number && !strcmp(walk->pending.why, why)) {
-		walk->pending.last = number;
-		walk->pending.has_place = false;
-		return;
-	}
-	show_pending(walk);
-	walk->pending.has_place = slub_model_locate(walk->model, object, &slab, &index);
-	walk->pending.first = walk->pending.last = number;
-	walk->pending.is_free = is_free;
-	walk->pending.cache = cache;
-	walk->pending.slab = slab.number;
-	walk->pending.index = index;
-	strcpy(walk->pending.why, why);
-}
-
-static int make_room(struct walk *walk, uint32_t more, struct error *err)
-{
-	uint32_t wanted = walk->count + more + 1;
-	void *objects, *caches;
-
-	if (more > SLUB_SCRIPT_MOST_OBJECTS || wanted > SLUB_SCRIPT_MOST_OBJECTS + 1)
-		return error_set(err, -EINVAL, "more than %u objects", SLUB_SCRIPT_MOST_OBJECTS);
-	if (wanted <= walk->room)
-		return 0;
-	objects = realloc(walk->objects, 2 * (size_t)wanted * sizeof(*walk->objects));
-	if (objects)
-		walk->objects = objects;
-	caches = objects ? realloc(walk->caches, 2 * (size_t)wanted * sizeof(*walk->caches)) : NULL;
-	if (!caches)
-		return error_set(err, -ENOMEM, "out of memory");
-	walk->caches = caches;
-	walk->room = 2 * wanted;
-	return 0;
-}
-
-static int find_cache(struct walk *walk, const char *name, struct kmem_cache **ret_cache, struct error *err)
-{
-	*ret_cache = slub_model_cache(walk->model, name);
-	return *ret_cache ? 0 : error_set(err, -EINVAL, "no cache is called '%s'", name);
-}
-
-static int do_alloc(struct walk *walk, const struct slub_statement *statement, struct error *err)
-{
-	struct kmem_cache *cache;
-	int status = find_cache(walk, statement->cache, &cache, err);
-
-	if (!status)
-		status = make_room(walk, statement->count, err);
-	for (uint32_t i = 0; !status && i < statement->count; i++) {
-		void *object = slub_kmem_cache_alloc(cache);
-
-		if (!object)
-			return error_set(err, -ENOMEM, "the model's memory is used up");
-		walk->count++;
-		walk->objects[walk->count] = object;
-		walk->caches[walk->count] = cache;
-		add_step(walk, walk->count, false, cache, object);
-	}
-	return status;
-}
-
-static int do_free(struct walk *walk, const struct slub_statement *statement, struct error *err)
-{
-	for (uint32_t number = statement->first; number <= statement->last; number++) {
-		void *object = number <= walk->count ? walk->objects[number] : NULL;
-
-		if (!object)
-			return error_set(err, -EINVAL, "#%u %s", number,
-					 number <= walk->count ? "is free already" : "was never allocated");
-		slub_kmem_cache_free(walk->caches[number], object);
-		walk->objects[number] = NULL;
-		add_step(walk, number, true, walk->caches[number], object);
-	}
-	return 0;
-}
-
-static int carry_out(struct walk *walk, const struct slub_statement *statement, struct error *err)
-{
-	struct kmem_cache *cache;
-	int status = 0;
-
-	if (statement->cpu >= (int)walk->setting.cpus)
-		return error_set(err, -EINVAL, "there are CPUs 0 to %u", walk->setting.cpus - 1);
-	if (statement->cpu >= 0 && statement->cpu != (int)walk->cpu) {
-		show_pending(walk);
-		walk->cpu = (unsigned)statement->cpu;
-		slub_model_enter(walk->model, walk->cpu);
-	}
-	switch (statement->order) {
-	case SLUB_ORDER_NONE:
-		return 0;
-	case SLUB_ORDER_ALLOC:
-		return do_alloc(walk, statement, err);
-	case SLUB_ORDER_FREE:
-		return do_free(walk, statement, err);
-	case SLUB_ORDER_CACHE:
-		cache = slub_kmem_cache_create(statement->cache, statement->size, statement->align, SLUB_NO_MERGE, NULL);
-		return cache ? 0 : error_set(err, -EINVAL, "no cache can have objects of that size and alignment");
-	case SLUB_ORDER_SHRINK:
-	case SLUB_ORDER_SHOW:
-		show_pending(walk);
-		status = find_cache(walk, statement->cache, &cache, err);
-		if (!status && statement->order == SLUB_ORDER_SHRINK)
-			slub_kmem_cache_shrink(cache);
-		return status ? status : slub_walk_show(walk->view, walk->model, &walk->setting, cache);
-	}
-	return status;
-}
 
 static int run_script(struct walk *walk, const char *script, struct error *err)
 {
@@ -250,11 +51,14 @@ static int run_script(struct walk *walk, const char *script, struct error *err)
 		at_line = line;
 		status = slub_script_next(&script, &line, &statement, err);
 		if (status > 0) {
-			status = carry_out(walk, &statement, err);
+			status = slub_walk_carry_out(walk, &statement, err);
 			status = status ? error_context(err, "line %u", at_line) : 1;
 		}
 	} while (status > 0 && !walk->status);
-	show_pending(walk);
+	slub_walk_show_steps(walk);
+	if (!status && !walk->status && slub_walk_stopped(walk))
+		return error_set(err, -EINVAL, "the script ends while thread %c is stopped: it takes go %c", slub_walk_stopped(walk),
+				 slub_walk_stopped(walk));
 	return status;
 }
 
@@ -300,17 +104,19 @@ static int walk_run(struct invocation *invocation, struct error *err)
 		.cpus = (unsigned)settings->cpus, .nodes = (unsigned)settings->nodes, .seed = settings->seed,
 		.engine = settings->engine ? SLUB_ENGINE_CPU_SLABS : SLUB_ENGINE_SHEAVES,
 	};
+	if (settings->engine == CPU_SLABS_BY_OBJECTS)
+		walk.setting.rules = slub_rules_of_counted_objects(walk.setting.cpus);
+	if (settings->is_in_order)
+		walk.setting.flags |= SLUB_NO_RANDOM;
 	walk.model = slub_model_create(&walk.setting);
 	if (!walk.model)
 		return error_set(err, -EINVAL, "no model has %u CPUs on %u nodes", walk.setting.cpus, walk.setting.nodes);
 	status = run_script(&walk, script, err);
-	slub_model_destroy(walk.model);
-	free(walk.objects);
-	free(walk.caches);
+	slub_walk_end(&walk);
 	return status ? status : EXIT_CLEAN;
 }
 
-static const struct view_record *const walk_records[] = { &step_record, &slub_walk_cache_record, &slub_walk_cpu_record,
+static const struct view_record *const walk_records[] = { &slub_walk_step_record, &slub_walk_cache_record, &slub_walk_cpu_record,
 							  &slub_walk_node_record, NULL };
 
 const struct command slub_walk_command = {
@@ -321,7 +127,8 @@ const struct command slub_walk_command = {
 		       "randomness. Each step says where an object came from or went, and why; show draws the lists.\n"
 		       "Statements stand in lines or between semicolons:\n"
 		       "  cpu 0: alloc kmalloc-64 x3; free #2; cpu 1: free #1; show kmalloc-64\n"
-		       "  cache NAME SIZE [align N]; shrink CACHE; free #1-#16; // for people",
+		       "  cache NAME SIZE [align N]; set NAME min_partial N; shrink NAME; free #1-#16; // for people\n"
+		       "  alloc kmalloc-64, stop at refill; cpu 1: free #2; go A on cpu 1",
 	.options = walk_options,
 	.option_count = COUNT(walk_options),
 	.settings_size = sizeof(struct walk_settings),

@@ -66,6 +66,14 @@ struct slub_rules slub_rules_of_cpu_slabs(unsigned cpus)
 	};
 }
 
+struct slub_rules slub_rules_of_counted_objects(unsigned cpus)
+{
+	return (struct slub_rules){
+		.cpus = cpus, .max_order = 3, .cache_line = 64, .track_size = 0x98,
+		.order_by_min_objects = true, .cpu_partial_counts_objects = true, .has_cpu_partial = true,
+	};
+}
+
 static unsigned alignment(const struct slub_rules *rules, const struct slub_request *request)
 {
 	unsigned align = max_of(request->align, WORD);

@@ -64,6 +64,9 @@ struct slub_rules slub_rules_of_programs(unsigned cpus);
 /* The rules of kernels from 6.8 to 6.17 with `cpus` CPUs: per-CPU slabs and partial lists. */
 struct slub_rules slub_rules_of_cpu_slabs(unsigned cpus);
 
+/* The rules of kernels to 5.15: a CPU's partial list is measured by its free objects. */
+struct slub_rules slub_rules_of_counted_objects(unsigned cpus);
+
 /* Lay a cache out. False when an object is too large for a slab (calculate_sizes(), mm/slub.c). */
 bool slub_geometry(const struct slub_rules *rules, const struct slub_request *request,
 		   struct slub_geometry *ret);

@@ -333,6 +333,7 @@ size_t slub_slabs_shrink(struct kmem_cache *cache)
 			next = entry->next;
 			if (slab->inuse)
 				continue;
+			slub_why(SLUB_WHY_EMPTY_SHRUNK, slab);
 			remove_partial(node, slab);
 			list_insert(&slab->slab_list, &empty, empty.next);
 			drop_slab(node, slab);

@@ -39,6 +39,8 @@ const char *slub_why_words(enum slub_why why)
 		[SLUB_WHY_TO_PARTIAL_SLAB] = "its slab was partial and is so still",
 		[SLUB_WHY_BECAME_PARTIAL] = "its slab was full and is partial now: at the end of the node's list",
 		[SLUB_WHY_EMPTY_KEPT] = "its slab is empty now and stays, the node's list has fewer than min_partial",
+		[SLUB_WHY_DRAINED] = "what a CPU has goes back to the slabs",
+		[SLUB_WHY_EMPTY_SHRUNK] = "an empty slab of the node's list: back to the page layer",
 		[SLUB_WHY_EMPTY_DISCARDED] = "its slab is empty now, the node's list has min_partial: back to the page layer",
 	};
 

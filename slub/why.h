@@ -46,6 +46,8 @@ enum slub_why {
 	SLUB_WHY_TO_PARTIAL_SLAB, /* its slab was partial and is so still */
 	SLUB_WHY_BECAME_PARTIAL,  /* its slab was full: it is at the end of the node's partial list now */
 	SLUB_WHY_EMPTY_KEPT,      /* its slab is empty now; the node's list has fewer than min_partial, so it stays */
+	SLUB_WHY_DRAINED,         /* a CPU's sheaves or slabs are taken from it */
+	SLUB_WHY_EMPTY_SHRUNK,    /* an empty slab that was kept goes when the cache is shrunk */
 	SLUB_WHY_EMPTY_DISCARDED, /* … has min_partial: it went back to the page layer */
 };
 

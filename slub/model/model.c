@@ -197,6 +197,7 @@ void slub_percpu_drain(struct kmem_cache *cache, void (*take)(struct kmem_cache 
 
 		slub_point(SLUB_POINT_DRAIN);
 		had = slub_model_part(cache, cpu)->none;
+		slub_why(had.main != SLUB_BOOTSTRAP_TOP ? SLUB_WHY_DRAINED : SLUB_WHY_NONE, NULL);
 		slub_model_part(cache, cpu)->none = (struct slub_percpu_sheaves){ .main = SLUB_BOOTSTRAP_TOP };
 		if (had.main != SLUB_BOOTSTRAP_TOP)
 			take(cache, had.main);
@@ -214,6 +215,7 @@ void slub_percpu_drain_cpu_slabs(struct kmem_cache *cache, void (*take)(struct k
 
 		slub_point(SLUB_POINT_DRAIN);
 		had = *slub_model_part(cache, cpu);
+		slub_why(had.slab || had.partial ? SLUB_WHY_DRAINED : SLUB_WHY_NONE, NULL);
 		*slub_model_part(cache, cpu) = (struct slub_cpu_slab){ .none.main = SLUB_BOOTSTRAP_TOP };
 		take(cache, &had);
 	}
@@ -324,4 +326,17 @@ size_t slub_model_steps(struct slub_model *model, struct slub_step *ret_steps, s
 		ret_steps[i] = model->steps[i];
 	model->nr_steps = 0;
 	return had;
+}
+
+void slub_model_set_min_partial(struct kmem_cache *cache, unsigned slabs)
+{
+	cache->geometry.min_partial = slabs;
+}
+
+// slub_set_cpu_partial(), mm/slub.c.
+void slub_model_set_cpu_partial(struct kmem_cache *cache, unsigned objects)
+{
+	cache->geometry.cpu_partial = objects;
+	if (!slub.rules.cpu_partial_counts_objects)
+		cache->geometry.cpu_partial_slabs = (objects * 2 + cache->geometry.objects - 1) / cache->geometry.objects;
 }

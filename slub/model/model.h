@@ -115,6 +115,11 @@ struct slub_model_measures {
 const char *slub_model_name(const struct kmem_cache *cache);
 struct slub_model_measures slub_model_measure(const struct kmem_cache *cache);
 
+/* What can be written to /sys/kernel/slab/NAME: slabs that a node's partial list keeps, free objects that a CPU's partial
+ * list should have. */
+void slub_model_set_min_partial(struct kmem_cache *cache, unsigned slabs);
+void slub_model_set_cpu_partial(struct kmem_cache *cache, unsigned objects);
+
 /* Where an object lies: its slab and its index there. False when it is no object. */
 bool slub_model_locate(struct slub_model *model, const void *object, struct slub_model_slab *ret_slab, unsigned *ret_index);
 
