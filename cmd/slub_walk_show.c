@@ -25,7 +25,7 @@ const struct view_record slub_walk_cache_record = {
 	.type = "cache", .columns = cache_columns, .column_count = CACHE_COLUMNS, .starts_section = true,
 	.text = "{cache}: objects of {size} bytes, {objects_per_slab} in a slab of order {order}; {slabs} {slabs:slab|slabs}; "
 		"a node keeps {min_partial} partial {min_partial:slab|slabs}{?, a sheaf holds {sheaf_capacity}?}"
-		"{?, a CPU's partial list {cpu_partial_slabs} slabs?}",
+		"{?, a CPU's partial list {cpu_partial_slabs} {cpu_partial_slabs:slab|slabs}?}",
 };
 
 enum { CPU_NUMBER, CPU_MAIN, CPU_SPARE, CPU_SLAB, CPU_FREELIST, CPU_PARTIALS, CPU_PICTURE, CPU_COLUMNS };

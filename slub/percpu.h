@@ -67,18 +67,6 @@ void slub_percpu_drain_cpu_slabs(struct kmem_cache *cache,
 /* The same without taking them: only for counting, and only roughly right in a cache that is in use. */
 size_t slub_percpu_count(struct kmem_cache *cache);
 
-/* Whether an object lies on another node than the CPU: such ones go to their slabs (slab_free(), mm/slub.c). Only the
- * model has nodes whose memory it can tell; elsewhere a sheaf takes all. */
-#ifdef SLUB_MODEL
-bool slub_is_remote(const void *object);
-#else
-static inline bool slub_is_remote(const void *object)
-{
-	(void)object;
-	return false;
-}
-#endif
-
 /* The process was forked: nobody else is in any sequence, locks are as the child's only thread needs them. */
 void slub_percpu_after_fork(struct slub_state *state);
 

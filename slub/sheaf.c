@@ -330,14 +330,14 @@ static bool replace_full_main(struct kmem_cache *cache, struct slub_percpu_view 
 void slub_free_slow(struct kmem_cache *cache, void *object)
 {
 	struct node_barn *barn = &cache->node[slub_node()].barn;
-	bool is_done = false, is_new = false, is_remote = slub_is_remote(object);
+	bool is_done = false, is_new = false;
 	struct slab_sheaf *empty = NULL;
 
 	if (cache->has_cpu_slabs) {
 		slub_cpu_slab_free(cache, object);
 		return;
 	}
-	while (cache->has_sheaves && !is_remote && !is_done) {
+	while (cache->has_sheaves && !is_done) {
 		struct slub_percpu_view view;
 
 		slub_percpu_begin(cache, &view);
@@ -371,7 +371,7 @@ void slub_free_slow(struct kmem_cache *cache, void *object)
 	if (empty)
 		keep_empty(cache, barn, empty);
 	if (!is_done) {
-		slub_why(is_remote ? SLUB_WHY_TO_REMOTE : SLUB_WHY_TO_SLAB, NULL);
+		slub_why(SLUB_WHY_TO_SLAB, NULL);
 		slub_slabs_give(cache, 1, &object);
 	}
 }

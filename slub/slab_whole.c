@@ -128,7 +128,7 @@ static bool settle(struct kmem_cache *cache, struct kmem_cache_node *node, struc
 		drop_slab(node, slab);
 		return true;
 	}
-	slub_why(slab->inuse ? SLUB_WHY_BECAME_PARTIAL : SLUB_WHY_EMPTY_KEPT, slab);
+	slub_why(slab->inuse ? SLUB_WHY_TO_NODE_LIST : SLUB_WHY_EMPTY_KEPT, slab);
 	add_partial(node, slab, at_end);
 	return false;
 }

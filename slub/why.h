@@ -25,7 +25,6 @@ enum slub_why {
 	SLUB_WHY_TO_NEW_MAIN,     /* main was full and there was no spare: main became spare, an empty sheaf main */
 	SLUB_WHY_BARN_TOOK_FULL,  /* both were full: one went to the barn for an empty sheaf */
 	SLUB_WHY_FLUSHED,         /* the barn had its ten: a full sheaf's objects went to their slabs */
-	SLUB_WHY_TO_REMOTE,       /* the object is of another node: to its slab */
 	SLUB_WHY_TO_SLAB,
 	SLUB_WHY_TO_NODE,         /* it is of another node than the CPU: to its slab */
 	/* CPU slabs: where the object came from. */
@@ -45,6 +44,7 @@ enum slub_why {
 	SLUB_WHY_NEW_SLAB,
 	SLUB_WHY_TO_PARTIAL_SLAB, /* its slab was partial and is so still */
 	SLUB_WHY_BECAME_PARTIAL,  /* its slab was full: it is at the end of the node's partial list now */
+	SLUB_WHY_TO_NODE_LIST,    /* a partial slab that a CPU had is on its node's partial list now */
 	SLUB_WHY_EMPTY_KEPT,      /* its slab is empty now; the node's list has fewer than min_partial, so it stays */
 	SLUB_WHY_DRAINED,         /* a CPU's sheaves or slabs are taken from it */
 	SLUB_WHY_EMPTY_SHRUNK,    /* an empty slab that was kept goes when the cache is shrunk */

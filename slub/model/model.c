@@ -90,13 +90,6 @@ static bool is_stopped(const struct kmem_cache *cache)
 	return !cache->percpu;
 }
 
-bool slub_is_remote(const void *object)
-{
-	const struct slab *slab = current->setting.nodes > 1 ? slab_of_address(object) : NULL;
-
-	return slab && slab->node != slub_node();
-}
-
 void *slub_percpu_pop(struct kmem_cache *cache)
 {
 	void ***main;
@@ -115,7 +108,7 @@ bool slub_percpu_push(struct kmem_cache *cache, void *object)
 
 	slub_point(SLUB_POINT_FAST);
 	main = &slub_model_part(cache, current->cpu)->none.main;
-	if (is_stopped(cache) || sheaf_is_full(cache, *main) || slub_is_remote(object))
+	if (is_stopped(cache) || sheaf_is_full(cache, *main))
 		return false;
 	slub_why(SLUB_WHY_TO_MAIN, NULL);
 	*(*main)++ = object;
