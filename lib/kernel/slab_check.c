@@ -70,6 +70,24 @@ static bool has_odd_count(const struct slab_cache *cache, const struct slab *sla
 	       (slab->objects != cache->objects && slab->objects != cache->min_objects);
 }
 
+/*
+ * A process's slab that came to a list after the list was read: it says so, and its neighbours agree. Threads do that all
+ * the time, also between two looks.
+ */
+static bool is_listed_by_now(struct slab_heap *heap, const struct slab *slab)
+{
+	const struct slab_layout *layout = &heap->layout;
+	uint64_t entry = slab->page + layout->slab.list.offset, says_so, next, previous, back, forth;
+
+	if (!heap->kernel->process)
+		return false;
+	kernel_forget(heap->kernel);
+	return !field_read(heap->kernel, &layout->slab.on_partial, slab->page, &says_so) && says_so &&
+	       !kernel_read_u64(heap->kernel, entry, &next) && !kernel_read_u64(heap->kernel, entry + 8, &previous) &&
+	       !kernel_read_u64(heap->kernel, next + 8, &back) && !kernel_read_u64(heap->kernel, previous, &forth) &&
+	       back == entry && forth == entry;
+}
+
 static int check_slab(struct check *check, const struct slab *slab)
 {
 	const struct slab_cache *cache = &check->heap->caches[slab->cache];
@@ -90,7 +108,8 @@ static int check_slab(struct check *check, const struct slab *slab)
 		return status;
 	/* A slab that failed the kernel's own check is frozen and kept off the lists: mm/slub.c,
 	 * alloc_debug_processing(). */
-	if (slab->place == SLAB_UNLISTED && slab->inuse < slab->objects && !slab->is_frozen) {
+	if (slab->place == SLAB_UNLISTED && slab->inuse < slab->objects && !slab->is_frozen &&
+	    !is_listed_by_now(check->heap, slab)) {
 		finding.kind = SLAB_NOT_LISTED;
 		finding.value = slab->inuse;
 		finding.expected = slab->objects;

@@ -21,11 +21,11 @@
 #define READINGS_MAX 12
 /*
  * A kernel changes its lists with interrupts off. In a process a thread may be off its CPU with a slab in its hands, that
- * is on no list: what seems settled is looked at so many times more, with longer and longer pauses. So are the last
- * readings.
+ * is on no list: what seems settled is looked at so many times more, with longer and longer pauses, and must be there
+ * each time.
  */
-#define PROCESS_PAUSES 3
-#define PROCESS_PAUSE_NS 25000000L
+#define PROCESS_PAUSES 4
+#define PROCESS_PAUSE_NS 12500000L
 
 static bool is_same(const struct slab_finding *a, const struct slab_finding *b)
 {
@@ -109,36 +109,62 @@ static int take_findings(struct slab_heap *heap, size_t from, struct slab_findin
 	return 0;
 }
 
-int slab_settle(struct slab_heap *heap, size_t from, uint32_t *suspects, size_t count, slab_reread reread,
-		void *context, struct error *err)
+/* What was found from @from on moves to @before, and the caches are read once more. */
+static int read_again(struct slab_heap *heap, size_t from, struct slab_suspects *suspects, struct slab_finding **before,
+		      slab_reread reread, void *context, struct error *err)
+{
+	int status = take_findings(heap, from, before, &suspects->before_count);
+
+	suspects->before = *before;
+	for (size_t i = 0; i < suspects->count; i++) {
+		slab_contents_destroy(heap->contents[suspects->caches[i]]);
+		heap->contents[suspects->caches[i]] = NULL;
+	}
+	kernel_forget(heap->kernel);
+	return status ? status : reread(heap, suspects, context, err);
+}
+
+/* Findings in a process that were settled and are not there after a pause were a thread's work. */
+static int wait_for_threads(struct slab_heap *heap, size_t from, uint32_t *caches, slab_reread reread, void *context,
+			    struct error *err)
 {
 	CLEANUP(free) struct slab_finding *before = NULL;
-	size_t before_count = 0, pauses = heap->kernel->process ? PROCESS_PAUSES : 0, paused = 0;
+	uint64_t unsettled = heap->findings_unsettled;
+	int status = 0;
+
+	for (size_t pause = 0; pause < PROCESS_PAUSES && heap->finding_count > from && !status; pause++) {
+		struct slab_suspects suspects = { caches, collect_suspects(heap, from, caches, 0, caches), NULL, 0 };
+
+		nanosleep(&(struct timespec){ .tv_nsec = PROCESS_PAUSE_NS << pause }, NULL);
+		status = read_again(heap, from, &suspects, &before, reread, context, err);
+		if (status)
+			break;
+		keep_settled(heap, from, before, suspects.before_count);
+		unsettled += suspects.before_count - (heap->finding_count - from);
+		heap->findings_unsettled = unsettled;
+	}
+	return status;
+}
+
+int slab_settle(struct slab_heap *heap, size_t from, uint32_t *caches, size_t count, slab_reread reread, void *context,
+		struct error *err)
+{
+	CLEANUP(free) struct slab_finding *before = NULL;
+	struct slab_suspects suspects = { caches, count, NULL, 0 };
 	int status = 0;
 
 	for (size_t reading = 1; !status && reading < READINGS_MAX; reading++) {
-		bool has_findings = heap->finding_count > from, is_settled;
+		bool has_findings = heap->finding_count > from;
 
-		count = collect_suspects(heap, from, suspects, count, suspects);
-		is_settled = has_findings && has_settled(heap, from, before, before_count);
-		if (has_findings ? is_settled && paused == pauses : !count)
+		suspects.count = collect_suspects(heap, from, caches, suspects.count, caches);
+		if (has_findings ? has_settled(heap, from, before, suspects.before_count) : !suspects.count)
 			break;
-		if (has_findings && pauses && (is_settled || reading + pauses >= READINGS_MAX))
-			nanosleep(&(struct timespec){ .tv_nsec = PROCESS_PAUSE_NS << paused }, NULL);
-		paused = !is_settled ? 0 : paused + (paused < pauses);
-		status = take_findings(heap, from, &before, &before_count);
-		for (size_t i = 0; i < count; i++) {
-			slab_contents_destroy(heap->contents[suspects[i]]);
-			heap->contents[suspects[i]] = NULL;
-		}
-		kernel_forget(heap->kernel);
-		if (!status)
-			status = reread(heap, &(struct slab_suspects){ suspects, count, before, before_count },
-					context, err);
+		status = read_again(heap, from, &suspects, &before, reread, context, err);
 	}
-	if (!status)
-		keep_settled(heap, from, before, before_count);
-	return status;
+	if (status)
+		return status;
+	keep_settled(heap, from, before, suspects.before_count);
+	return heap->kernel->process ? wait_for_threads(heap, from, caches, reread, context, err) : 0;
 }
 
 static int load_again(struct slab_heap *heap, const struct slab_suspects *suspects, void *context,

@@ -20,9 +20,10 @@ typedef int (*slab_reread)(struct slab_heap *heap, const struct slab_suspects *s
 /*
  * Findings from number @from on were made by reading @count caches once. Have the caches concerned read again
  * until the findings are the same twice in a row, or a dozen times; keep those that are, count the others in
- * heap->findings_unsettled. @suspects names the caches that were read, and has room for all of the heap's.
+ * heap->findings_unsettled. In a process they must be there after pauses, too. @caches are those that were read,
+ * with room for all of the heap's.
  */
-int slab_settle(struct slab_heap *heap, size_t from, uint32_t *suspects, size_t count, slab_reread reread,
-		void *context, struct error *err);
+int slab_settle(struct slab_heap *heap, size_t from, uint32_t *caches, size_t count, slab_reread reread, void *context,
+		struct error *err);
 
 #endif
