@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "command.h"
@@ -62,17 +63,22 @@ static int run_script(struct walk *walk, const char *script, struct error *err)
 	return status;
 }
 
-/* The script's text: of the file, or the words with blanks between. The caller frees it. */
+/* The script's text: of the file, or the words with blanks between; one word may be a file, too. The caller frees it. */
 static int read_script(const struct invocation *invocation, const char *path, char **ret_text, struct error *err)
 {
 	CLEANUP(free) char *text = calloc(1, SCRIPT_BYTES + 2);
+	int word_count = invocation->word_count;
 	size_t length = 0;
 	FILE *file;
 
 	if (!text)
 		return error_set(err, -ENOMEM, "out of memory");
-	if (!path == !invocation->word_count)
+	if (!path == !word_count)
 		return error_set(err, -EINVAL, "takes a script, or --file");
+	if (word_count == 1 && access(invocation->words[0], R_OK) == 0) {
+		path = invocation->words[0];
+		word_count = 0;
+	}
 	if (path) {
 		file = strcmp(path, "-") ? fopen(path, "re") : stdin;
 		if (!file)
@@ -81,7 +87,7 @@ static int read_script(const struct invocation *invocation, const char *path, ch
 		if (file != stdin)
 			fclose(file);
 	}
-	for (int i = 0; i < invocation->word_count && length <= SCRIPT_BYTES; i++)
+	for (int i = 0; i < word_count && length <= SCRIPT_BYTES; i++)
 		length += (size_t)snprintf(text + length, SCRIPT_BYTES + 1 - length, "%s ", invocation->words[i]);
 	if (length > SCRIPT_BYTES || memchr(text, 0, length))
 		return error_set(err, -EINVAL, "the script is no text of at most %u bytes", SCRIPT_BYTES);
@@ -122,7 +128,7 @@ static const struct view_record *const walk_records[] = { &slub_walk_step_record
 const struct command slub_walk_command = {
 	.name = "slub-walk",
 	.summary = "what the SLUB allocator does with allocations and frees, and why",
-	.usage = "[OPTIONS] SCRIPT\n[OPTIONS] --file FILE",
+	.usage = "[OPTIONS] SCRIPT|FILE\n[OPTIONS] --file FILE",
 	.description = "Carries out a script on a model of SLUB: libslub's own source with virtual CPUs, nodes and seeded\n"
 		       "randomness. Each step says where an object came from or went, and why; show draws the lists.\n"
 		       "Statements stand in lines or between semicolons:\n"
