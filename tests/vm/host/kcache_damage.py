@@ -7,6 +7,7 @@
 # ruins: yes
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import damage  # noqa: E402
@@ -28,7 +29,13 @@ def sound_heap():
     """a heap that nobody damaged has no findings"""
     guest.start_crowd()
     guest.monitor("stop")
-    checked = records("kcache", "--check")[-1]
+    *found, checked = records("kcache", "--check", statuses=(0, 1))
+    if checked["findings"]:  # a CPU may have been stopped with a slab in its hands; nothing of that lasts
+        print(f"# where the CPUs stand: {found}")
+        guest.monitor("cont")
+        time.sleep(0.2)
+        guest.monitor("stop")
+        checked = records("kcache", "--check")[-1]
     assert checked["type"] == "checked" and checked["findings"] == 0 and checked["objects"] > 10000, checked
 
 
