@@ -107,7 +107,7 @@ static SLOW void *malloc_slow(size_t size, bool wants_zero)
 
 	if (size > SLUB_KMALLOC_MAX)
 		memory = slub_alloc_pages(size, 0, wants_zero);
-	else if (set_up())
+	else if (cache_for(size) || set_up())
 		memory = slub_kmalloc_slow(cache_for(size), size);
 	if (!memory)
 		return no_memory();
