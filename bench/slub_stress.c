@@ -536,6 +536,17 @@ static time_t seconds_now(void)
 	return now.tv_sec;
 }
 
+/* No call lasts a minute: threads that don't let go by then wait for each other. */
+static void wait_for_all(void)
+{
+	struct timespec limit;
+
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec += 120;
+	if (pthread_rwlock_timedwrlock(&moving, &limit))
+		fail("threads hang", NULL);
+}
+
 static void run(time_t seconds, unsigned count)
 {
 	time_t begin = seconds_now(), last = begin, now;
@@ -556,7 +567,7 @@ static void run(time_t seconds, unsigned count)
 		if (now == last)
 			continue;
 		last = now;
-		pthread_rwlock_wrlock(&moving);
+		wait_for_all();
 		count_all();
 		pthread_rwlock_unlock(&moving);
 		if (counts % 4 == 0)

@@ -8,13 +8,18 @@
 #include "percpu.h"
 
 // A child has the parent's memory at a moment when nobody held a lock. Sheaves that other threads had in hands are lost.
+//
+// Who drains a cache holds its drain_lock and wants stripes; who has a stripe wants locks of barns and lists. So each kind
+// is taken from all caches before the next kind.
 static void before_fork(void)
 {
 	struct slub_state *state = &slub;
 
 	slub_lock(&state->lock);
-	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next) {
+	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next)
 		slub_lock(&cache->drain_lock);
+	slub_percpu_before_fork(state);
+	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next) {
 		for (unsigned number = 0; number < state->nodes; number++) {
 			slub_lock(&cache->node[number].barn.lock);
 			slub_lock(&cache->node[number].list_lock);
@@ -33,14 +38,16 @@ static void after_fork(void)
 			slub_unlock(&cache->node[number].list_lock);
 			slub_unlock(&cache->node[number].barn.lock);
 		}
-		slub_unlock(&cache->drain_lock);
 	}
+	slub_percpu_after_fork(state);
+	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next)
+		slub_unlock(&cache->drain_lock);
 	slub_unlock(&state->lock);
 }
 
 static void after_fork_in_child(void)
 {
-	slub_percpu_after_fork(&slub);
+	slub_percpu_register();
 	after_fork();
 }
 

@@ -78,7 +78,7 @@ bool slub_percpu_init(struct slub_state *state)
 		return false;
 	slub_rseq_offset = has_rseq ? __rseq_offset : (char *)&unregistered - (char *)__builtin_thread_pointer();
 	state->percpu = parts + SLUB_UNREGISTERED_CPUS * PART_BYTES;
-	membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ);
+	slub_percpu_register();
 	// Place 0 is where caches point while they are drained.
 	for (int number = -SLUB_UNREGISTERED_CPUS; number < (int)state->cpus; number++)
 		area_of(state->percpu, number)->main = SLUB_BOOTSTRAP_TOP;
@@ -298,8 +298,19 @@ SLUB_UNSYNCHRONISED size_t slub_cpu_slab_count(struct kmem_cache *cache)
 	return count;
 }
 
+void slub_percpu_before_fork(struct slub_state *state)
+{
+	for (unsigned stripe = 0; stripe < state->cpus; stripe++)
+		slub_lock(&stripe_locks(state)[stripe]);
+}
+
 void slub_percpu_after_fork(struct slub_state *state)
 {
+	for (unsigned stripe = 0; stripe < state->cpus; stripe++)
+		slub_unlock(&stripe_locks(state)[stripe]);
+}
+
+void slub_percpu_register(void)
+{
 	membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ);
-	memset(stripe_locks(state), 0, state->cpus * sizeof(struct slub_lock));
 }

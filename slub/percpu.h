@@ -67,8 +67,10 @@ void slub_percpu_drain_cpu_slabs(struct kmem_cache *cache,
 /* The same without taking them: only for counting, and only roughly right in a cache that is in use. */
 size_t slub_percpu_count(struct kmem_cache *cache);
 
-/* The process was forked: nobody else is in any sequence, locks are as the child's only thread needs them. */
+/* Around a fork: no stripe is in work, on either side. The child registers for membarrier(2) itself. */
+void slub_percpu_before_fork(struct slub_state *state);
 void slub_percpu_after_fork(struct slub_state *state);
+void slub_percpu_register(void);
 
 #if defined(__x86_64__) && !defined(SLUB_MODEL)
 /* The sequences that programs have inline too stand in slub_inline.h. */

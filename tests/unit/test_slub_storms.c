@@ -164,6 +164,41 @@ static void a_childs_memory_is_of_one_moment(void **state)
 	bear_children(SLUB_CPU_SLABS, true, 4);
 }
 
+static void *drain_often(void *drained)
+{
+	while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED)) {
+		slub_kmem_cache_free(drained, slub_kmem_cache_alloc(drained));
+		slub_kmem_cache_shrink(drained);
+	}
+	return NULL;
+}
+
+/* Who drains one cache waits for a stripe, whose holder waits for another cache's list: a fork wants all three. */
+static void forks_wait_for_drains_and_stripes_in_one_order(void **state)
+{
+	struct kmem_cache *drained = slub_kmem_cache_create("drained", 64, 0, SLUB_NO_MERGE, NULL);
+	pthread_t threads[WORKERS], drainer;
+
+	(void)state;
+	start(threads, 0, true);
+	assert_int_equal(pthread_create(&drainer, NULL, drain_often, drained), 0);
+	alarm(60); /* ends the program when they wait for each other */
+	for (int i = 0; i < 400; i++) {
+		pid_t child = fork();
+		int status;
+
+		if (!child)
+			_exit(0);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+	}
+	alarm(0);
+	__atomic_store_n(&is_over, true, __ATOMIC_RELAXED);
+	pthread_join(drainer, NULL);
+	end(threads);
+	assert_int_equal(slub_kmem_cache_destroy(drained), 0);
+}
+
 static void count_while_busy(uint32_t flags)
 {
 	static struct slub_cache_info info[64];
@@ -305,6 +340,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_childs_memory_is_of_one_moment),
+		cmocka_unit_test(forks_wait_for_drains_and_stripes_in_one_order),
 		cmocka_unit_test(a_busy_cache_can_be_counted),
 		cmocka_unit_test(a_count_outlives_what_owners_write),
 		cmocka_unit_test(a_library_that_was_closed_leaves_objects_and_threads_alive),
