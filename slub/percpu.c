@@ -298,8 +298,13 @@ SLUB_UNSYNCHRONISED size_t slub_cpu_slab_count(struct kmem_cache *cache)
 	return count;
 }
 
+// fork() copies page after page while other threads run: an object that leaves one CPU's sheaf and comes to another's in
+// between would be in both of the child's. So caches stand still as for a drain, and what else may be done takes locks.
 void slub_percpu_before_fork(struct slub_state *state)
 {
+	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next)
+		__atomic_store_n(&cache->percpu, state->percpu, __ATOMIC_SEQ_CST);
+	membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ);
 	for (unsigned stripe = 0; stripe < state->cpus; stripe++)
 		slub_lock(&stripe_locks(state)[stripe]);
 }
@@ -308,6 +313,8 @@ void slub_percpu_after_fork(struct slub_state *state)
 {
 	for (unsigned stripe = 0; stripe < state->cpus; stripe++)
 		slub_unlock(&stripe_locks(state)[stripe]);
+	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next)
+		__atomic_store_n(&cache->percpu, cache->percpu_home, __ATOMIC_RELEASE);
 }
 
 void slub_percpu_register(void)

@@ -67,7 +67,8 @@ void slub_percpu_drain_cpu_slabs(struct kmem_cache *cache,
 /* The same without taking them: only for counting, and only roughly right in a cache that is in use. */
 size_t slub_percpu_count(struct kmem_cache *cache);
 
-/* Around a fork: no stripe is in work, on either side. The child registers for membarrier(2) itself. */
+/* Around a fork, with all drain_locks held: nobody changes what CPUs and stripes have, on either side. The child registers
+ * for membarrier(2) itself. */
 void slub_percpu_before_fork(struct slub_state *state);
 void slub_percpu_after_fork(struct slub_state *state);
 void slub_percpu_register(void);
