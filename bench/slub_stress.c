@@ -536,7 +536,7 @@ static time_t seconds_now(void)
 	return now.tv_sec;
 }
 
-/* No call lasts a minute: threads that don't let go by then wait for each other. */
+/* No call lasts two minutes: threads that have not let go by then wait for each other. */
 static void wait_for_all(void)
 {
 	struct timespec limit;

@@ -300,6 +300,7 @@ SLUB_UNSYNCHRONISED size_t slub_cpu_slab_count(struct kmem_cache *cache)
 
 // fork() copies page after page while other threads run: an object that leaves one CPU's sheaf and comes to another's in
 // between would be in both of the child's. So caches stand still as for a drain, and what else may be done takes locks.
+// Where the kernel has no such membarrier(2), they don't.
 void slub_percpu_before_fork(struct slub_state *state)
 {
 	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next)
