@@ -19,9 +19,10 @@ same() { # what, wanted, got, how far off the kernel's own figure may be
 trace() { # output, options...
 	output=$1
 	shift
+	rm -f errors # the trace before this one said that it was tracing
 	dill vmscan -v --json -i 0 "$@" >"$output" 2>errors &
 	tracer=$!
-	until grep -q "vmscan: tracing" errors; do kill -0 $tracer || { cat errors; exit 1; }; sleep 0.2; done
+	until grep -q "vmscan: tracing" errors 2>/dev/null; do kill -0 $tracer || { cat errors; exit 1; }; sleep 0.2; done
 }
 
 # Programs can be preempted from 7.0 on, and the kernel leaves out one that another task is in the middle of on this CPU. It
