@@ -212,19 +212,20 @@ $(O)/bench/slub_loops_inline: bench/slub_loops.c $(O)/libslub.so $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DWITH_INLINE $(INCLUDES_slub) -o $@ $< $(O)/libslub.so -Wl,-rpath,'$$ORIGIN/..' -lpthread
 # Nodes are pretended: see the file's head. It looks into the structures, so it is linked with the archive.
-$(O)/bench/slub_stress: bench/slub_stress.c $(O)/libslub.a $(O)/flags
+slub_stress_objects := $(patsubst %.c,$(O)/%.o,$(wildcard bench/slub_stress*.c))
+$(slub_stress_objects): $(O)/%.o: %.c $(O)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) -Itests/unit $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub.a \
-		-Wl,--wrap=slub_node,--wrap=slub_machine_nodes -lpthread
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) -Itests/unit -c -o $@ $<
+$(O)/bench/slub_stress: $(slub_stress_objects) $(O)/libslub.a
+	$(CC) $(ALL_CFLAGS) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $^ -Wl,--wrap=slub_node,--wrap=slub_machine_nodes -lpthread
 $(O)/bench/slub_model: bench/slub_model.c $(O)/libslub-model.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DSLUB_MODEL $(INCLUDES_slub) -Islub/model -o $@ $< $(O)/libslub-model.a
 
 # For the guests, where CPUs come and go.
-$(O)/tests/programs-static/slub_stress: bench/slub_stress.c $(O)/libslub.a $(O)/flags
+$(O)/tests/programs-static/slub_stress: $(slub_stress_objects) $(O)/libslub.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) -Itests/unit -static -o $@ $< $(O)/libslub.a \
-		-Wl,--wrap=slub_node,--wrap=slub_machine_nodes -lpthread
+	$(CC) $(ALL_CFLAGS) -static -o $@ $^ -Wl,--wrap=slub_node,--wrap=slub_machine_nodes -lpthread
 
 include tests/programs.mk
 
