@@ -8,7 +8,7 @@
 #ifndef DILL_BPF_TRACE_STACK_BPF_H
 #define DILL_BPF_TRACE_STACK_BPF_H
 
-#include "stack_walk.bpf.h"
+#include "walk_memory.bpf.h"
 #include "trace.bpf.h"
 
 #define KERNEL_STACK_BYTES 16384  /* THREAD_SIZE of x86-64 without KASAN */

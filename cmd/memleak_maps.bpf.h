@@ -5,7 +5,7 @@
 
 #include "kernel_types.h"
 #include "memleak.h"
-#include "stack_walk.bpf.h"
+#include "walk_memory.bpf.h"
 
 enum call_kind { CALL_NONE, CALL_ALLOC, CALL_REALLOC, CALL_POSIX_MEMALIGN, CALL_MMAP, CALL_MUNMAP, CALL_MREMAP };
 
