@@ -44,12 +44,12 @@ struct slab_layout {
 		struct field main, spare, rcu_free;
 	} sheaves; /* struct slub_percpu_sheaves */
 	struct {
-		struct field barn_list, capacity, cache, size, node;
+		struct field barn_list, capacity, cache, size, node; /* libslub's: barn_list alone, a pointer */
 		size_t objects; /* offset of the array; 0: this kernel has no sheaves */
 	} sheaf; /* struct slab_sheaf */
 	struct {
 		size_t size;
-		struct field full, empty, nr_full, nr_empty;
+		struct field full, empty, nr_full, nr_empty; /* full: a list_head; libslub's: a pointer */
 	} barn; /* struct node_barn */
 	struct {
 		size_t size;

@@ -2,6 +2,9 @@
 /*
  * Sheaves: arrays of free objects that CPUs and nodes hold (2d517aa09bbc "slab: add opt-in caching layer of
  * percpu sheaves", 6.18). No pointer is written into an object that waits in a sheaf.
+ *
+ * libslub's sheaves don't say whose they are and how many objects they have: of a CPU's the address behind the last
+ * object is known, the top (slub_sheaf_at_top()), and those in a barn are full. A barn links them singly.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,8 +17,8 @@
 
 /* More than any cache's capacity: the kernel's largest default is 60. */
 #define CAPACITY_MAX 4096
-/* Sheaves in one barn: the kernel keeps 10 full ones. */
-#define BARN_MAX 65536
+/* Full sheaves in one barn, beside one of each CPU that puts its own in at the same time: it keeps 10. */
+#define BARN_MAX 1024
 
 static size_t sheaf_bytes(const struct slab_layout *layout, const struct slab_cache *cache)
 {
@@ -29,30 +32,40 @@ static bool has_sheaves(const struct slab_layout *layout, const struct slab_cach
 	       cache->sheaf_capacity <= CAPACITY_MAX;
 }
 
-static void note_sheaf(struct slab_load *load, const struct slab_load_cache *of, struct slab_sheaf *sheaf,
-		       enum slab_damage kind, uint64_t value, uint64_t expected, uint32_t owner)
+static void note(struct slab_load *load, const struct slab_load_cache *of, enum slab_damage kind, uint64_t object,
+		 uint64_t value, uint64_t expected, uint32_t owner)
 {
-	sheaf->damage = kind;
 	slab_heap_note(load->heap, &(struct slab_finding){ .kind = kind,
 							   .cache = of->index,
-							   .object = sheaf->address,
+							   .object = object,
 							   .value = value,
 							   .expected = expected,
 							   .owner = owner });
 }
 
+static void note_sheaf(struct slab_load *load, const struct slab_load_cache *of, struct slab_sheaf *sheaf,
+		       enum slab_damage kind, uint64_t value, uint64_t expected, uint32_t owner)
+{
+	sheaf->damage = kind;
+	note(load, of, kind, sheaf->address, value, expected, owner);
+}
+
+/* @sheaf->size: how many objects it has, of one that doesn't say so itself. */
 static int decode_sheaf(struct slab_load *load, const struct slab_load_cache *of, const void *bytes,
 			struct slab_sheaf *sheaf, uint32_t owner)
 {
 	const struct slab_layout *layout = &load->heap->layout;
-	uint64_t cache, size, capacity = of->cache->sheaf_capacity;
+	uint64_t cache = of->cache->address, size = sheaf->size, capacity = of->cache->sheaf_capacity;
 
+	sheaf->size = 0;
 	if (!bytes) {
 		note_sheaf(load, of, sheaf, SLAB_SHEAF_UNREADABLE, 0, 0, owner);
 		return 0;
 	}
-	cache = field_get(&layout->sheaf.cache, bytes, sheaf_bytes(layout, of->cache));
-	size = field_get(&layout->sheaf.size, bytes, sheaf_bytes(layout, of->cache));
+	if (!load->heap->kernel->process) {
+		cache = field_get(&layout->sheaf.cache, bytes, sheaf_bytes(layout, of->cache));
+		size = field_get(&layout->sheaf.size, bytes, sheaf_bytes(layout, of->cache));
+	}
 	if (cache != of->cache->address) {
 		note_sheaf(load, of, sheaf, SLAB_SHEAF_WRONG_CACHE, cache, of->cache->address, owner);
 		return 0;
@@ -69,22 +82,36 @@ static int decode_sheaf(struct slab_load *load, const struct slab_load_cache *of
 	return 0;
 }
 
+/* A CPU's sheaf, as the CPU names it: by its address, or by its top. */
+static void locate_sheaf(struct slab_load *load, const struct slab_record *record, const void *bytes,
+			 const struct field *field, struct slab_sheaf *sheaf)
+{
+	const struct slab_layout *layout = &load->heap->layout;
+	const struct slab_cpu *cpu = record->item;
+	uint64_t name = field_get(field, bytes, layout->sheaves.size);
+	enum slab_damage damage = SLAB_INTACT;
+
+	if (load->heap->kernel->process)
+		damage = slub_sheaf_at_top(load->heap->kernel, layout, record->of->cache, name, sheaf);
+	else
+		sheaf->address = name;
+	if (damage)
+		note_sheaf(load, record->of, sheaf, damage, name, sheaf->address + layout->sheaf.objects, cpu->cpu);
+}
+
 static int visit_sheaves(struct slab_load *load, const struct slab_record *record, const void *bytes)
 {
 	const struct slab_layout *layout = &load->heap->layout;
 	struct slab_cpu *cpu = record->item;
 
 	if (!bytes) {
-		slab_heap_note(load->heap, &(struct slab_finding){ .kind = SLAB_CPU_UNREADABLE,
-								   .cache = record->of->index,
-								   .object = record->address,
-								   .owner = cpu->cpu });
+		note(load, record->of, SLAB_CPU_UNREADABLE, record->address, 0, 0, cpu->cpu);
 		return 0;
 	}
 	cpu->sheaves = record->address;
-	cpu->main.address = field_get(&layout->sheaves.main, bytes, layout->sheaves.size);
-	cpu->spare.address = field_get(&layout->sheaves.spare, bytes, layout->sheaves.size);
-	cpu->rcu_free.address = field_get(&layout->sheaves.rcu_free, bytes, layout->sheaves.size);
+	locate_sheaf(load, record, bytes, &layout->sheaves.main, &cpu->main);
+	locate_sheaf(load, record, bytes, &layout->sheaves.spare, &cpu->spare);
+	locate_sheaf(load, record, bytes, &layout->sheaves.rcu_free, &cpu->rcu_free);
 	return 0;
 }
 
@@ -106,8 +133,6 @@ int slab_load_sheaves(struct slab_load *load)
 	CLEANUP(free) struct slab_record *records = NULL;
 	int status;
 
-	if (load->heap->kernel->process)
-		return slub_load_sheaves(load);
 	if (!layout->sheaf.objects)
 		return 0;
 	records = calloc(3 * load->count * cpu_count + 1, sizeof(*records));
@@ -135,7 +160,7 @@ int slab_load_sheaves(struct slab_load *load)
 			struct slab_sheaf *sheaves[] = { &cpu->main, &cpu->spare, &cpu->rcu_free };
 
 			for (int s = 0; s < 3; s++)
-				if (sheaves[s]->address)
+				if (sheaves[s]->address && !sheaves[s]->damage)
 					records[count++] =
 						(struct slab_record) { sheaves[s]->address, &load->caches[i],
 								       sheaves[s], bytes };
@@ -167,7 +192,8 @@ static int visit_full_sheaf(struct slab_chain *chain, uint64_t address, const vo
 	if (!larger)
 		return -ENOMEM;
 	node->full_sheaves = larger;
-	larger[node->full_sheaf_count] = (struct slab_sheaf){ .address = address };
+	larger[node->full_sheaf_count] =
+		(struct slab_sheaf){ .address = address, .size = list->of->cache->sheaf_capacity };
 	return decode_sheaf(list->load, list->of, bytes, &larger[node->full_sheaf_count++], node->node);
 }
 
@@ -175,20 +201,22 @@ static void decode_barn(struct barns *barns, struct barn_list *list, const void 
 {
 	const struct slab_layout *layout = &list->load->heap->layout;
 	struct slab_node *node = list->node;
-	uint64_t links[2];
+	bool is_ring = layout->barn.full.size == 2 * sizeof(uint64_t);
+	uint64_t links[2] = { 0 };
 
 	node->nr_full = (uint32_t)field_get(&layout->barn.nr_full, bytes, layout->barn.size);
 	node->nr_empty = (uint32_t)field_get(&layout->barn.nr_empty, bytes, layout->barn.size);
-	if (layout->barn.full.offset + sizeof(links) > layout->barn.size)
+	if (layout->barn.full.size > sizeof(links) ||
+	    layout->barn.full.offset + layout->barn.full.size > layout->barn.size)
 		return;
-	memcpy(links, (const char *)bytes + layout->barn.full.offset, sizeof(links));
+	memcpy(links, (const char *)bytes + layout->barn.full.offset, layout->barn.full.size);
 	barns->chains[barns->count] = (struct slab_chain){
-		.head = node->barn + layout->barn.full.offset,
+		.head = is_ring ? node->barn + layout->barn.full.offset : 0,
 		.next = links[0],
 		.last = links[1],
 		.link = layout->sheaf.barn_list.offset,
 		.record_size = sheaf_bytes(layout, list->of->cache),
-		.limit = BARN_MAX,
+		.limit = BARN_MAX + list->load->heap->kernel->cpu_count,
 		.visit = visit_full_sheaf,
 		.context = list,
 	};
@@ -200,21 +228,13 @@ static void judge_barns(struct slab_load *load, const struct barns *barns)
 	for (size_t i = 0; i < barns->count; i++) {
 		const struct slab_chain *chain = &barns->chains[i];
 		const struct barn_list *list = chain->context;
-		struct slab_finding finding = { .cache = list->of->index,
-						.object = chain->damaged_node,
-						.value = chain->damaged_value,
-						.owner = list->node->node };
+		const struct slab_node *node = list->node;
 
-		if (chain->damage) {
-			finding.kind = SLAB_LIST_UNREADABLE + (chain->damage - LIST_UNREADABLE);
-			slab_heap_note(load->heap, &finding);
-		} else if (chain->count != list->node->nr_full) {
-			finding.kind = SLAB_LIST_COUNT;
-			finding.object = list->node->barn;
-			finding.value = chain->count;
-			finding.expected = list->node->nr_full;
-			slab_heap_note(load->heap, &finding);
-		}
+		if (chain->damage)
+			note(load, list->of, SLAB_LIST_UNREADABLE + (chain->damage - LIST_UNREADABLE),
+			     chain->damaged_node, chain->damaged_value, 0, node->node);
+		else if (chain->count != node->nr_full)
+			note(load, list->of, SLAB_LIST_COUNT, node->barn, chain->count, node->nr_full, node->node);
 	}
 }
 
@@ -238,11 +258,8 @@ static int read_barns(struct slab_load *load, struct barns *barns, const struct 
 		if (!reads[i].result)
 			decode_barn(barns, &barns->lists[i], reads[i].buffer);
 		else
-			slab_heap_note(load->heap,
-				       &(struct slab_finding){ .kind = SLAB_NODE_UNREADABLE,
-							       .cache = records[i].of->index,
-							       .object = records[i].address,
-							       .owner = barns->lists[i].node->node });
+			note(load, records[i].of, SLAB_NODE_UNREADABLE, records[i].address, 0, 0,
+			     barns->lists[i].node->node);
 	}
 	if (!status)
 		status = slab_chains_follow(load->heap->kernel, barns->chains, barns->count, NULL);
@@ -259,8 +276,6 @@ int slab_load_barns(struct slab_load *load)
 	struct barns barns = { 0 };
 	int status = 0;
 
-	if (load->heap->kernel->process)
-		return slub_load_barns(load);
 	if (!layout->sheaf.objects)
 		return 0;
 	records = calloc(load->count * node_count + 1, sizeof(*records));
@@ -270,7 +285,8 @@ int slab_load_barns(struct slab_load *load)
 		for (size_t n = 0; n < node_count && has_sheaves(layout, load->caches[i].cache); n++) {
 			struct slab_node *node = &load->caches[i].contents->nodes[n];
 
-			if (field_exists(&layout->cache.barn))
+			/* libslub's lie within their nodes: where that can't be read it was noted. */
+			if (field_exists(&layout->cache.barn) || (load->heap->kernel->process && node->address))
 				node->barn = load->caches[i].cache->nodes[n].barn;
 			if (node->barn)
 				records[count++] =

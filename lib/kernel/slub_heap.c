@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "kernel.h"
+#include "slab_chain.h"
 #include "slab_track.h"
 #include "slub_inspection.h"
 #include "slub_process.h"
@@ -42,6 +43,10 @@ static const struct field_spec fields[] = {
 	{ "slub_cpu_slab", "partial", AT(cpu.partial), false },
 	{ "slub_percpu_sheaves", "main", AT(sheaves.main), true },
 	{ "slub_percpu_sheaves", "spare", AT(sheaves.spare), true },
+	{ "slab_sheaf", "next", AT(sheaf.barn_list), true },
+	{ "node_barn", "sheaves_full", AT(barn.full), true },
+	{ "node_barn", "nr_full", AT(barn.nr_full), true },
+	{ "node_barn", "nr_empty", AT(barn.nr_empty), true },
 	/* A track without a time is of nobody; its stack is slub_layout's. */
 	{ "slub_track", "when_ns", AT(track.addr), false },
 	{ "slub_track", "when_ns", AT(track.when), false },
@@ -50,13 +55,15 @@ static const struct field_spec fields[] = {
 };
 
 struct sizes {
-	struct field slab, cpu, sheaves;
+	struct field slab, cpu, sheaves, sheaf, barn;
 };
 
 static const struct field_spec size_fields[] = {
 	{ "slab", "", offsetof(struct sizes, slab), true },
 	{ "slub_cpu_slab", "", offsetof(struct sizes, cpu), false },
 	{ "slub_percpu_sheaves", "", offsetof(struct sizes, sheaves), true },
+	{ "slab_sheaf", "", offsetof(struct sizes, sheaf), true },
+	{ "node_barn", "", offsetof(struct sizes, barn), true },
 };
 
 static void load_flags(const struct slub_process *process, struct slab_layout *layout)
@@ -92,7 +99,9 @@ static bool is_sound(const struct slab_layout *layout)
 {
 	return layout->page.size <= SLAB_PAGE_BYTES_MAX && layout->slab.list.size == 16 && layout->slab.next.size == 8 &&
 	       layout->slab.list.offset + 16 <= layout->page.size && layout->slab.next.offset + 8 <= layout->page.size &&
-	       layout->node.partial.size == 16 && layout->sheaves.size >= 16;
+	       layout->node.partial.size == 16 && layout->sheaves.size >= 16 && layout->barn.full.size == 8 &&
+	       layout->sheaf.barn_list.size == 8 && layout->sheaf.barn_list.offset + 8 <= layout->sheaf.objects &&
+	       layout->sheaf.objects % 8 == 0;
 }
 
 int slub_layout_load(struct kernel *kernel, struct slab_layout *ret_layout, struct error *err)
@@ -111,6 +120,8 @@ int slub_layout_load(struct kernel *kernel, struct slab_layout *ret_layout, stru
 	layout.page.size = sizes.slab.size;
 	layout.cpu.size = sizes.cpu.size;
 	layout.sheaves.size = sizes.sheaves.size;
+	layout.sheaf.objects = sizes.sheaf.size;
+	layout.barn.size = sizes.barn.size;
 	layout.track.size = process->layout.track.all.size;
 	load_flags(process, &layout);
 	if (!is_sound(&layout))
@@ -171,9 +182,9 @@ int slub_caches_collect(struct slab_heap *heap, uint64_t **ret_addresses, size_t
 }
 
 /* A sheaf is told by an address in it: so it is a power of two long, and aligned to that. */
-static bool has_sound_sheaves(const struct slub_process *process, const struct slab_cache *cache, uint64_t mask)
+static bool has_sound_sheaves(const struct slab_layout *layout, const struct slab_cache *cache, uint64_t mask)
 {
-	uint64_t bytes = process->layout.sheaf.all.size + cache->sheaf_capacity * UINT64_C(8);
+	uint64_t bytes = layout->sheaf.objects + cache->sheaf_capacity * UINT64_C(8);
 
 	return !cache->sheaf_capacity || (cache->sheaf_capacity <= 4096 && bytes == mask + 1 && !(bytes & mask));
 }
@@ -217,7 +228,8 @@ int slub_cache_decode(struct kernel *kernel, const struct slab_layout *layout, u
 	       own->cache.name.size < sizeof(cache.name) ? own->cache.name.size : sizeof(cache.name) - 1);
 	cache.is_damaged = GET(order) > SLAB_ORDER_MAX || GET(min_order) > SLAB_ORDER_MAX ||
 			   GET(objects) > SLAB_OBJECTS_MAX || !slab_cache_is_plausible(&cache) ||
-			   !has_sound_sheaves(process, &cache, GET(sheaf_mask));
+			   !has_sound_sheaves(layout, &cache, GET(sheaf_mask));
+	cache.cpu_sheaves = cache.is_damaged ? 0 : cache.cpu_sheaves;
 #undef GET
 	cache.nodes = calloc(kernel->node_count, sizeof(*cache.nodes));
 	if (!cache.nodes)
@@ -228,6 +240,21 @@ int slub_cache_decode(struct kernel *kernel, const struct slab_layout *layout, u
 	}
 	*ret_cache = cache;
 	return 0;
+}
+
+/* The last object's place is the word before the top, and the sheaf is the aligned block around that. */
+enum slab_damage slub_sheaf_at_top(struct kernel *kernel, const struct slab_layout *layout,
+				   const struct slab_cache *cache, uint64_t top, struct slab_sheaf *ret_sheaf)
+{
+	uint64_t bytes = layout->sheaf.objects + cache->sheaf_capacity * UINT64_C(8);
+
+	if (!top || top == kernel->process->bootstrap_top)
+		return SLAB_INTACT;
+	ret_sheaf->address = (top - 1) & ~(bytes - 1);
+	if (top % 8 || top - ret_sheaf->address < layout->sheaf.objects)
+		return SLAB_SHEAF_TOO_LARGE;
+	ret_sheaf->size = (uint32_t)((top - ret_sheaf->address - layout->sheaf.objects) / 8);
+	return SLAB_INTACT;
 }
 
 static bool holds_anything(const struct slub_process *process, const struct slab_layout *layout, const char *part)

@@ -4,7 +4,6 @@
 #define DILL_SLUB_HEAP_H
 
 #include "slab_heap.h"
-#include "slab_load.h"
 #include "slab_pages.h"
 
 /* As slab_layout_load(), by what the process says of itself. */
@@ -31,8 +30,11 @@ int slub_locate(struct slab_heap *heap, uint64_t address, struct slab *ret_slab,
 struct slab_track;
 void slub_stack_read(struct kernel *kernel, const void *bytes, struct slab_track *track);
 
-/* As slab_load_sheaves() and slab_load_barns(). slub_sheaf.c. */
-int slub_load_sheaves(struct slab_load *load);
-int slub_load_barns(struct slab_load *load);
+/*
+ * Address and size of the sheaf that ends at @top, which is what a CPU has of it; 0 when it has none. What is wrong with
+ * @top, else SLAB_INTACT.
+ */
+enum slab_damage slub_sheaf_at_top(struct kernel *kernel, const struct slab_layout *layout,
+				   const struct slab_cache *cache, uint64_t top, struct slab_sheaf *ret_sheaf);
 
 #endif

@@ -70,12 +70,6 @@ static const struct field_spec fields[] = {
 	{ "kmem_cache", "node", AT(cache.node), false }, /* a flexible array has no size: see check_layout() */
 	{ "kmem_cache_node", "", AT(node.all), true },
 	{ "kmem_cache_node", "barn", AT(node.barn), true },
-	{ "node_barn", "", AT(barn.all), true },
-	{ "node_barn", "sheaves_full", AT(barn.full), true },
-	{ "node_barn", "nr_full", AT(barn.nr_full), true },
-	{ "node_barn", "nr_empty", AT(barn.nr_empty), true },
-	{ "slab_sheaf", "", AT(sheaf.all), true },
-	{ "slab_sheaf", "next", AT(sheaf.next), true },
 	{ "slub_track", "", AT(track.all), false },
 	{ "slub_track", "stack", AT(track.stack), false },
 	{ "slub_track", "cpu", AT(track.cpu), false },
@@ -178,8 +172,7 @@ static int check_layout(struct slub_process *process, struct error *err)
 	const struct slub_inspection_member *node = member_find(process, "kmem_cache.node");
 
 	if (!node || layout->cache.name.offset + layout->cache.name.size > layout->cache.all.size ||
-	    layout->node.barn.offset + layout->barn.all.size > layout->node.all.size || layout->cache.next.size != 8 ||
-	    layout->sheaf.next.offset + 8 > layout->sheaf.all.size || layout->sheaf.all.size % 8)
+	    layout->node.barn.offset + layout->node.barn.size > layout->node.all.size || layout->cache.next.size != 8)
 		return error_set(err, -EBADMSG, "%s: what its libslub says of itself can't be", process->file);
 	return 0;
 }

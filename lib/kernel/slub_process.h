@@ -36,12 +36,6 @@ struct slub_layout {
 		struct field all, barn;
 	} node; /* struct kmem_cache_node */
 	struct {
-		struct field all, full, nr_full, nr_empty;
-	} barn; /* struct node_barn */
-	struct {
-		struct field all, next;
-	} sheaf; /* struct slab_sheaf */
-	struct {
 		struct field all, stack, cpu, pid, when_ns;
 	} track; /* struct slub_track */
 	struct {
