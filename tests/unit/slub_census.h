@@ -111,18 +111,31 @@ static inline void census_sheaf(struct slub_census *census, void **top)
 		census->in_sheaves += census_mark(census, *at);
 }
 
-static inline void census_slab(struct slub_census *census, struct slab *slab)
+static inline void census_freelist(struct slub_census *census, struct slab *slab)
 {
 	size_t free = census_chain(census, slab->freelist);
 
-	census->slabs++;
-	census->objects += slab->objects;
 	census->in_slabs += free;
-	census->frozen += slab->frozen;
-	census->on_partial += slab->on_partial;
-	census->homeless += !slab->frozen && !slab->on_partial && slab->inuse < slab->objects;
 	if (free + slab->inuse != slab->objects)
 		census_fault(census, "inuse does not fit the freelist", slab);
+}
+
+/*
+ * A slab with free objects that is on no list of a node is on a CPU's partial list, and its freelist is walked from there.
+ * In a child of fork(2) it may also be one that another thread of the parent was making: its chain is not made, and nobody
+ * has it any more.
+ */
+static inline void census_slab(struct slub_census *census, struct slab *slab)
+{
+	bool is_homeless = !slab->frozen && !slab->on_partial && slab->inuse < slab->objects;
+
+	census->slabs++;
+	census->objects += slab->objects;
+	census->frozen += slab->frozen;
+	census->on_partial += slab->on_partial;
+	census->homeless += is_homeless;
+	if (!is_homeless)
+		census_freelist(census, slab);
 	if (slab->on_partial && (slab->frozen || slab->inuse == slab->objects))
 		census_fault(census, "on the partial list, and frozen or full", slab);
 }
@@ -164,6 +177,10 @@ static inline void census_cpu(struct slub_census *census, const struct slub_cpu_
 		census->cpu_partials++;
 		if (slab->frozen || slab->on_partial)
 			census_fault(census, "on a CPU's partial list, and frozen or on the node's", slab);
+		else if (slab->inuse == slab->objects)
+			census_fault(census, "on a CPU's partial list, and full", slab);
+		else
+			census_freelist(census, slab);
 	}
 }
 
@@ -215,14 +232,14 @@ static inline bool census_take(struct kmem_cache *cache, struct slub_census *cen
 		objects += cache->node[number].total_objects;
 		free_objects += cache->node[number].free_objects;
 	}
+	if (census->homeless != census->cpu_partials)
+		census_fault(census, "a slab with free objects is on no list", cache);
 	if (slabs != census->slabs || objects != census->objects || free_objects != census->in_slabs)
 		census_fault(census, "the nodes' counts are not those of the slabs", cache);
 	if (partial != census->on_partial)
 		census_fault(census, "slabs say that they are on a partial list and are not, or the other way", cache);
 	if (census->frozen != census->cpu_slabs)
 		census_fault(census, "a frozen slab is no CPU's", cache);
-	if (census->homeless != census->cpu_partials)
-		census_fault(census, "a slab with free objects is on no list", cache);
 	return !census->fault;
 }
 
