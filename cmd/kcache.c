@@ -8,35 +8,27 @@
 
 #include "cleanup.h"
 
-#define AT(member) offsetof(struct kcache_settings, member)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const kcache_object_choices[] = { "none", "allocated", "free", "all", NULL };
 
 static const struct option_spec kcache_options[] = {
-	{ 0, "filter", "GLOB", OPTION_TEXTS, AT(filters), NULL,
-	  "only caches whose name matches (may be repeated)" },
-	{ 0, "sort", "KEY", OPTION_CHOICE, AT(sort), kcache_sorts,
-	  "bytes (default), name, slabs, objects, allocated, free, waste, size, list (the kernel's order)" },
-	{ 0, "top", "N", OPTION_NUMBER, AT(top), NULL, "only the first N caches" },
-	{ 'i', "interval", "SEC", OPTION_DURATION, AT(interval_ns), NULL,
-	  "show the list again and again, with what changed" },
-	{ 0, "repeat", "N", OPTION_NUMBER, AT(repeat), NULL, "with -i: end after N lists" },
-	{ 0, "aliases", NULL, OPTION_FLAG, AT(has_aliases), NULL,
+	KCACHE_LIST_OPTIONS("the kernel's order"),
+	{ 0, "aliases", NULL, OPTION_FLAG, KCACHE_AT(has_aliases), NULL,
 	  "also the names of caches that were merged; matched too (slower)" },
-	{ 0, "check", NULL, OPTION_FLAG, AT(is_check), NULL,
+	{ 0, "check", NULL, OPTION_FLAG, KCACHE_AT(is_check), NULL,
 	  "look for damage, in one cache or in all: freelists, lists, sheaves, counters, red zones, poison" },
-	{ 0, "objects", "WHICH", OPTION_CHOICE, AT(objects.which), kcache_object_choices,
+	{ 0, "objects", "WHICH", OPTION_CHOICE, KCACHE_AT(objects.which), kcache_object_choices,
 	  "list objects: allocated, free or all; of one cache, or without NAME of all" },
-	{ 0, "slab", "ADDR", OPTION_TEXT, AT(slab), NULL, "the slab that covers ADDR: a map of its objects" },
-	{ 0, "next", "N", OPTION_NUMBER, AT(next), NULL, "NAME's next N allocations on each CPU (or --cpu)" },
-	{ 0, "hexdump", NULL, OPTION_FLAG, AT(objects.has_hexdump), NULL,
+	{ 0, "slab", "ADDR", OPTION_TEXT, KCACHE_AT(slab), NULL, "the slab that covers ADDR: a map of its objects" },
+	{ 0, "next", "N", OPTION_NUMBER, KCACHE_AT(next), NULL, "NAME's next N allocations on each CPU (or --cpu)" },
+	{ 0, "hexdump", NULL, OPTION_FLAG, KCACHE_AT(objects.has_hexdump), NULL,
 	  "with --objects or --slab: their bytes" },
-	{ 0, "track", NULL, OPTION_FLAG, AT(objects.has_tracks), NULL,
+	{ 0, "track", NULL, OPTION_FLAG, KCACHE_AT(objects.has_tracks), NULL,
 	  "with --objects or --slab: who allocated and freed them (needs slub_debug=U)" },
-	{ 0, "cpu", "N", OPTION_NUMBER, AT(scope.cpu), NULL, "with NAME: only this CPU" },
-	{ 0, "node", "N", OPTION_NUMBER, AT(scope.node), NULL, "with NAME: only this node" },
-	{ 0, "brief", NULL, OPTION_FLAG, AT(scope.is_brief), NULL, "with NAME: no chains of free objects" },
+	{ 0, "cpu", "N", OPTION_NUMBER, KCACHE_AT(scope.cpu), NULL, "with NAME: only this CPU" },
+	{ 0, "node", "N", OPTION_NUMBER, KCACHE_AT(scope.node), NULL, "with NAME: only this node" },
+	{ 0, "brief", NULL, OPTION_FLAG, KCACHE_AT(scope.is_brief), NULL, "with NAME: no chains of free objects" },
 };
 static const struct kcache_settings kcache_defaults = { .scope = { .cpu = KCACHE_ALL, .node = KCACHE_ALL } };
 
@@ -53,8 +45,8 @@ static int kcache_configure(struct inspection *inspection, struct error *err)
 	bool shows_objects = settings->objects.which || settings->slab;
 	int views = shows_objects + (settings->next != 0) + settings->is_check;
 
-	if (settings->repeat && !settings->interval_ns)
-		return error_set(err, -EINVAL, "--repeat needs -i");
+	if (kcache_list_configure(settings, err))
+		return -EINVAL;
 	if (settings->interval_ns && inspection_is_of_caller(inspection))
 		return error_set(err, -EINVAL, "-i: the target stands still, nothing would change");
 	if (views > 1)

@@ -35,6 +35,20 @@ enum kcache_sort {
 };
 extern const char *const kcache_sorts[];
 
+/* Entries of a table of options for those who list caches; @list_order is what `--sort list` means. */
+#define KCACHE_AT(member) offsetof(struct kcache_settings, member)
+#define KCACHE_LIST_OPTIONS(list_order)                                                                     \
+	{ 0, "filter", "GLOB", OPTION_TEXTS, KCACHE_AT(filters), NULL,                                      \
+	  "only caches whose name matches (may be repeated)" },                                             \
+	{ 0, "sort", "KEY", OPTION_CHOICE, KCACHE_AT(sort), kcache_sorts,                                   \
+	  "bytes (default), name, slabs, objects, allocated, free, waste, size, list (" list_order ")" },   \
+	{ 0, "top", "N", OPTION_NUMBER, KCACHE_AT(top), NULL, "only the first N caches" },                  \
+	{ 'i', "interval", "SEC", OPTION_DURATION, KCACHE_AT(interval_ns), NULL,                            \
+	  "show the list again and again, with what changed" },                                             \
+	{ 0, "repeat", "N", OPTION_NUMBER, KCACHE_AT(repeat), NULL, "with -i: end after N lists" }
+/* What of them only makes sense together. -EINVAL. */
+int kcache_list_configure(const struct kcache_settings *settings, struct error *err);
+
 /* The list of caches that match @words (globs; none: all) and --filter, again and again with an interval. */
 int kcache_show_list(struct inspection *inspection, char **words, struct error *err);
 extern const struct view_record slabinfo_cache_record, slabinfo_change_record;

@@ -410,6 +410,11 @@ static int show_time(struct inspection *inspection)
 		});
 }
 
+int kcache_list_configure(const struct kcache_settings *settings, struct error *err)
+{
+	return settings->repeat && !settings->interval_ns ? error_set(err, -EINVAL, "--repeat needs -i") : 0;
+}
+
 int kcache_show_list(struct inspection *inspection, char **words, struct error *err)
 {
 	const struct kcache_settings *settings = inspection->options;

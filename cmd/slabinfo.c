@@ -8,7 +8,6 @@
 #include "kcache.h"
 #include "slub_process.h"
 
-#define AT(member) offsetof(struct kcache_settings, member)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
@@ -88,21 +87,12 @@ int slabinfo_show_process(struct inspection *inspection, struct error *err)
 }
 
 static const struct option_spec slabinfo_options[] = {
-	{ 0, "filter", "GLOB", OPTION_TEXTS, AT(filters), NULL,
-	  "only caches whose name matches (may be repeated)" },
-	{ 0, "sort", "KEY", OPTION_CHOICE, AT(sort), kcache_sorts,
-	  "bytes (default), name, slabs, objects, allocated, free, waste, size, list (the newest first)" },
-	{ 0, "top", "N", OPTION_NUMBER, AT(top), NULL, "only the first N caches" },
-	{ 'i', "interval", "SEC", OPTION_DURATION, AT(interval_ns), NULL,
-	  "show the list again and again, with what changed" },
-	{ 0, "repeat", "N", OPTION_NUMBER, AT(repeat), NULL, "with -i: end after N lists" },
+	KCACHE_LIST_OPTIONS("the newest first"),
 };
 
 static int slabinfo_configure(struct inspection *inspection, struct error *err)
 {
-	const struct kcache_settings *settings = inspection->options;
-
-	return settings->repeat && !settings->interval_ns ? error_set(err, -EINVAL, "--repeat needs -i") : 0;
+	return kcache_list_configure(inspection->options, err);
 }
 
 static int slabinfo_show(struct inspection *inspection, struct error *err)
