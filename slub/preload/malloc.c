@@ -16,8 +16,10 @@
 #define STEP 16
 #define STEPS (SLUB_KMALLOC_MAX / STEP + 1)
 
-/* Beside kmalloc's; their kinds follow those. kmalloc's 96 and 192 are aligned to 8 bytes under debugging: malloc has its
- * own. */
+/*
+ * Beside those of kmalloc's that are powers of two, which it aligns to their size. Its others it aligns to 8 bytes under
+ * debugging (ARCH_KMALLOC_MINALIGN), so malloc has its own in their place. Their kinds follow kmalloc's.
+ */
 static const uint16_t more_classes[] = {
 	48, 80, 96, 112, 160, 192, 224, 320, 384, 448, 640, 768, 896, 1280, 1536, 1792, 2560, 3072, 3584, 5120, 6144, 7168,
 };
@@ -64,11 +66,14 @@ static bool make_classes(void)
 static void fill_table(void)
 {
 	for (unsigned step = 1; step < STEPS; step++) {
-		int best = slub_kmalloc_index(step * STEP);
-		unsigned size = slub_kmalloc_size(best);
+		unsigned size = STEP;
+		int best;
 
+		while (size < step * STEP)
+			size *= 2;
+		best = slub_kmalloc_index(size);
 		for (unsigned i = 0; i < MORE; i++) {
-			if (more_classes[i] >= step * STEP && more_classes[i] < size + (size % 96 == 0)) {
+			if (more_classes[i] >= step * STEP && more_classes[i] < size) {
 				size = more_classes[i];
 				best = (int)(SLUB_KMALLOC_CACHES + i);
 			}
