@@ -188,6 +188,9 @@ $(O)/tests/fuzz/fuzz_slub: tests/fuzz/fuzz_slub.c $(O)/libslub.a $(O)/flags
 $(O)/tests/fuzz/fuzz_slub_model: tests/fuzz/fuzz_slub_model.c $(O)/libslub-model.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY -DSLUB_MODEL $(INCLUDES_slub) -Islub/model -Itests/unit -o $@ $< $(O)/libslub-model.a -lpthread
+$(O)/tests/fuzz/fuzz_slub_state: tests/fuzz/fuzz_slub_state.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY $(INCLUDES_cmd) -Itests/unit -o $@ $< $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a $(LIBS)
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libcmd.a $(O)/libview.a $(O)/libdill.a $(O)/libslub-model.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DFUZZ_REPLAY $(LIB_FOLDERS:%=-I%) -Iview -Ibpf -Icmd -Itests/unit -o $@ $< \

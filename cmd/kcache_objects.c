@@ -121,6 +121,7 @@ enum {
 	SLAB_PLACE,
 	SLAB_CPU,
 	SLAB_NODE,
+	SLAB_MEMORY_NODE,
 	SLAB_COLUMNS
 };
 static const struct view_column slab_columns[SLAB_COLUMNS] = {
@@ -134,6 +135,7 @@ static const struct view_column slab_columns[SLAB_COLUMNS] = {
 	[SLAB_PLACE] = { .name = "place", .type = VIEW_ENUM, .names = slab_place_names },
 	[SLAB_CPU] = { .name = "cpu", .type = VIEW_U64, .is_optional = true },
 	[SLAB_NODE] = { .name = "node", .type = VIEW_U64, .is_optional = true },
+	[SLAB_MEMORY_NODE] = { .name = "memory_node", .type = VIEW_U64, .is_json_only = true },
 };
 const struct view_record kcache_slab_record = {
 	.type = "slab",
@@ -159,6 +161,7 @@ int kcache_show_slab_line(struct inspection *inspection, const struct slab_heap 
 		[SLAB_PLACE] = view_u64(slab->place),
 		[SLAB_CPU] = has_owner && is_on_cpu ? view_u64(slab->owner) : view_absent(),
 		[SLAB_NODE] = has_owner && !is_on_cpu ? view_u64(slab->owner) : view_absent(),
+		[SLAB_MEMORY_NODE] = view_u64(slab->node),
 	};
 
 	return view_object(inspection->view, &kcache_slab_record, values);

@@ -37,6 +37,7 @@ enum {
 	FACT_CPU_PARTIAL,
 	FACT_CPU_PARTIAL_SLABS,
 	FACT_SHEAF_CAPACITY,
+	FACT_SHEAF_REFILL,
 	FACT_FLAGS,
 	FACT_FLAG_BITS,
 	FACT_ENCODING,
@@ -78,6 +79,7 @@ static const struct view_column fact_columns[FACT_COLUMNS] = {
 	[FACT_CPU_PARTIAL] = { .name = "cpu_partial", .type = VIEW_U64, .is_optional = true },
 	[FACT_CPU_PARTIAL_SLABS] = { .name = "cpu_partial_slabs", .type = VIEW_U64, .is_optional = true },
 	[FACT_SHEAF_CAPACITY] = { .name = "sheaf_capacity", .type = VIEW_U64, .is_optional = true },
+	[FACT_SHEAF_REFILL] = { .name = "sheaf_refill", .type = VIEW_U64, .is_optional = true },
 	[FACT_FLAGS] = { .name = "flags", .type = VIEW_TEXT },
 	[FACT_FLAG_BITS] = { .name = "flag_bits", .type = VIEW_HEX },
 	[FACT_ENCODING] = { .name = "freelist_encoding", .type = VIEW_ENUM, .names = encoding_names },
@@ -108,7 +110,7 @@ const struct view_record kcache_facts_record = {
 
 enum {
 	CPU_CPU, CPU_ADDR, CPU_TID, CPU_SLAB, CPU_START, CPU_INUSE, CPU_OBJECTS, CPU_FREE, CPU_OWN, CPU_PARTIAL,
-	CPU_COLUMNS
+	CPU_NODE, CPU_COLUMNS
 };
 static const struct view_column cpu_columns[CPU_COLUMNS] = {
 	[CPU_CPU] = { .name = "cpu", .type = VIEW_U64 },
@@ -121,6 +123,7 @@ static const struct view_column cpu_columns[CPU_COLUMNS] = {
 	[CPU_FREE] = { .name = "free_cpu", .type = VIEW_U64 },
 	[CPU_OWN] = { .name = "free_slab", .type = VIEW_U64 },
 	[CPU_PARTIAL] = { .name = "partial_slabs", .type = VIEW_U64 },
+	[CPU_NODE] = { .name = "node", .type = VIEW_U64, .is_optional = true, .is_json_only = true },
 };
 const struct view_record kcache_cpu_record = {
 	.type = "cpu",
@@ -135,7 +138,7 @@ const struct view_record kcache_cpu_record = {
 
 enum {
 	SHEAVES_CPU, SHEAVES_ADDR, SHEAVES_CAPACITY, SHEAVES_MAIN, SHEAVES_MAIN_SIZE, SHEAVES_SPARE,
-	SHEAVES_SPARE_SIZE, SHEAVES_RCU, SHEAVES_RCU_SIZE, SHEAVES_COLUMNS
+	SHEAVES_SPARE_SIZE, SHEAVES_RCU, SHEAVES_RCU_SIZE, SHEAVES_NODE, SHEAVES_COLUMNS
 };
 static const struct view_column sheaves_columns[SHEAVES_COLUMNS] = {
 	[SHEAVES_CPU] = { .name = "cpu", .type = VIEW_U64 },
@@ -147,6 +150,7 @@ static const struct view_column sheaves_columns[SHEAVES_COLUMNS] = {
 	[SHEAVES_SPARE_SIZE] = { .name = "spare_size", .type = VIEW_U64 },
 	[SHEAVES_RCU] = { .name = "rcu_free", .type = VIEW_HEX, .is_optional = true },
 	[SHEAVES_RCU_SIZE] = { .name = "rcu_free_size", .type = VIEW_U64 },
+	[SHEAVES_NODE] = { .name = "node", .type = VIEW_U64, .is_optional = true, .is_json_only = true },
 };
 const struct view_record kcache_sheaves_record = {
 	.type = "cpu_sheaves",
@@ -260,6 +264,7 @@ static int show_facts(const struct showing *showing)
 	values[FACT_CPU_PARTIAL] = if_any(cache->cpu_partial);
 	values[FACT_CPU_PARTIAL_SLABS] = if_any(cache->cpu_partial_slabs);
 	values[FACT_SHEAF_CAPACITY] = if_any(cache->sheaf_capacity);
+	values[FACT_SHEAF_REFILL] = if_any(cache->sheaf_refill);
 	values[FACT_FLAGS] =
 		view_text(slab_cache_flag_names(&showing->heap->layout, cache->flags, flags, sizeof(flags)));
 	values[FACT_FLAG_BITS] = view_u64(cache->flags);
@@ -336,6 +341,14 @@ static int show_list(const struct showing *showing, const struct slab_list *list
 	return status;
 }
 
+/* Of a process it isn't known, unless there is only one. */
+static struct view_value node_of(const struct showing *showing, const struct slab_cpu *cpu)
+{
+	const struct kernel *kernel = showing->heap->kernel;
+
+	return kernel->process && kernel->node_count > 1 ? view_absent() : view_u64(slab_cpu_node(showing->heap, cpu->cpu));
+}
+
 static int show_sheaves(const struct showing *showing, const struct slab_cpu *cpu)
 {
 	struct view_value values[SHEAVES_COLUMNS] = {
@@ -348,6 +361,7 @@ static int show_sheaves(const struct showing *showing, const struct slab_cpu *cp
 		[SHEAVES_SPARE_SIZE] = view_u64(cpu->spare.size),
 		[SHEAVES_RCU] = if_any(cpu->rcu_free.address),
 		[SHEAVES_RCU_SIZE] = view_u64(cpu->rcu_free.size),
+		[SHEAVES_NODE] = node_of(showing, cpu),
 	};
 	const struct {
 		const struct slab_sheaf *sheaf;
@@ -384,6 +398,7 @@ static int show_cpu_slab(const struct showing *showing, const struct slab_cpu *c
 			[CPU_FREE] = view_u64(cpu->freelist.count),
 			[CPU_OWN] = view_u64(own.count),
 			[CPU_PARTIAL] = view_u64(cpu->partial.count),
+			[CPU_NODE] = node_of(showing, cpu),
 		};
 
 		status = view_object(showing->inspection->view, &kcache_cpu_record, values);

@@ -85,6 +85,17 @@ static bool read_objects(const char *text, uint32_t *ret_first, uint32_t *ret_la
 			 *ret_last >= *ret_first);
 }
 
+static bool read_address(const char *text, uint64_t *ret_address)
+{
+	char *end;
+
+	if (strncmp(text, "0x", 2) || !isxdigit((unsigned char)text[2]))
+		return false;
+	errno = 0;
+	*ret_address = strtoull(text, &end, 16);
+	return !*end && !errno && *ret_address;
+}
+
 static bool has_cache(const struct words *words, size_t at, struct slub_statement *out)
 {
 	if (at >= words->count)
@@ -173,8 +184,9 @@ static int read_order(const struct words *words, size_t at, struct slub_statemen
 		form = "alloc CACHE [xN]";
 	} else if (!strcmp(verb, "free")) {
 		out->order = SLUB_ORDER_FREE;
-		is_right = at + 2 == words->count && read_objects(words->text[at + 1], &out->first, &out->last);
-		form = "free #N or free #N-#M";
+		is_right = at + 2 == words->count && (read_objects(words->text[at + 1], &out->first, &out->last) ||
+						       read_address(words->text[at + 1], &out->address));
+		form = "free #N, free #N-#M or free 0xADDRESS";
 	} else if (!strcmp(verb, "cache")) {
 		out->order = SLUB_ORDER_CACHE;
 		is_right = read_cache(words, at + 1, out);

@@ -4,10 +4,11 @@
  *
  *     script     = statement { (";" | newline) statement }
  *     statement  = [ "cpu" N ":" ] [ order [ "," "stop" "at" POINT [ N ] ] ] [ "//" any text ]
- *     order      = "alloc" CACHE [ "x"N ] | "free" OBJECT | "cache" NAME SIZE [ "align" N ]
+ *     order      = "alloc" CACHE [ "x"N ] | "free" ( OBJECT | ADDRESS ) | "cache" NAME SIZE [ "align" N ]
  *                | "shrink" CACHE | "show" CACHE | "set" CACHE "min_partial"|"cpu_partial" N
  *                | "go" THREAD [ "on" "cpu" N ]
  *     OBJECT     = "#"N | "#"N "-" [ "#" ] N
+ *     ADDRESS    = "0x" hexadecimal digits
  *     THREAD     = "A" … "Z"
  *
  * Objects are numbered from 1 in the order of their allocation. One call of alloc, free or shrink may be stopped at a point
@@ -35,6 +36,7 @@ struct slub_statement {
 	char cache[32];
 	uint32_t count;       /* alloc: how many */
 	uint32_t first, last; /* free: these objects */
+	uint64_t address;     /* free: the object there, in what was loaded; 0: by number */
 	uint32_t size, align; /* cache */
 	bool is_cpu_partial;  /* set: else min_partial */
 	uint32_t value;       /* set */

@@ -12,6 +12,7 @@
 #include "error.h"
 #include "model.h"
 #include "slub_script.h"
+#include "slub_state.h"
 #include "slub_walk.h"
 #include "view.h"
 
@@ -24,7 +25,7 @@ struct walk_settings {
 	uint64_t cpus, nodes, seed;
 	unsigned engine;
 	bool is_in_order;
-	const char *file;
+	const char *file, *load;
 };
 
 enum { SHEAVES, CPU_SLABS, CPU_SLABS_BY_OBJECTS };
@@ -37,6 +38,8 @@ static const struct option_spec walk_options[] = {
 	{ 0, "nodes", "N", OPTION_NUMBER, AT(nodes), NULL, "memory nodes that share them evenly (default: 1)" },
 	{ 0, "seed", "N", OPTION_NUMBER, AT(seed), NULL, "for the random order of new slabs (default: 1)" },
 	{ 0, "no-random", NULL, OPTION_FLAG, AT(is_in_order), NULL, "new slabs hand out their objects in order of addresses" },
+	{ 0, "load", "FILE", OPTION_TEXT, AT(load), NULL,
+	  "begin with a cache as it is there: what `dill kcache --json NAME` printed" },
 	{ 'f', "file", "FILE", OPTION_TEXT, AT(file), NULL, "read the script from there" },
 };
 
@@ -95,6 +98,33 @@ static int read_script(const struct invocation *invocation, const char *path, ch
 	return 0;
 }
 
+/* A model with the cache that the file has; it says how many CPUs and nodes, and of which engine. */
+static int load_model(struct walk *walk, const char *path, const struct invocation *invocation, struct error *err)
+{
+	CLEANUP(slub_state) struct slub_state_build *build = slub_state_create();
+	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
+	struct kmem_cache *cache;
+	size_t pending = 0;
+	int status;
+
+	if (!file)
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	status = build ? slub_state_read_json(build, file, err) : error_set(err, -ENOMEM, "out of memory");
+	if (file != stdin)
+		fclose(file);
+	if (!status)
+		status = slub_state_load(build, &walk->setting, &walk->model, &cache, &pending, err);
+	if (status)
+		return error_context(err, "%s", path);
+	if (pending && !invocation->output.is_quiet) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "%zu freed objects wait for a grace period: they count as allocated", pending);
+		complain(invocation, text);
+	}
+	return 0;
+}
+
 static int walk_run(struct invocation *invocation, struct error *err)
 {
 	const struct walk_settings *settings = invocation->settings;
@@ -114,7 +144,12 @@ static int walk_run(struct invocation *invocation, struct error *err)
 		walk.setting.rules = slub_rules_of_counted_objects(walk.setting.cpus);
 	if (settings->is_in_order)
 		walk.setting.flags |= SLUB_NO_RANDOM;
-	walk.model = slub_model_create(&walk.setting);
+	if (settings->load)
+		status = load_model(&walk, settings->load, invocation, err);
+	else
+		walk.model = slub_model_create(&walk.setting);
+	if (status)
+		return status;
 	if (!walk.model)
 		return error_set(err, -EINVAL, "no model has %u CPUs on %u nodes", walk.setting.cpus, walk.setting.nodes);
 	status = run_script(&walk, script, err);

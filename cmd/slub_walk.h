@@ -7,7 +7,7 @@
 #define DILL_SLUB_WALK_H
 
 #include "error.h"
-#include "model.h"
+#include "model_state.h"
 #include "slub_script.h"
 
 #define WALK_REASON_BYTES 1024
@@ -50,6 +50,7 @@ struct walk {
 	struct {
 		struct walk_step step;
 		unsigned slab, index, last_slab;
+		uint64_t origin; /* the address of an object that was loaded; 0: it wasn't */
 		char place[WALK_PLACE_BYTES + 8];
 		bool is_any, has_place;
 		char why[WALK_REASON_BYTES];

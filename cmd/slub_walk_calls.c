@@ -142,10 +142,30 @@ static int do_alloc(struct walk *walk, const struct slub_statement *statement, s
 	return status;
 }
 
+/* An object that was in use when the state was taken. */
+static int free_loaded(struct walk *walk, const struct slub_statement *statement, struct error *err)
+{
+	struct walk_call call = { .step.order = SLUB_ORDER_FREE };
+
+	call.object = slub_model_object(walk->model, statement->address, &call.step.cache);
+	if (!call.object)
+		return error_set(err, -EINVAL, "no object lies at %#lx", (unsigned long)statement->address);
+	if (slub_model_is_free(walk->model, call.step.cache, call.object))
+		return error_set(err, -EINVAL, "%#lx is free already", (unsigned long)statement->address);
+	for (uint32_t number = 1; number <= walk->count; number++) {
+		if (walk->objects[number] == call.object)
+			return error_set(err, -EINVAL, "%#lx is #%u", (unsigned long)statement->address, number);
+	}
+	call.step.object = call.object;
+	return make_call(walk, call, statement, err);
+}
+
 static int do_free(struct walk *walk, const struct slub_statement *statement, struct error *err)
 {
 	int status = 0;
 
+	if (statement->address)
+		return free_loaded(walk, statement, err);
 	for (uint32_t number = statement->first; !status && number <= statement->last; number++) {
 		struct walk_call call = { .step = { .order = SLUB_ORDER_FREE, .first = number, .last = number } };
 

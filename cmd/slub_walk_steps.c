@@ -8,7 +8,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-enum { STEP_CPU, STEP_ORDER, STEP_CACHE, STEP_FIRST, STEP_LAST, STEP_SLAB, STEP_INDEX, STEP_PLACE, STEP_THREAD, STEP_STOPPED, STEP_WHY,
+enum { STEP_CPU, STEP_ORDER, STEP_CACHE, STEP_FIRST, STEP_LAST, STEP_ADDR, STEP_SLAB, STEP_INDEX, STEP_PLACE, STEP_THREAD, STEP_STOPPED, STEP_WHY,
        STEP_COLUMNS };
 static const struct view_column step_columns[STEP_COLUMNS] = {
 	[STEP_CPU] = { .name = "cpu", .type = VIEW_U64 },
@@ -16,6 +16,7 @@ static const struct view_column step_columns[STEP_COLUMNS] = {
 	[STEP_CACHE] = { .name = "cache", .type = VIEW_TEXT },
 	[STEP_FIRST] = { .name = "object", .type = VIEW_U64, .is_optional = true },
 	[STEP_LAST] = { .name = "last_object", .type = VIEW_U64, .is_optional = true },
+	[STEP_ADDR] = { .name = "addr", .type = VIEW_HEX, .is_optional = true },
 	[STEP_SLAB] = { .name = "slab", .type = VIEW_U64, .is_optional = true, .is_json_only = true },
 	[STEP_INDEX] = { .name = "index", .type = VIEW_U64, .is_optional = true, .is_json_only = true },
 	[STEP_PLACE] = { .name = "place", .type = VIEW_TEXT, .is_optional = true },
@@ -25,7 +26,7 @@ static const struct view_column step_columns[STEP_COLUMNS] = {
 };
 const struct view_record slub_walk_step_record = {
 	.type = "step", .columns = step_columns, .column_count = STEP_COLUMNS,
-	.text = "cpu {cpu}: {order} {cache}{? #{object}?}{? to #{last_object}?}{? in {place}?}"
+	.text = "cpu {cpu}: {order} {cache}{? #{object}?}{? to #{last_object}?}{? at {addr}?}{? in {place}?}"
 		"{?, thread {thread}?}{? stops at {stopped_at}?}{?: {why}?}",
 };
 
@@ -76,6 +77,8 @@ void slub_walk_show_steps(struct walk *walk)
 		values[STEP_FIRST] = view_u64(step->first);
 	if (step->last != step->first)
 		values[STEP_LAST] = view_u64(step->last);
+	if (walk->pending.origin)
+		values[STEP_ADDR] = view_u64(walk->pending.origin);
 	if (walk->pending.has_place) {
 		values[STEP_SLAB] = view_u64(walk->pending.slab);
 		values[STEP_INDEX] = view_u64(walk->pending.index);
@@ -116,10 +119,11 @@ void slub_walk_add_step(struct walk *walk, const struct walk_step *step)
 	struct slub_model_slab slab = {};
 	unsigned index = 0;
 	bool has_place = step->object && slub_model_locate(walk->model, step->object, &slab, &index);
+	uint64_t origin = has_place ? slub_model_origin(walk->model, step->object) : 0;
 	char why[WALK_REASON_BYTES];
 
 	tell_why(walk->model, why);
-	if (walk->pending.is_any && !step->thread && !last->thread && last->order == step->order && last->cache == step->cache &&
+	if (walk->pending.is_any && !origin && !walk->pending.origin && !step->thread && !last->thread && last->order == step->order && last->cache == step->cache &&
 	    last->cpu == step->cpu && last->last + 1 == step->first && !strcmp(walk->pending.why, why)) {
 		last->last = step->last;
 		walk->pending.has_place = false;
@@ -130,6 +134,7 @@ void slub_walk_add_step(struct walk *walk, const struct walk_step *step)
 	slub_walk_show_steps(walk);
 	walk->pending.is_any = true;
 	*last = *step;
+	walk->pending.origin = origin;
 	walk->pending.has_place = has_place;
 	walk->pending.slab = slab.number;
 	walk->pending.index = index;

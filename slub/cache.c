@@ -74,6 +74,35 @@ static void set_geometry(struct kmem_cache *cache, const struct slub_geometry *g
 	cache->sheaf_mask = cache->has_sheaves ? sheaf_bytes - 1 : sizeof(void *) - 1;
 }
 
+struct kmem_cache *slub_lay_cache(const char *name, const struct slub_geometry *geometry, uint32_t flags,
+				  void (*ctor)(void *), uint8_t kind)
+{
+	struct kmem_cache *cache = new_descriptor();
+
+	if (!cache)
+		return NULL;
+	set_geometry(cache, geometry);
+	cache->flags = flags;
+	cache->is_debugged = flags & SLUB_DEBUG_FLAGS;
+	cache->has_cpu_slabs = flags & SLUB_CPU_SLABS && !cache->is_debugged;
+	cache->checks_node = slub.nodes > 1 && cache->has_sheaves;
+	cache->kind = kind;
+	cache->ctor = ctor;
+	cache->refcount = 1;
+	// A list end is encoded NULL and a slot's address is never 0, so that no random word has to be avoided.
+	cache->random = flags & SLUB_NO_HARDENED ? 0 : slub_random();
+	strncpy(cache->name, name, sizeof(cache->name) - 1);
+	for (unsigned number = 0; number < slub.nodes; number++)
+		list_init(&cache->node[number].partial);
+	if (!slub_percpu_add(cache) || !slub_shuffle_init(cache)) {
+		put_descriptor(cache);
+		return NULL;
+	}
+	cache->next = slub.caches;
+	slub.caches = cache;
+	return cache;
+}
+
 struct kmem_cache *slub_make_cache(const char *name, const struct slub_request *wanted, void (*ctor)(void *),
 				   uint8_t kind)
 {
@@ -85,29 +114,9 @@ struct kmem_cache *slub_make_cache(const char *name, const struct slub_request *
 		request.flags |= slub.default_flags | slub_debug_flags(name);
 	if (!slub_geometry(&slub.rules, &request, &geometry))
 		return NULL;
-	cache = new_descriptor();
-	if (!cache)
-		return NULL;
-	set_geometry(cache, &geometry);
-	cache->flags = request.flags;
-	cache->is_kmalloc = request.is_kmalloc;
-	cache->is_debugged = request.flags & SLUB_DEBUG_FLAGS;
-	cache->has_cpu_slabs = request.flags & SLUB_CPU_SLABS && !cache->is_debugged;
-	cache->checks_node = slub.nodes > 1 && cache->has_sheaves;
-	cache->kind = kind;
-	cache->ctor = ctor;
-	cache->refcount = 1;
-	// A list end is encoded NULL and a slot's address is never 0, so that no random word has to be avoided.
-	cache->random = request.flags & SLUB_NO_HARDENED ? 0 : slub_random();
-	strncpy(cache->name, name, sizeof(cache->name) - 1);
-	for (unsigned number = 0; number < slub.nodes; number++)
-		list_init(&cache->node[number].partial);
-	if (!slub_percpu_add(cache) || !slub_shuffle_init(cache)) {
-		put_descriptor(cache);
-		return NULL;
-	}
-	cache->next = slub.caches;
-	slub.caches = cache;
+	cache = slub_lay_cache(name, &geometry, request.flags, ctor, kind);
+	if (cache)
+		cache->is_kmalloc = request.is_kmalloc;
 	return cache;
 }
 

@@ -14,6 +14,10 @@ bool slub_init(void);
 struct kmem_cache *slub_make_cache(const char *name, const struct slub_request *request, void (*ctor)(void *),
 				   uint8_t kind);
 
+/* The same of a geometry that is known. NULL when memory is out. */
+struct kmem_cache *slub_lay_cache(const char *name, const struct slub_geometry *geometry, uint32_t flags,
+				  void (*ctor)(void *), uint8_t kind);
+
 /* Make kmalloc's caches (kmalloc.c). Under state.lock. */
 bool slub_kmalloc_init(void);
 

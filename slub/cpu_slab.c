@@ -57,6 +57,13 @@ static unsigned measure(const struct slab *slab)
 	return slub.rules.cpu_partial_counts_objects ? (unsigned)(slab->objects - slab->inuse) : 1;
 }
 
+void slub_cpu_partial_add(struct slab **list, struct slab *slab)
+{
+	slab->next = *list;
+	slab->slabs = (uint16_t)((*list ? (*list)->slabs : 0) + measure(slab));
+	*list = slab;
+}
+
 static bool is_at_limit(const struct kmem_cache *cache, const struct slab *list)
 {
 	return slub.rules.cpu_partial_counts_objects ? list->slabs > cache->geometry.cpu_partial :
@@ -82,9 +89,8 @@ static void put_cpu_partial(struct kmem_cache *cache, struct slab *slab, bool is
 			drained = list;
 			list = NULL;
 		}
-		slab->next = list;
-		slab->slabs = (uint16_t)((list ? list->slabs : 0) + measure(slab));
-		if (commit(cache, &view, slab, NULL)) {
+		slub_cpu_partial_add(&list, slab);
+		if (commit(cache, &view, list, NULL)) {
 			if (drained)
 				slub_why(SLUB_WHY_CPU_PARTIAL_DRAINED, drained);
 			put_all(cache, drained);

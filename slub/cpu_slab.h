@@ -21,6 +21,9 @@ void slub_cpu_slab_free(struct kmem_cache *cache, void *object);
 /* Give all CPUs' slabs and lists to their nodes (flush_all()). */
 void slub_cpu_slab_flush(struct kmem_cache *cache);
 
+/* Put a slab in front of a list that no CPU has yet. */
+void slub_cpu_partial_add(struct slab **list, struct slab *slab);
+
 /* Objects on a freelist of a slab, at most all that it has. */
 size_t slub_freelist_length(const struct kmem_cache *cache, const struct slab *slab, void *object);
 

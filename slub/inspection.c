@@ -41,7 +41,7 @@ static const struct slub_inspection_member members[] = {
 	MEMBER(slub_cpu_slab, partial),
 	STRUCT(slab), MEMBER(slab, slab_list), MEMBER(slab, next), MEMBER(slab, slab_cache), MEMBER(slab, freelist),
 	MEMBER(slab, base), MEMBER(slab, inuse), MEMBER(slab, objects), MEMBER(slab, order), MEMBER(slab, frozen),
-	MEMBER(slab, on_partial),
+	MEMBER(slab, on_partial), MEMBER(slab, node),
 	STRUCT(slub_track), MEMBER(slub_track, stack), MEMBER(slub_track, cpu), MEMBER(slub_track, pid),
 	MEMBER(slub_track, when_ns),
 	STRUCT(slub_stack), MEMBER(slub_stack, count), MEMBER(slub_stack, frames),

@@ -142,13 +142,28 @@ void slab_decode(const struct slab_heap *heap, uint64_t page, const void *bytes,
 
 	if (field_exists(&heap->layout.slab.base))
 		slab.start = GET(base);
-#undef GET
 	else if (kernel_page_to_pfn(heap->kernel, page, &pfn) ||
 	    kernel_pfn_to_direct(heap->kernel, pfn, &slab.start))
 		slab.start = 0;
+	if (field_exists(&heap->layout.slab.node))
+		slab.node = (uint16_t)GET(node);
+	else if (heap->layout.page.node_bits)
+		slab.node = (uint16_t)(GET(flags) >> (64 - heap->layout.page.node_bits));
+#undef GET
 	if (slab.cache != SLAB_NO_CACHE)
 		judge(heap, &slab);
 	*ret_slab = slab;
+}
+
+uint32_t slab_cpu_node(const struct slab_heap *heap, uint32_t cpu)
+{
+	uint64_t variable, address;
+	uint32_t number = 0;
+
+	if (!kernel_symbol(heap->kernel, "numa_node", &variable) &&
+	    !kernel_percpu(heap->kernel, variable, cpu, &address))
+		(void)kernel_read_u32(heap->kernel, address, &number);
+	return number < heap->kernel->node_count ? number : 0;
 }
 
 int slab_read(struct slab_heap *heap, uint64_t page, struct slab *ret_slab)

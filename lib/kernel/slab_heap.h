@@ -110,6 +110,7 @@ struct slab {
 	uint32_t cache;    /* index in the heap, SLAB_NO_CACHE when slab_cache is none of its caches */
 	uint32_t owner;    /* CPU or node by place, SLAB_NO_OWNER when unlisted */
 	uint16_t inuse, objects;
+	uint16_t node; /* whose memory it is */
 	uint8_t order;
 	uint8_t place; /* enum slab_place */
 	bool is_frozen;
@@ -259,6 +260,9 @@ const struct slab *slab_contents_find(const struct slab_contents *contents, uint
  * does (or KFENCE's pool does); -EFAULT: the struct page can't be read.
  */
 int slab_locate(struct slab_heap *heap, uint64_t address, struct slab *ret_slab, struct error *err);
+
+/* The node whose barn and partial list a CPU uses; 0 where the kernel has no such variable, as a process. */
+uint32_t slab_cpu_node(const struct slab_heap *heap, uint32_t cpu);
 
 /* Objects and addresses within a slab. The address handed out for object @index. */
 static inline uint64_t slab_object_address(const struct slab_cache *cache, const struct slab *slab,

@@ -233,6 +233,19 @@ static void load_page_order(struct kernel *kernel, struct slab_layout *layout)
 	}
 }
 
+/* NODES_SHIFT, out of what zonelists have room for: each zone of each node, and an end. */
+static void load_node_bits(struct kernel *kernel, struct slab_layout *layout)
+{
+	size_t list = kernel_sizeof(kernel->types, "zonelist"), each = kernel_sizeof(kernel->types, "zoneref");
+	int64_t zones = 0;
+
+	if (!each || kernel_enumerator(kernel->types, "__MAX_NR_ZONES", &zones) || zones <= 0)
+		return;
+	for (uint64_t nodes = (list / each - 1) / (uint64_t)zones; nodes >> layout->page.node_bits > 1;)
+		if (++layout->page.node_bits == 16)
+			return;
+}
+
 static int load_sheaf_objects(struct kernel *kernel, struct slab_layout *layout, struct error *err)
 {
 	struct kernel_member member;
@@ -317,6 +330,7 @@ int slab_layout_load(struct kernel *kernel, struct slab_layout *ret_layout, stru
 	if (status)
 		return status;
 	load_page_order(kernel, &layout);
+	load_node_bits(kernel, &layout);
 	load_flags(kernel, &layout);
 	name_flags(&layout);
 	*ret_layout = layout;

@@ -57,13 +57,14 @@ struct slab_layout {
 	} node; /* struct kmem_cache_node. nr_slabs, total_objects, full: with CONFIG_SLUB_DEBUG */
 	struct {
 		struct field flags, list, next, cache, freelist, inuse, objects, frozen, ext;
-		struct field base, order, on_partial; /* libslub's alone: elsewhere the struct's place and size tell */
+		struct field base, order, on_partial, node; /* libslub's alone: elsewhere the struct's place and size tell */
 	} slab; /* struct slab, or struct page where it holds these */
 	struct {
 		size_t size;
 		struct field flags, page_type, compound; /* compound_head, or compound_info since 7.1 */
 		uint32_t order_offset; /* of the byte with the order, from the head page */
 		uint8_t order_mask;
+		uint8_t node_bits;  /* highest bits of the flags: the node (NODES_SHIFT); 0: there is but one */
 		uint64_t head_mask; /* the flag of a compound head, 0 when unknown */
 	} page; /* struct page */
 	struct {

@@ -71,19 +71,12 @@ static void add_chain(struct forecast *forecast, const struct slab *slab, const 
 		    false);
 }
 
-/* The node whose barn and partial list @cpu uses. */
 static const struct slab_node *node_of(struct slab_heap *heap, const struct slab_contents *contents,
 				       uint32_t cpu)
 {
-	uint64_t variable, address;
-	uint32_t number = 0;
+	uint32_t number = slab_cpu_node(heap, cpu);
 
-	if (!kernel_symbol(heap->kernel, "numa_node", &variable) &&
-	    !kernel_percpu(heap->kernel, variable, cpu, &address))
-		(void)kernel_read_u32(heap->kernel, address, &number);
-	if (number >= contents->node_count)
-		number = 0;
-	return contents->node_count ? &contents->nodes[number] : NULL;
+	return number < contents->node_count ? &contents->nodes[number] : NULL;
 }
 
 /* Why the objects of a slab that is_bad can't be told apart. */

@@ -38,6 +38,7 @@ static const struct field_spec fields[] = {
 	{ "slab", "base", AT(slab.base), true },
 	{ "slab", "order", AT(slab.order), true },
 	{ "slab", "on_partial", AT(slab.on_partial), false },
+	{ "slab", "node", AT(slab.node), false },
 	{ "slub_cpu_slab", "freelist", AT(cpu.freelist), false },
 	{ "slub_cpu_slab", "slab", AT(cpu.slab), false },
 	{ "slub_cpu_slab", "partial", AT(cpu.partial), false },

@@ -12,7 +12,7 @@
 #include "percpu.h"
 
 #define MODEL_PAGES (1u << 18) /* of one model: 1 GiB of addresses */
-#define MOST_CPUS 64
+#define MOST_CPUS 1024
 #define PLACES 4096
 
 __thread struct slub_state *slub_model_state;
@@ -51,7 +51,7 @@ uint64_t slub_machine_seed(void)
 
 unsigned slub_node(void)
 {
-	return current->cpu * current->setting.nodes / current->setting.cpus;
+	return current->node_of_cpu[current->cpu];
 }
 
 void slub_watch_forks(void)
@@ -244,6 +244,8 @@ unsigned slub_model_number(const struct slab *slab)
 
 void slub_why(enum slub_why why, const struct slab *slab)
 {
+	if (why == SLUB_WHY_NEW_SLAB)
+		slub_model_forget(current, slab);
 	if (current->paused || why == SLUB_WHY_NONE)
 		return;
 	if (current->nr_steps < SLUB_MODEL_STEPS)
@@ -282,13 +284,16 @@ struct slub_model *slub_model_create(const struct slub_model_setting *setting)
 	model->setting = *setting;
 	percpu = mmap(NULL, percpu_bytes(model), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	model->percpu = percpu;
-	model->state.pages.limit = MODEL_PAGES;
+	model->node_of_cpu = calloc(setting->cpus, 1);
+	for (unsigned cpu = 0; model->node_of_cpu && cpu < setting->cpus; cpu++)
+		model->node_of_cpu[cpu] = (uint8_t)(cpu * setting->nodes / setting->cpus);
+	model->state.pages.limit = MODEL_PAGES + setting->pages;
 	model->state.rules = setting->rules.cpus			? setting->rules :
 			     setting->engine == SLUB_ENGINE_CPU_SLABS ? slub_rules_of_cpu_slabs(setting->cpus) :
 									slub_rules_of_sheaves(setting->cpus);
 	model->state.default_flags = setting->flags | (setting->engine == SLUB_ENGINE_CPU_SLABS ? SLUB_CPU_SLABS : 0);
 	slub_model_enter(model, 0);
-	if (percpu == MAP_FAILED || !slub_init()) {
+	if (percpu == MAP_FAILED || !model->node_of_cpu || !slub_init()) {
 		slub_model_destroy(model);
 		return NULL;
 	}
@@ -308,6 +313,9 @@ void slub_model_destroy(struct slub_model *model)
 		current = NULL;
 		slub_model_state = NULL;
 	}
+	free(model->node_of_cpu);
+	free(model->origins);
+	free(model->starts);
 	free(model);
 }
 

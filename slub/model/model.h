@@ -22,11 +22,12 @@
 enum slub_engine { SLUB_ENGINE_SHEAVES, SLUB_ENGINE_CPU_SLABS };
 
 struct slub_model_setting {
-	unsigned cpus, nodes; /* nodes divide the CPUs evenly; 1 to 64 and 1 to 16 */
+	unsigned cpus, nodes; /* nodes divide the CPUs evenly; 1 to 1024 and 1 to 16 */
 	uint64_t seed;
 	enum slub_engine engine;
 	uint32_t flags;          /* SLUB_NO_RANDOM, SLUB_NO_HARDENED …: of every cache */
 	struct slub_rules rules; /* another kernel's; .cpus 0: the engine's own */
+	size_t pages;            /* memory for slabs, of 4 KiB, above 1 GiB */
 };
 
 /* A reason, with the number of the slab that it is about; 0: about none. Slabs are numbered from 1 in the order in which
