@@ -44,7 +44,7 @@ def check_nothing_left(before):
         return not left
 
     try:
-        truth.wait_until(is_clean, "all of dill's objects are gone", 30)
+        truth.wait_until(is_clean, "all of dill's objects are gone", 120)
     except truth.Broken:
         pass
     attached = [key for key in left if key[0] != "map"]

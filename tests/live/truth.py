@@ -23,7 +23,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.join(ROOT, os.environ.get("O", "build"))
 DILL = os.environ.get("DILL", os.path.join(BUILD, "dill"))
 PROGRAMS = os.path.join(BUILD, "tests", "programs")
-LIMIT_S = 60
+LIMIT_S = 150
 EPOLL_CALLS = {"232", "281", "441"}  # epoll_wait, epoll_pwait, epoll_pwait2 of x86-64
 FIGURES = ("seen", "freed", "held", "held_bytes")
 # Frames that have no caller: the program's first, a thread's first.
@@ -368,10 +368,13 @@ def compare_nothing_lost(report):
         check(not record["dropped"] and not record["dropped_bytes"] and not any(lost.values()), f"lost: {lost}")
 
 
-def attach_and_work(program, *options, limit_s=LIMIT_S):
-    """Traces a program from its start mark to its end: (report, truth)."""
+def attach_and_work(program, *options, limit_s=LIMIT_S, meanwhile=None):
+    """Traces a program from its start mark to its end: (report, truth). meanwhile(program, tracer) is called in between."""
     tracer = Tracer("-p", program.pid, *options).wait_tracing()
-    program.work(limit_s)
+    program.go()
+    if meanwhile:
+        meanwhile(program, tracer)
+    program.wait_line("done", limit_s)
     report = tracer.stop()
     return report, Truth(program.output.lines())
 

@@ -6,12 +6,12 @@
  *
  * Every process prints its own site and truth lines: a child counts from its fork on, and frees of inherited
  * blocks are not in `freed` but in inherited_freed. The children come one after the other. With --hold the
- * fourth child stays, work done, as long as the parent does.
+ * fourth child stays, work done, as long as the parent does. With --ask each says `asks PID` and reads a byte of
+ * stdin before it does anything.
  */
 #include "truth.h"
 
 #include <sys/wait.h>
-#include <time.h>
 
 enum { INHERITED = 100, INHERITED_SIZE = 100, CHILDREN = 4 };
 
@@ -58,14 +58,15 @@ SITE static void leak_after_exec(void)
 	truth_alloc(&site_leak_after_exec, 55);
 }
 
-static long pause_time_ms;
+static bool asks;
 
-/* Gives a tracer of children the time to attach to this one. */
-static void pause_ms(long ms)
+/* Lets a tracer of children attach to this one first. */
+static void ask(void)
 {
-	struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
-
-	nanosleep(&time, NULL);
+	if (!asks)
+		return;
+	truth_say("asks %d", (int)getpid());
+	truth_wait_byte();
 }
 
 /* Frees 10, 20, 30 or 40 inherited blocks, then takes some of that memory again at both sites. */
@@ -74,7 +75,7 @@ SITE static void child_work(int index)
 	char more[100];
 	int inherited_freed = 10 * (index + 1);
 
-	pause_ms(pause_time_ms);
+	ask();
 	truth_reset();
 	for (int i = 0; i < inherited_freed; i++)
 		free(inherited[i]);
@@ -124,18 +125,17 @@ static void run_child(int index, const int *parent_stays)
 static void run_exec_child(char *program)
 {
 	char path[500];
-	char role[] = "--after-exec", pause[40];
-	char *const arguments[] = { program, role, pause, NULL };
+	char role[] = "--after-exec";
+	char *const arguments[] = { program, role, NULL };
 	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	pid_t child;
 
 	truth_require(length > 0);
 	path[length] = '\0';
-	snprintf(pause, sizeof(pause), "--pause=%ld", pause_time_ms);
 	child = fork();
 	truth_require(child >= 0);
 	if (child == 0) {
-		pause_ms(pause_time_ms);
+		ask();
 		execv(path, arguments);
 		_exit(4);
 	}
@@ -147,9 +147,8 @@ int main(int argc, char **argv)
 	int parent_stays[2];
 
 	truth_init(argc, argv);
-	pause_time_ms = truth_option("--pause", 0);
+	asks = truth_flag("--ask");
 	if (truth_flag("--after-exec")) {
-		pause_ms(pause_time_ms);
 		for (int i = 0; i < 5; i++)
 			leak_after_exec();
 		truth_print("role=exec");
