@@ -59,6 +59,8 @@ SLUB_INLINE void *slub_sequence_pop(struct kmem_cache *cache, ptrdiff_t rseq)
 		 : "memory", "cc"
 		 : empty);
 	__asm__ __volatile__("");
+	if (!object)
+		__builtin_unreachable(); /* spares callers their look */
 	return object;
 empty:
 	return NULL;

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocate.h"
 #include "cache.h"
-#include "kmalloc.h"
 #include "runs.h"
 
 #define SLOW __attribute__((noinline, cold))
-#define STEP 16
+#define STEP SLUB_MALLOC_STEP
 #define STEPS (SLUB_KMALLOC_MAX / STEP + 1)
 
 /*
@@ -25,12 +25,13 @@ static const uint16_t more_classes[] = {
 };
 #define MORE (sizeof(more_classes) / sizeof(more_classes[0]))
 
-static uint8_t kind_of_size[STEPS]; // of a size in steps, rounded up; 0 until all classes are there
+struct kmem_cache *slub_malloc_caches[STEPS];
+size_t slub_malloc_limit;
 static struct slub_lock set_up_lock;
 
 static struct kmem_cache *cache_for(size_t size)
 {
-	return slub.cache_of_kind[kind_of_size[(size + STEP - 1) / STEP]];
+	return slub_malloc_caches[(size + STEP - 1) / STEP];
 }
 
 static void put_number(char *text, unsigned number)
@@ -78,10 +79,11 @@ static void fill_table(void)
 				best = (int)(SLUB_KMALLOC_CACHES + i);
 			}
 		}
-		kind_of_size[step] = (uint8_t)best;
+		slub_malloc_caches[step] = slub.cache_of_kind[best];
 	}
 	// Steps of 16 don't tell 8 from 16; size 0 takes what kmalloc takes.
-	kind_of_size[0] = 3;
+	slub_malloc_caches[0] = slub.cache_of_kind[slub_kmalloc_index(8)];
+	__atomic_store_n(&slub_malloc_limit, SLUB_KMALLOC_MAX + 1, __ATOMIC_RELEASE);
 }
 
 static bool set_up(void)
@@ -89,7 +91,7 @@ static bool set_up(void)
 	bool is_ready = slub_init();
 
 	slub_lock(&set_up_lock);
-	if (is_ready && !kind_of_size[0]) {
+	if (is_ready && !slub_malloc_limit) {
 		slub_lock(&slub.lock);
 		is_ready = make_classes();
 		slub_unlock(&slub.lock);
@@ -106,38 +108,22 @@ static void *no_memory(void)
 	return NULL;
 }
 
-static SLOW void *malloc_slow(size_t size, bool wants_zero)
+SLOW void *slub_malloc_slow(size_t size, bool wants_zero)
 {
 	void *memory = NULL;
 
 	if (size > SLUB_KMALLOC_MAX)
 		memory = slub_alloc_pages(size, 0, wants_zero);
-	else if (cache_for(size) || set_up())
+	else if (__atomic_load_n(&slub_malloc_limit, __ATOMIC_ACQUIRE) || set_up())
 		memory = slub_kmalloc_slow(cache_for(size), size);
 	if (!memory)
 		return no_memory();
 	return wants_zero && size <= SLUB_KMALLOC_MAX ? memset(memory, 0, size) : memory;
 }
 
-// Not malloc() itself: the compiler makes calloc() of malloc() and memset(), inside calloc() too.
-static inline void *allocate(size_t size)
-{
-	if (likely(size <= SLUB_KMALLOC_MAX)) {
-		struct kmem_cache *cache = cache_for(size);
-
-		if (likely(cache)) {
-			void *memory = slub_percpu_pop(cache);
-
-			if (likely(memory))
-				return memory;
-		}
-	}
-	return malloc_slow(size, false);
-}
-
 SLUB_API void *malloc(size_t size)
 {
-	return allocate(size);
+	return slub_malloc(size);
 }
 
 SLUB_API void free(void *memory)
@@ -153,8 +139,8 @@ SLUB_API void *calloc(size_t count, size_t size)
 	if (__builtin_mul_overflow(count, size, &bytes))
 		return no_memory();
 	if (bytes > SLUB_KMALLOC_MAX)
-		return malloc_slow(bytes, true);
-	memory = allocate(bytes);
+		return slub_malloc_slow(bytes, true);
+	memory = slub_malloc(bytes);
 	return memory ? memset(memory, 0, bytes) : NULL;
 }
 
@@ -164,7 +150,7 @@ SLUB_API void *realloc(void *memory, size_t size)
 	void *moved;
 
 	if (!memory)
-		return allocate(size);
+		return slub_malloc(size);
 	if (!size) {
 		free(memory);
 		return NULL;
@@ -177,7 +163,7 @@ SLUB_API void *realloc(void *memory, size_t size)
 		moved = slub_realloc_pages(memory, size);
 		return moved ? moved : no_memory();
 	}
-	moved = allocate(size);
+	moved = slub_malloc(size);
 	if (moved) {
 		memcpy(moved, memory, had < size ? had : size);
 		free(memory);
@@ -209,18 +195,18 @@ static void *alloc_chunk_aligned(size_t align, size_t size)
 	return run + head;
 }
 
-static void *aligned(size_t align, size_t size)
+void *slub_malloc_aligned(size_t align, size_t size)
 {
 	unsigned order = 0;
 	void *memory;
 
 	if (align <= STEP && size >= align)
-		return allocate(size);
+		return slub_malloc(size);
 	// An object of a class that is a power of two is aligned to it.
 	if (align <= SLUB_KMALLOC_MAX && size <= SLUB_KMALLOC_MAX) {
 		size_t class = size > align ? size : align;
 
-		return allocate(class > 16 ? (size_t)1 << (64 - __builtin_clzl(class - 1)) : 16);
+		return slub_malloc(class > 16 ? (size_t)1 << (64 - __builtin_clzl(class - 1)) : 16);
 	}
 	if (align > (size_t)SLUB_CHUNK_PAGES << SLUB_PAGE_SHIFT) {
 		memory = alloc_chunk_aligned(align, size ? size : 1);
@@ -240,7 +226,7 @@ static bool is_power_of_two(size_t value)
 SLUB_API void *aligned_alloc(size_t align, size_t size)
 {
 	if (is_power_of_two(align))
-		return aligned(align, size);
+		return slub_malloc_aligned(align, size);
 	errno = EINVAL;
 	return NULL;
 }
@@ -252,7 +238,7 @@ SLUB_API void *memalign(size_t align, size_t size)
 
 	while (power < align && power < SIZE_MAX / 2 + 1)
 		power *= 2;
-	return power < align ? no_memory() : aligned(power, size);
+	return power < align ? no_memory() : slub_malloc_aligned(power, size);
 }
 
 SLUB_API int posix_memalign(void **ret_memory, size_t align, size_t size)
@@ -262,7 +248,7 @@ SLUB_API int posix_memalign(void **ret_memory, size_t align, size_t size)
 
 	if (!is_power_of_two(align) || align % sizeof(void *))
 		return EINVAL;
-	memory = aligned(align, size);
+	memory = slub_malloc_aligned(align, size);
 	errno = saved;
 	if (!memory)
 		return ENOMEM;
@@ -272,14 +258,14 @@ SLUB_API int posix_memalign(void **ret_memory, size_t align, size_t size)
 
 SLUB_API void *valloc(size_t size)
 {
-	return aligned(SLUB_PAGE_SIZE, size);
+	return slub_malloc_aligned(SLUB_PAGE_SIZE, size);
 }
 
 SLUB_API void *pvalloc(size_t size)
 {
 	size_t bytes = (size + SLUB_PAGE_SIZE - 1) & ~(size_t)(SLUB_PAGE_SIZE - 1);
 
-	return bytes < size ? no_memory() : aligned(SLUB_PAGE_SIZE, bytes ? bytes : SLUB_PAGE_SIZE);
+	return bytes < size ? no_memory() : slub_malloc_aligned(SLUB_PAGE_SIZE, bytes ? bytes : SLUB_PAGE_SIZE);
 }
 
 SLUB_API size_t malloc_usable_size(void *memory)
