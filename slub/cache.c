@@ -86,6 +86,7 @@ struct kmem_cache *slub_lay_cache(const char *name, const struct slub_geometry *
 	cache->is_debugged = flags & SLUB_DEBUG_FLAGS;
 	cache->has_cpu_slabs = flags & SLUB_CPU_SLABS && !cache->is_debugged;
 	cache->checks_node = slub.nodes > 1 && cache->has_sheaves;
+	cache->push_mask = cache->checks_node ? 0 : cache->sheaf_mask;
 	cache->kind = kind;
 	cache->ctor = ctor;
 	cache->refcount = 1;

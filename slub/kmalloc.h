@@ -23,7 +23,7 @@ void slub_free_elsewhere(struct kmem_cache *cache, void *object);
 
 static inline __attribute__((always_inline)) void slub_free_fast(struct kmem_cache *cache, void *object)
 {
-	if (!likely(!cache->checks_node && slub_percpu_push(cache, object)))
+	if (!likely(slub_percpu_push_unchecked(cache, object)))
 		slub_free_elsewhere(cache, object);
 }
 

@@ -98,10 +98,11 @@ struct kmem_cache_node {
 struct kmem_cache {
 	/* Read by the fast path: struct slub_cache_head_1, which programs know (slub_inline.h). */
 	char *percpu;         /* CPU 0's struct slub_percpu_sheaves; CPU n's is n << SLUB_PERCPU_SHIFT behind */
-	uint64_t sheaf_mask;  /* sheaf_bytes - 1 */
+	uint64_t push_mask;   /* sheaf_mask; 0, which makes every sheaf full, when checks_node */
 	ptrdiff_t rseq_offset; /* slub_rseq_offset, at hand */
 	bool checks_node;     /* frees look whether the object is of this CPU's node */
 
+	uint64_t sheaf_mask;  /* sheaf_bytes - 1 */
 	char *percpu_home;    /* where percpu points unless the cache is being drained */
 	uint32_t flags;
 	uint8_t kind;         /* what its pages are, see pages.h */

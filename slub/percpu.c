@@ -17,11 +17,10 @@
 #define PLACES_PER_CACHE (sizeof(struct slub_cpu_slab) / sizeof(struct slub_percpu_sheaves))
 
 _Static_assert(SLUB_PERCPU_SHIFT == 15, "SLUB_RSEQ_AREA (slub_inline.h) has the shift");
-_Static_assert(offsetof(struct kmem_cache, percpu) == 0 && offsetof(struct kmem_cache, sheaf_mask) == 8,
-	       "the sequences have the offsets");
+_Static_assert(offsetof(struct kmem_cache, percpu) == 0, "the sequences have the offset");
 #ifdef SLUB_INLINE_ABI
 #define IS_PUBLIC(field) (offsetof(struct kmem_cache, field) == offsetof(struct slub_cache_head_1, field))
-_Static_assert(IS_PUBLIC(percpu) && IS_PUBLIC(sheaf_mask) && IS_PUBLIC(rseq_offset) && IS_PUBLIC(checks_node),
+_Static_assert(IS_PUBLIC(percpu) && IS_PUBLIC(push_mask) && IS_PUBLIC(rseq_offset) && IS_PUBLIC(checks_node),
 	       "programs have the offsets: another layout takes another SLUB_INLINE_ABI");
 #endif
 

@@ -80,9 +80,15 @@ static inline __attribute__((always_inline)) void *slub_percpu_pop(struct kmem_c
 	return slub_sequence_pop(cache, slub_rseq_offset);
 }
 
-static inline __attribute__((always_inline)) bool slub_percpu_push(struct kmem_cache *cache, void *object)
+/* False too where objects may be another node's: the caller looks then, and pushes what is this one's. */
+static inline __attribute__((always_inline)) bool slub_percpu_push_unchecked(struct kmem_cache *cache, void *object)
 {
-	return slub_sequence_push(cache, slub_rseq_offset, object);
+	return slub_sequence_push(cache, slub_rseq_offset, &cache->push_mask, object);
+}
+
+static inline bool slub_percpu_push(struct kmem_cache *cache, void *object)
+{
+	return slub_sequence_push(cache, slub_rseq_offset, &cache->sheaf_mask, object);
 }
 
 /* The head of this CPU's freelist, off it; NULL when there is none. `slot` is where it keeps its pointer. */
@@ -141,6 +147,10 @@ other:
 #else
 void *slub_percpu_pop(struct kmem_cache *cache);
 bool slub_percpu_push(struct kmem_cache *cache, void *object);
+static inline bool slub_percpu_push_unchecked(struct kmem_cache *cache, void *object)
+{
+	return !cache->checks_node && slub_percpu_push(cache, object);
+}
 void *slub_cpu_freelist_pop(struct kmem_cache *cache);
 bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object);
 #endif

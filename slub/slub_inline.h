@@ -20,9 +20,9 @@
 /* How each struct kmem_cache begins. */
 struct slub_cache_head_1 {
 	char *percpu;          /* CPU 0's part; CPU n's is n << 15 behind. A part begins with the main sheaf's top */
-	uint64_t sheaf_mask;   /* bytes of a sheaf - 1: a top of which no such bit is set is that of a full one */
+	uint64_t push_mask;    /* a top of which no such bit is set is that of a full sheaf. 0: no free is to be done here */
 	ptrdiff_t rseq_offset; /* from the thread pointer to a thread's struct rseq */
-	bool checks_node;      /* objects may be another node's: frees must be looked at */
+	bool checks_node;      /* that push_mask is 0; earlier programs look at both */
 };
 
 /*
@@ -66,20 +66,20 @@ empty:
 	return NULL;
 }
 
-/* False when this CPU's main sheaf is full. */
-SLUB_INLINE bool slub_sequence_push(struct kmem_cache *cache, ptrdiff_t rseq, void *object)
+/* False when this CPU's main sheaf is full: none of the mask's bits is set in its top. */
+SLUB_INLINE bool slub_sequence_push(struct kmem_cache *cache, ptrdiff_t rseq, const uint64_t *mask, void *object)
 {
 	void *area, **top;
 
 	__asm__ __volatile__ goto(SLUB_RSEQ_ENTER SLUB_RSEQ_AREA
 		 "movq (%[area]), %[top]\n\t"
-		 "testq 8(%[cache]), %[top]\n\t"
+		 "testq %[mask], %[top]\n\t"
 		 "jz %l[full]\n\t"
 		 "movq %[object], (%[top])\n\t"
 		 "addq $8, %[top]\n\t"
 		 "movq %[top], (%[area])\n2:"
 		 : [area] "=&r"(area), [top] "=&r"(top)
-		 : [rseq] "r"(rseq), [cache] "r"(cache), [object] "r"(object)
+		 : [rseq] "r"(rseq), [cache] "r"(cache), [mask] "m"(*mask), [object] "r"(object)
 		 : "memory", "cc"
 		 : full);
 	__asm__ __volatile__("");
@@ -112,7 +112,7 @@ SLUB_INLINE void slub_kmem_cache_free(struct kmem_cache *cache, void *object)
 {
 	struct slub_cache_head_1 *head = (struct slub_cache_head_1 *)cache;
 
-	if (__builtin_expect(head->checks_node || !slub_sequence_push(cache, head->rseq_offset, object), 0))
+	if (__builtin_expect(!slub_sequence_push(cache, head->rseq_offset, &head->push_mask, object), 0))
 		slub_free_slow_1(cache, object);
 }
 #endif

@@ -101,7 +101,7 @@ static void give(size_t place, uint64_t owner)
 	live[place] = NULL;
 	if (kind_of[place] == 2)
 		slub_kfree(object);
-	else if (kind_of[place] == 0 && owner & 2 && slub_sequence_push(caches[0], slub_rseq_offset, object))
+	else if (kind_of[place] == 0 && owner & 2 && slub_percpu_push(caches[0], object))
 		boundary();
 	else if (owner & 1)
 		slub_kmem_cache_free(caches[kind_of[place]], object);
@@ -489,5 +489,6 @@ int main(void)
 	caches[2] = slub.kmalloc_caches[slub_kmalloc_index(SIZE)];
 	caches[3] = slub_kmem_cache_create("nodes", SIZE, 0, SLUB_NO_MERGE, NULL);
 	caches[3]->checks_node = true;
+	caches[3]->push_mask = 0;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
