@@ -19,7 +19,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { SLABS_MAX = 1 << 18, TASKS_MAX = 4 << 20, ROUNDS = 30, QUIET_US = 250000 };
+enum { SLABS_MAX = 1 << 18, TASKS_MAX = 4 << 20, ROUNDS = 200, QUIET_US = 250000 };
 
 static char slabs[2][SLABS_MAX], tasks[TASKS_MAX];
 static size_t tasks_length;

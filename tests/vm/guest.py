@@ -18,9 +18,9 @@ import machines
 from processes import BOUND_TO_PARENT
 from sockets import Agent, Lost
 
-BOOT_LIMIT_S = 180
+BOOT_LIMIT_S = 400
 # A guest ends a slow test itself; when not even that works within this time, the guest hangs.
-HANG_S = 60
+HANG_S = 180
 POWEROFF_S = 10
 KEEP_LIMIT_S = 8 * 3600
 OUTPUT_LIMIT = 64 << 20

@@ -143,7 +143,7 @@ class HostRun:
             qmp.do("cont")
             qmp.close()
             agent = Agent(f"/proc/self/fd/{folder}/agent.sock", self.token)
-            agent.result(agent.start("clean", "", 10), 20)
+            agent.result(agent.start("clean", "", 10), 60)
             agent.close()
         except (Lost, RuntimeError) as error:
             return f"after test {test.name} the guest did not answer: {error}"

@@ -12,6 +12,10 @@ import socket
 import time
 
 
+# Until a machine that is up is taken for dead: a busy host may give an emulated one no turn for long.
+PATIENCE_S = 60
+
+
 class Lost(Exception):
     """The guest is gone or does not answer."""
 
@@ -19,7 +23,7 @@ class Lost(Exception):
 class Stream:
     """A UNIX stream socket, read with a deadline."""
 
-    def __init__(self, path, limit_s=5):
+    def __init__(self, path, limit_s=PATIENCE_S):
         deadline = time.monotonic() + limit_s
         self.socket = socket.socket(socket.AF_UNIX)
         self.pending = b""
@@ -64,7 +68,7 @@ class Stream:
 class Agent(Stream):
     """Runs shell lines in the guest, one at a time, as root in /tmp with PATH=/bin:/programs."""
 
-    def __init__(self, path, token, limit_s=5):
+    def __init__(self, path, token, limit_s=PATIENCE_S):
         super().__init__(path, limit_s)
         self.marker = re.compile(rb"(?:^|\n)@@%s (.*)\n" % token.encode())
 
@@ -91,7 +95,7 @@ class Agent(Stream):
 
     def result(self, name, limit_s):
         """(exit status, output) of the command that start() named."""
-        deadline = time.monotonic() + limit_s + 10
+        deadline = time.monotonic() + limit_s + PATIENCE_S
         while (words := self.report(deadline))[:2] != ["result", name]:
             pass
         return int(words[2]), self.take(int(words[3]), deadline)
@@ -111,7 +115,7 @@ class Agent(Stream):
 class Qmp(Stream):
     """QEMU's monitor (docs/interop/qmp-spec.rst in QEMU)."""
 
-    def __init__(self, path, limit_s=5):
+    def __init__(self, path, limit_s=PATIENCE_S):
         super().__init__(path, limit_s)
         self.answer(time.monotonic() + limit_s, "QMP")
         self.do("qmp_capabilities")
@@ -141,7 +145,7 @@ class Gdb(Stream):
 
     CHUNK = 1024
 
-    def request(self, text, limit_s=20):
+    def request(self, text, limit_s=PATIENCE_S):
         data = text.encode()
         deadline = time.monotonic() + limit_s
         self.send(b"$%s#%02x" % (data, sum(data) & 0xff))

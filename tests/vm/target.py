@@ -184,7 +184,7 @@ class Books:
         self.agent.send(b"end\n")
         self.agent.result(self.name, 20)
 
-    def compare_slabs(self, look, compare, attempts=5):
+    def compare_slabs(self, look, compare, attempts=20):
         """Stop the guest, look() at it from outside, let it go on, and compare(cache, line, look's result) for
         every cache of /proc/slabinfo, "" being right. Returns {cache: what is wrong}.
 

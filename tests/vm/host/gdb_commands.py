@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """dill's commands inside gdb on a stopped guest: true by the guest's own books, and what the CLI says."""
-# timeout: 200
+# timeout: 400
 # any: yes
 # once: yes
 import json

@@ -26,7 +26,7 @@ def status():
     return guest.monitor("query-status")["status"]
 
 
-def await_that(claim, limit_s=30):
+def await_that(claim, limit_s=60):
     end = time.monotonic() + limit_s
     while not claim():
         assert time.monotonic() < end, status()

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """What the tests on the host count on: agent, machine, stopping, gdb stub. No dill."""
-# timeout: 100
+# timeout: 200
 import os
 import sys
 

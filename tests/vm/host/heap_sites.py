@@ -4,7 +4,7 @@
 
 On one CPU: of hits on several CPUs at once QEMU 7.2 tells one (lib/heap/heap_met.c).
 """
-# timeout: 200
+# timeout: 400
 # also: 6.18
 # cpus: 1
 import collections

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """kbase's addresses are those that the guest knows itself to have."""
-# timeout: 100
+# timeout: 200
 # also: 6.12
 import os
 import re

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """kcache's totals are those of /proc/slabinfo, for every cache of a stopped guest."""
-# timeout: 200
+# timeout: 400
 # also: 6.1 6.12 6.18 7.0
 import os
 import sys

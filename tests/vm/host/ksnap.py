@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """ksnap shows the objects that a guest allocated and freed in between, and no others that are known to rest."""
-# timeout: 200
+# timeout: 400
 # also: 7.0
 import os
 import sys

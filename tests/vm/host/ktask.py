@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """ktask on the RAM of a stopped guest equals the guest's own /proc."""
-# timeout: 240
+# timeout: 400
 # also: 6.1 7.0
 # once: yes
 import os

@@ -17,7 +17,7 @@ REQUEST = 205
 CACHES = ["msg_msg-256", "kmalloc-cg-256", "kmalloc-256"]
 PREDICTED = 4
 BATCH_S = 4
-ATTEMPTS = 3
+ATTEMPTS = 8
 
 guest = Guest()
 with Books(guest) as books:
@@ -25,14 +25,14 @@ with Books(guest) as books:
     cache = next(name for name in CACHES if name in listed)
 
 
-def attempt(cpu, pid):
-    """(predicted, handed out) of one batch that the program on that CPU sends after a stop."""
+def attempt(cpu, pid, pause_s):
+    """(predicted, handed out) of one batch that the program on that CPU sends after a stop, if it did within pause_s."""
     kmem_trace.start(guest)
     kmem_trace.mark(guest, "before")
     with guest.stopped():
         ram = guest.save_ram()
     # Whatever is run in the guest now could take an object first.
-    time.sleep(BATCH_S * 2)
+    time.sleep(pause_s)
     events = kmem_trace.stop(guest)
     before = next(event.when for event in events if event.text == "before")
     records = guest.records("kcache", cache, "--next", PREDICTED, "--cpu", cpu, target=ram)
@@ -48,10 +48,12 @@ def attempt(cpu, pid):
 def compare(cpu):
     pid = int(guest.text(f"setsid kernel_allocs --batches {cpu} {REQUEST} </dev/null >/dev/null 2>&1 & "
                          "echo $!; sleep 1"))
-    seen = []
+    seen, pause_s = ["the program did not work: the trace has nothing of it"], BATCH_S * 2
     for _ in range(ATTEMPTS):
-        predicted, taken = attempt(cpu, pid)
-        assert len(taken) >= PREDICTED, "the program did not work: the trace has nothing of it"
+        predicted, taken = attempt(cpu, pid, pause_s)
+        if len(taken) < PREDICTED:  # a busy host gave it no turn
+            pause_s = min(pause_s * 2, BATCH_S * 10)
+            continue
         if not predicted:
             raise Skip("this cache has nothing on its CPUs: debug settings have each object come from a node's list")
         # A batch may have come between the mark and the stop.

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """kbuddy's zones and free blocks are those of /proc/zoneinfo and /proc/buddyinfo; kwhat's areas and names the kernel's."""
-# timeout: 200
+# timeout: 400
 # also: 6.1
 # once: yes
 import os

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 """QEMU's gdb stub and its monitor as targets: the guest is left as it was found, and all ways show the same."""
-# timeout: 200
+# timeout: 400
 # any: yes
 import os
 import signal
@@ -21,7 +21,7 @@ def state():
     return guest.monitor("query-status")["status"]
 
 
-def await_state(wanted, limit_s=20):
+def await_state(wanted, limit_s=60):
     """The state, once it is as wanted or when that has taken too long."""
     end = time.monotonic() + limit_s
     while state() != wanted and time.monotonic() < end:
