@@ -41,7 +41,7 @@ def environment():
     return dict(os.environ, LC_ALL="C.UTF-8", TERM="dumb", TZ="UTC", HOME="/nonexistent")
 
 
-def batch(commands, plugin=None, limit_s=60, options=(), cwd=None):
+def batch(commands, plugin=None, limit_s=150, options=(), cwd=None):
     """(exit status, standard output, standard error) of a gdb -batch that runs these commands."""
     done = subprocess.run([*BOUND_TO_PARENT, *command_line(commands, plugin, ["-batch", *options])],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd,
@@ -73,7 +73,7 @@ class Terminal:
         """Press Ctrl-C."""
         os.write(self.master, b"\x03")
 
-    def wait_for(self, pattern, limit_s=60):
+    def wait_for(self, pattern, limit_s=150):
         """(text before the first match of a pattern, the match), both taken away. GdbLost after limit_s."""
         deadline = time.monotonic() + limit_s
         while not (match := re.search(pattern, self.pending)):
@@ -115,7 +115,7 @@ class Gdb(Terminal):
     for commands that take long. gdb's exit from the target lets QEMU's guest run on.
     """
 
-    def __init__(self, plugin=None, target=None, options=(), cwd=None, terminal="dumb", limit_s=60):
+    def __init__(self, plugin=None, target=None, options=(), cwd=None, terminal="dumb", limit_s=150):
         super().__init__(command_line(["set editing off", f"set prompt {PROMPT}"], plugin, options), cwd,
                          dict(environment(), TERM=terminal))
         self.settled = 0
@@ -129,16 +129,16 @@ class Gdb(Terminal):
     def __exit__(self, *_):
         self.close()
 
-    def run(self, line, limit_s=60):
+    def run(self, line, limit_s=150):
         """What gdb says to a line, until its next prompt."""
         self.send(line)
         return self.wait(limit_s)
 
-    def wait(self, limit_s=60):
+    def wait(self, limit_s=150):
         """What is printed until the next prompt, without that."""
         return self.wait_for(re.escape(PROMPT), limit_s)[0]
 
-    def settle(self, limit_s=60):
+    def settle(self, limit_s=150):
         """After interrupt(): whenever that came, gdb is at its prompt and has said all. Returns that."""
         self.settled += 1
         # gdb keeps a Ctrl-C that came while it talked to the stub for the next command that asks.
@@ -153,7 +153,7 @@ class Gdb(Terminal):
             self.receive(time.monotonic() + 1)
         return PROMPT in self.pending
 
-    def await_quiet(self, quiet_s, limit_s=60):
+    def await_quiet(self, quiet_s, limit_s=150):
         """Wait until gdb has printed nothing for a while. Before Ctrl-C: it makes a terminal drop what is on its way."""
         deadline, quiet_since, seen = time.monotonic() + limit_s, time.monotonic(), None
         while time.monotonic() < min(quiet_since + quiet_s, deadline):
@@ -183,7 +183,7 @@ class Gdb(Terminal):
                 time.sleep(0.01)
         return not self.is_alive()
 
-    def close(self, limit_s=60):
+    def close(self, limit_s=150):
         """quit, as a user would; a gdb that doesn't is killed, and that is an error."""
         stuck = False
         if self.is_alive():

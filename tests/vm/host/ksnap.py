@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from target import Guest, case, main  # noqa: E402
 
 FILES = 500
+TURNS = 30
 CACHE = "shmem_inode_cache"
 TARGET = "qmp:" + os.path.abspath("qmp.sock")
 
@@ -33,8 +34,12 @@ def objects(records, change):
 start = save("start.snap")
 guest.text(f"cd /tmp/files && for i in $(seq {FILES}); do : >f$i; done")
 full = save("full.snap")
-guest.text(f"cd /tmp/files && for i in $(seq 1 2 {FILES}); do rm f$i; done; sleep 1")  # inodes go after a grace period
-half = save("half.snap")
+guest.text(f"cd /tmp/files && for i in $(seq 1 2 {FILES}); do rm f$i; done")
+for _ in range(TURNS):  # inodes go after a grace period
+    half = save("half.snap")
+    if any(line["allocated"] == -FILES // 2 for line in diff(full, half) if line["type"] == "cache_diff"):
+        break
+    guest.text("sleep 1")
 
 
 @case
