@@ -180,7 +180,7 @@ static void khugepaged(void)
 	char line[256];
 	long kilobytes = 0, before = 0;
 
-	for (int round = 0; round < 600 && kilobytes - before < 4096; round++) {
+	for (int round = 0; round < 3000 && kilobytes - before < 4096; round++) {
 		FILE *file = fopen("/proc/self/smaps_rollup", "re");
 
 		CHECK(file);

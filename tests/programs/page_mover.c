@@ -5,7 +5,7 @@
  * Has the kernel move pages between nodes 0 and 1, for each reason that a program can give it, and says how many by what
  * the kernel answers afterwards about where each page is: `moved REASON PAGES`, `stayed REASON PAGES`.
  * --balance: touches pages on node 1 from a CPU of node 0 until NUMA balancing has brought half of them there, which is
- * `moved numa_misplaced PAGES`, or for 30 s.
+ * `moved numa_misplaced PAGES`, or for 100 s.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -133,7 +133,7 @@ static void be_balanced(void)
 		for (int n = 0; n < 200; n++)
 			for (size_t i = 0; i < BALANCED; i++)
 				((volatile char *)pages)[i * PAGE]++;
-	} while (count_on(pages, BALANCED, 0) < BALANCED / 2 && time(NULL) - begun < 30);
+	} while (count_on(pages, BALANCED, 0) < BALANCED / 2 && time(NULL) - begun < 100);
 	say("numa_misplaced", pages, BALANCED, 0);
 }
 

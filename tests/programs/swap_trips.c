@@ -59,9 +59,15 @@ static size_t count_swapped(const char *place, size_t pages)
 
 static uint64_t under_way(void)
 {
-	FILE *file = fopen("/proc/vmstat", "re");
+	FILE *refresh = fopen("/proc/sys/vm/stat_refresh", "re"), *file;
 	uint64_t count = 0, sum = 0;
 	char name[64];
+
+	if (refresh) { /* adds up what CPUs have apart */
+		fgetc(refresh);
+		fclose(refresh);
+	}
+	file = fopen("/proc/vmstat", "re");
 
 	while (file && fscanf(file, "%63s %lu", name, &count) == 2)
 		sum += strcmp(name, "nr_writeback") == 0 ? count : 0;

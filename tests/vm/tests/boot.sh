@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # The guest is what the other tests count on: BTF, tracepoints and file systems are there, and dill starts.
-# timeout: 60
+# timeout: 200
 # also: 6.1 6.12 6.18 7.0
 
 failures=0

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # brkstack adds up what a program says that its functions grew, shrank and failed to grow, also by mappings with --mmap.
-# timeout: 300
+# timeout: 500
 . /tests/trace-truth
 
 said() { sed -n 's/^heap \([a-z_]*\) grown=\([0-9]*\) shrunk=\([0-9]*\) calls=\([0-9]*\) failed=\([0-9]*\)/\1 \2 \3 \4 \5/p' truth | sort; }

@@ -3,8 +3,8 @@
 # compact: pages scanned, migrated and failed are those of /proc/vmstat, whoever compacted; each zone that is asked for is shown.
 # timeout: 300
 # also: 6.1
-# cmdline: dill_test=compact
-# A boot of its own by that word: how memory is fragmented decides what compaction does.
+# cmdline: slub_debug=FZPU,dentry,kmalloc-64
+# A boot almost of its own by these words, which slub_rules wants: how memory is fragmented decides what compaction does.
 . /tests/trace-truth
 [ -e /proc/sys/vm/compact_memory ] && [ -e /proc/sys/vm/nr_hugepages ] || { echo "SKIP: no compaction or no huge pages"; exit 77; }
 [ ! -e /proc/sys/vm/compaction_proactiveness ] || echo 0 >/proc/sys/vm/compaction_proactiveness
@@ -16,26 +16,14 @@ same() {
 	failed=1
 }
 BOOKS="compact_migrate_scanned compact_free_scanned pgmigrate_success pgmigrate_fail compact_daemon_migrate_scanned compact_daemon_free_scanned"
-books() { sed -n "s/^\($(echo "$BOOKS" | sed 's/ /\\|/g')\) //p" /proc/vmstat; }
 keep() { for name in $BOOKS; do eval "$1_$name=$(sed -n "s/^$name //p" /proc/vmstat)"; done; } # keep WHEN
 went() { eval "echo \$((\$$3_$1 - \$$2_$1))"; } # went NAME FROM TO
-# calm: kswapd and kcompactd sleep, and nothing is counted any more. What they do else is theirs to time, and they are woken
-# by whoever was short of memory.
-calm() {
-	last=
-	until [ "$(books)" = "$last" ] &&
-		! sed 's/.*) \(.\).*/\1/' $(for daemon in $(pidof kswapd0 kcompactd0); do echo /proc/$daemon/stat; done) | grep -qv S; do
-		last=$(books)
-		sleep 0.5
-	done
-}
 # sum NAME [KIND]: over all compactions
 sum() { sed -n "/\"type\":\"compaction\",.*\"kind\":\"${2:-[a-z]*}\"/s/.*\"$1\":\([0-9]*\).*/\1/p" events | awk '{ sum += $1 } END { print sum + 0 }'; }
-# counted WHAT SHOWN WANTED: programs can be preempted from 7.0 on, and the kernel leaves out one that another task is in the
-# middle of, and counts that. Each of these is about one block at most.
+# counted WHAT SHOWN WANTED: each of the misses is about one block at most
 counted() { [ $2 -le $3 ] && [ $2 -ge $(($3 - misses * 512)) ] || same "$@"; }
 
-calm
+settled $BOOKS
 keep begin
 dill compact -v -F --json >events 2>errors &
 tracer=$!
@@ -46,15 +34,15 @@ until [ -s held ]; do sleep 0.1; done
 sh -c 'echo 140 >/proc/sys/vm/nr_hugepages' # more than there is in one piece
 cat /proc/sys/vm/nr_hugepages
 echo 0 >/proc/sys/vm/nr_hugepages
-calm
+settled $BOOKS
 keep middle
 sh -c 'echo 1 >/proc/sys/vm/compact_memory'
 kill $holder
-calm
+settled $BOOKS
 keep end
 kill -INT $tracer
 wait $tracer || only_recursion events || { cat errors; failed=1; }
-misses=$(sed -n 's/.*"type":"losses",.*"recursion_misses":\([0-9]*\).*/\1/p' events)
+misses=$(recursion_misses events)
 if grep -q '"mode":"sync_light"' events; then
 	counted "pages scanned" $(sum scanned_pages) $(went compact_migrate_scanned begin end)
 	counted "free pages scanned" $(sum free_scanned_pages) $(went compact_free_scanned begin end)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # drsnoop shows each reclaim of a memory cgroup that is too small for what its task reads: who it was and from where in the
 # program, whose memory it was, how much the machine had free.
-# timeout: 240
+# timeout: 900
 # also: 6.12
 # disk: 128
 . /tests/trace-truth
@@ -26,10 +26,12 @@ echo "the cgroup's own count: $wanted pages, in events: $shown"
 # Events may have more, never less. pgsteal lacks up to MEMCG_CHARGE_BATCH pages of each CPU that are not yet added up
 # (__count_memcg_events(), memcg_rstat_updated()), and slab pages, which a reclaim's result included until 583c27a1671a
 # ("mm: vmscan: ignore non-LRU-based reclaim in memcg reclaim"). Both are small beside what was read: 2 %.
-[ "$shown" -gt 1000 ] && [ "$shown" -ge "$wanted" ] && [ "$((shown - wanted))" -le "$((wanted / 50))" ] || exit 1
+misses=$(recursion_misses events) # each may be a whole reclaim
+[ "$shown" -gt 1000 ] && { [ "$shown" -ge "$wanted" ] || [ "$misses" -gt 0 ]; } &&
+	[ "$((shown - wanted))" -le "$((wanted / 50 + 2 * 64 * $(nproc)))" ] || { echo "not ok: pages"; exit 1; }
 free=$(($(sed -n 's/.*"free_bytes":\([0-9]*\).*/\1/p' reads | tail -1) / 1024))
 echo "free memory: $free_kb KiB, in the last event: $free KiB" # the program's own pages and those that CPUs hold back differ
-[ $((free - free_kb)) -lt 8192 ] && [ $((free_kb - free)) -lt 8192 ] || exit 1
+[ $((free - free_kb)) -lt 8192 ] && [ $((free_kb - free)) -lt 8192 ] || { echo "not ok: free memory"; exit 1; }
 awk 'index($0, "\"user_stack\"") && index($0, "\"read_piece\"") && index($0, "\"read_all\"") && index($0, "\"_start\"") { found = 1 }
      END { exit !found }' events ||
 	{ echo "no user stack reaches _start"; tail -3 events | head -1; grep -v libbpf errors; exit 1; }

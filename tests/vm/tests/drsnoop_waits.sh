@@ -5,8 +5,8 @@
 # timeout: 600
 # named: yes
 # disk: 256
-# cmdline: dill_test=compact
-# Shares a boot with a test that leaves memory cgroups alone: they can be of version 1 then, which throttles within reclaim.
+# cmdline: dill_test=drsnoop_waits
+# A boot of its own by that word: memory cgroups can be of version 1 then, which throttles within reclaim.
 . /tests/trace-truth
 vmstat_sum() { awk -v names=" $1 " 'index(names, " " $1 " ") { sum += $2 } END { print sum + 0 }' "$2"; }
 sum() { awk '{ sum += $1 } END { print sum + 0 }'; }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # The running kernel read by BPF and by /proc/kcore is the same kernel: every address and count of kbase, which
 # are also those that the kernel's own symbols say.
-# timeout: 120
+# timeout: 300
 # also: 6.12
 
 failures=0

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # memcycles says which of the processor's counters the machine lacks, exit 3 where all; page faults as the kernel counts them.
-# timeout: 60
+# timeout: 200
 # also: 6.1
 . /tests/trace-truth
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # memleak's figures are the programs' own, to the byte, for several processes traced at once.
-# timeout: 300
+# timeout: 600
 # also: 6.12
 . /tests/memleak-truth
 

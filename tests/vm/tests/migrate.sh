@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # migrate shows all pages that /proc/vmstat counts as migrated and failed, by reason, node and task; by each source.
-# timeout: 180
+# timeout: 500
 # also: 6.12
 # nodes: 2
 . /tests/trace-truth
@@ -17,6 +17,9 @@ same() {
 	failed=1
 }
 
+# counted WHAT SHOWN WANTED: of $source
+counted() { [ "$2" -lt "$3" ] && [ "$(recursion_misses events-$source)" -gt 0 ] || same "$@"; }
+
 books() { sed -n "s/^$1 //p" /proc/vmstat; }
 balancing() { # NAME VALUE: where debugfs has it since 8a99b6833c88, 5.13
 	if [ -d /sys/kernel/debug/sched/numa_balancing ]; then echo "$2" >"/sys/kernel/debug/sched/numa_balancing/$1"
@@ -27,6 +30,7 @@ names="pgmigrate_success pgmigrate_fail thp_migration_success thp_migration_fail
 # trace SOURCES OPTIONS: begin to trace by each source
 trace() {
 	sources=$1; shift
+	settled $names
 	for source in $sources; do
 		dill migrate -v --json --source "$source" "$@" >events-$source 2>errors-$source &
 		eval "tracer_$source=$!"
@@ -39,6 +43,7 @@ trace() {
 }
 # finish: of each book $NAME is the difference up to the end of what was traced, $NAME_later that up to the tracers' end
 finish() {
+	settled $names
 	for name in $names; do eval "differ $name $name"; done
 	for source in $sources; do eval "kill -INT \$tracer_$source"; done
 	for source in $sources; do
@@ -66,16 +71,16 @@ cat truth
 for source in functions tracepoints; do
 	grep "^dill" errors-$source
 	for type in migration reason_migrations task_migrations; do
-		same "pages moved, $type by $source" "$(sum $type succeeded_pages .)" "$pgmigrate_success"
-		same "pages failed, $type by $source" "$(sum $type failed_pages .)" "$pgmigrate_fail"
+		counted "pages moved, $type by $source" "$(sum $type succeeded_pages .)" "$pgmigrate_success"
+		counted "pages failed, $type by $source" "$(sum $type failed_pages .)" "$pgmigrate_fail"
 	done
-	same "huge pages moved by $source" "$(sum migration thp_succeeded .)" "$thp_migration_success"
-	same "huge pages failed by $source" "$(sum migration thp_failed .)" "$thp_migration_fail"
-	same "huge pages split by $source" "$(sum migration thp_split .)" "$thp_migration_split"
-	same "pages of mbind by $source" "$(sum migration succeeded_pages '"comm":"page_mover".*"reason":"mempolicy_mbind"')" \
+	counted "huge pages moved by $source" "$(sum migration thp_succeeded .)" "$thp_migration_success"
+	counted "huge pages failed by $source" "$(sum migration thp_failed .)" "$thp_migration_fail"
+	counted "huge pages split by $source" "$(sum migration thp_split .)" "$thp_migration_split"
+	counted "pages of mbind by $source" "$(sum migration succeeded_pages '"comm":"page_mover".*"reason":"mempolicy_mbind"')" \
 		"$(said moved mempolicy_mbind)"
 	# by move_pages(), and by migrate_pages(2) back
-	same "huge pages of page_mover by $source" "$(sum migration thp_succeeded '"comm":"page_mover"')" 4
+	counted "huge pages of page_mover by $source" "$(sum migration thp_succeeded '"comm":"page_mover"')" 4
 	# migrate_pages(2) also moves what the program has besides, and says of that nothing
 	shown=$(sum migration succeeded_pages '"comm":"page_mover".*"reason":"syscall"')
 	[ "$shown" -ge "$(said moved syscall)" ] || same "pages of system calls by $source" "$shown" "$(said moved syscall)"
@@ -84,8 +89,8 @@ for source in functions tracepoints; do
 	[ "$(sum migration succeeded_pages '"comm":"sh".*"reason":"compaction","mode":"sync"')" -gt 0 ] || same "compaction by $source" none some
 	if ! grep -q "nodes that pages" errors-$source; then
 		shown=$(sum migration succeeded_pages '"comm":"page_mover".*"from_nodes":"0","to_nodes":"1"')
-		same "pages from 0 to 1 by $source" "$shown" $((2 * 200 + 2 * 512))
-		same "huge pages from 0 to 1 by $source" "$(sum migration thp_succeeded '"from_nodes":"0","to_nodes":"1"')" 2
+		counted "pages from 0 to 1 by $source" "$shown" $((2 * 200 + 2 * 512))
+		counted "huge pages from 0 to 1 by $source" "$(sum migration thp_succeeded '"from_nodes":"0","to_nodes":"1"')" 2
 	fi
 	grep -q "latency is not" errors-$source || [ "$(grep -c '"type":"migration"' events-$source)" = \
 		"$(grep -c '"type":"migration".*"latency_ns":[1-9]' events-$source)" ] || same "latencies by $source" "not all" all

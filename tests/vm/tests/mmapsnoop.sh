@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # mmapsnoop shows what a program says that it asked for and got, and VmSize as the kernel has it; 32-bit calls, too.
-# timeout: 300
+# timeout: 500
 # also: 7.0
 . /tests/trace-truth
 

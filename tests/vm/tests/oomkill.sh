@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # oomkill on each rung: what it shows of a kill is what the kernel's log says of it, and it shows each kill.
-# timeout: 240
+# timeout: 600
 # also: 7.0
 grep -q memory /sys/fs/cgroup/cgroup.controllers || { echo "SKIP: no memory controller"; exit 77; }
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control

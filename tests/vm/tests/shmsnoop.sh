@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # shmsnoop shows the calls that a program says it made, whose segment each is, and which one is left behind; 32-bit ipc() too.
-# timeout: 300
+# timeout: 500
 # also: 6.18
 [ -r /proc/sysvipc/shm ] || { echo "SKIP: no SysV shared memory"; exit 77; }
 . /tests/trace-truth
@@ -23,9 +23,10 @@ shown() {
 	/"type":"shm_segment"/ { key = of("key"); sub("0x0*", "0x", key); if (key == "PRIVATE") key = 0
 		print "segment", of("id"), key, of("size_bytes"), of("creator_pid"), of("state") }' events | sort
 }
+undo() { segments --remove="$(sed -n 's/^segment \([0-9]*\) .*left_behind/\1/p' truth)"; }
 try() {
 	trace_program shmsnoop --posix --follow -- segments "$@" || return 1
-	segments --remove="$(sed -n 's/^segment \([0-9]*\) .*left_behind/\1/p' truth)" || return 1
+	undo || return 1
 	said >one
 	shown >other
 	diff one other && nothing_lost && return 0

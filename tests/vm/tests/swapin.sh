@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # swapin's pages are those of /proc/vmstat, for a disk, zram, zswap and zeros, by each source; the memory's cgroup is told.
-# timeout: 240
+# timeout: 600
 # also: 6.12
 # disk: 256
 # modules: virtio_blk zram zstd
@@ -73,7 +73,7 @@ function same(what, wanted, got,   off, source) {
 	off = wanted - got
 	source = what
 	sub(":.*", "", source)
-	if (off > 512 * misses[source] || -off > 512 * misses[source]) failed = 1
+	if (off > 512 * misses[source] || -off > 512 * misses[source]) { print "not ok: " what; failed = 1 }
 }
 function sum(source, scene, store, column) { return sums[source, book[scene, "pid"], store, column] }
 function ahead(scene,   store, all) {
@@ -101,7 +101,7 @@ function compare(source, from, to, device,   what, zeros) {
 	same(what "zeros out", zeros, sum(source, to, "zeros", "out_pages"))
 	if (to == "ahead") { # by MADV_WILLNEED, but for a few pages of the program itself that it came upon
 		same(what "ahead", went("pswpin", from, to) - sum(source, to, "disk", "demanded_pages"), ahead(to))
-		if (sum(source, to, "disk", "demanded_pages") > 32) { print to ": too much was demanded"; failed = 1 }
+		if (sum(source, to, "disk", "demanded_pages") > 32) { print "not ok: " to ": too much was demanded"; failed = 1 }
 	} else
 		same(what "ahead", went("swap_ra", from, to), ahead(to))
 }
@@ -114,8 +114,10 @@ FILENAME ~ /^rows-/ && of("type") == "swap" {
 	for (i = 1; i <= n; i++)
 		sums[source, of("pid"), of("store"), columns[i]] += of(columns[i])
 	if (of("owner") != "/trips" || (of("store") == "disk") != (of("device") == "vda") ||
-	    (of("store") == "zram") != (of("device") == "zram0"))
+	    (of("store") == "zram") != (of("device") == "zram0")) {
+		print "not ok: owner or device of " $0
 		failed = 1
+	}
 }
 FILENAME ~ /^rows-/ && of("type") == "losses" { print; misses[substr(FILENAME, 6)] = of("recursion_misses") }
 END {
@@ -125,7 +127,7 @@ END {
 		if (book[to, "pid"] == "") continue
 		compare("functions", from, to, device)
 		compare("tracepoints", from, to, device)
-		if (to != "zswap" && went("pswpin", from, to) < 128) { print to ": hardly anything was read"; failed = 1 }
+		if (to != "zswap" && went("pswpin", from, to) < 128) { print "not ok: " to ": hardly anything was read"; failed = 1 }
 	}
 	same("tracepoints: ahead", sum("functions", "disk", "disk", "readahead_pages"), sum("tracepoints", "disk", "disk", "readahead_pages"))
 	same("tracepoints: demanded", sum("functions", "disk", "disk", "demanded_pages"), sum("tracepoints", "disk", "disk", "demanded_pages"))

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # usdt shows a program's probes with the arguments that the program says, by each source there is, in one process and in all.
-# timeout: 300
+# timeout: 500
 # also: 6.12
 . /tests/trace-truth
 
