@@ -170,9 +170,13 @@ $(O)/tests/unit/test_slub_malloc: tests/unit/test_slub_malloc.c $(slub_preload_o
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(slub_preload_objects) \
 		$(O)/libslub.a -lcmocka -lpthread
 $(O)/tests/unit/test_slub_storms: $(O)/libslub.so
+# Functions of libslub that a test stands in front of, to do what another thread would do just then.
+slub_test_wraps_views := slub_percpu_begin_at slub_percpu_commit slub_percpu_end
+slub_test_wraps_forks := slub_machine_seed syscall
 $(O)/tests/unit/test_slub_%: tests/unit/test_slub_%.c $(O)/libslub.a $(O)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub.a -lcmocka -lpthread
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $< $(O)/libslub.a \
+		$(slub_test_wraps_$*:%=-Wl,--wrap=%) -lcmocka -lpthread
 # Looks into a process that it is itself, with libslub in it.
 $(O)/tests/unit/test_slab_process: tests/unit/test_slab_process.c $(O)/libdill.a $(O)/libslub.a $(O)/flags
 	@mkdir -p $(@D)

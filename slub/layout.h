@@ -64,6 +64,7 @@ struct slab_sheaf {
 	void *bottom; /* always NULL */
 	void *objects[];
 };
+_Static_assert(sizeof(struct slab_sheaf) == SHEAF_HEADER_WORDS * sizeof(void *), "objects fill the rest of a sheaf");
 
 /* What a CPU has of a cache: the tops of its sheaves; spare is NULL when there is none. Changed by restartable
  * sequences alone, see percpu.h. */
@@ -139,6 +140,11 @@ struct slub_state {
 	char *descriptors, *descriptors_end; /* what is left of the last block of them */
 };
 
+/* The top of a sheaf that is empty and full. */
+extern void *slub_bootstrap_sheaf[] __attribute__((visibility("hidden")));
+#define SLUB_BOOTSTRAP_WORDS (SLUB_MAX_SHEAF / sizeof(void *))
+#define SLUB_BOOTSTRAP_TOP (&slub_bootstrap_sheaf[SLUB_BOOTSTRAP_WORDS])
+
 #ifdef SLUB_MODEL
 /* The model that the calling thread works on (model.h). */
 extern __thread struct slub_state *slub_model_state;
@@ -179,6 +185,17 @@ static inline struct slab *slab_of_address(const void *address)
 static inline bool sheaf_is_full(const struct kmem_cache *cache, void **top)
 {
 	return !((uintptr_t)top & cache->sheaf_mask);
+}
+
+/*
+ * Told by the address alone, as that is all a commit compares: what stands below the top of a sheaf that was seen a
+ * moment ago may be another thread's by now, or nobody's, and the same sheaf may be back with the same top.
+ */
+static inline bool sheaf_is_empty(const struct kmem_cache *cache, void **top)
+{
+	uintptr_t offset = (uintptr_t)top & cache->sheaf_mask;
+
+	return __builtin_expect(offset <= sizeof(struct slab_sheaf), 0) && (offset || top == SLUB_BOOTSTRAP_TOP);
 }
 
 static inline struct slab_sheaf *sheaf_of_top(const struct kmem_cache *cache, void **top)

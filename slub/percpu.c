@@ -45,7 +45,11 @@ static struct slub_cpu_slab *cpu_slab_of(const struct kmem_cache *cache, int num
 
 int slub_percpu_cpu(void)
 {
+#ifdef __x86_64__
+	return (int)*(volatile uint32_t __seg_fs *)(slub_rseq_offset + SLUB_RSEQ_CPU_ID);
+#else
 	return (int)*(volatile uint32_t *)((char *)__builtin_thread_pointer() + slub_rseq_offset + SLUB_RSEQ_CPU_ID);
+#endif
 }
 
 static int membarrier(int command)
@@ -113,11 +117,6 @@ static bool is_stopped(char *percpu)
 	return percpu == slub.percpu;
 }
 
-void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view)
-{
-	slub_percpu_begin_at(cache, 0, view);
-}
-
 void slub_percpu_begin_at(struct kmem_cache *cache, unsigned place, struct slub_percpu_view *view)
 {
 	int cpu = slub_percpu_cpu();
@@ -131,9 +130,14 @@ void slub_percpu_begin_at(struct kmem_cache *cache, unsigned place, struct slub_
 		cpu = (int)(slub.cpus + stripe);
 	}
 	view->percpu = __atomic_load_n(&cache->percpu, __ATOMIC_ACQUIRE);
-	view->cpu = is_stopped(view->percpu) ? -1 : cpu;
 	view->area = area_of(view->percpu, cpu) + place;
-	view->sheaves = view->cpu < 0 ? (struct slub_percpu_sheaves){ .main = SLUB_BOOTSTRAP_TOP } : *view->area;
+	if (is_stopped(view->percpu)) {
+		view->cpu = -1;
+		view->sheaves = (struct slub_percpu_sheaves){ .main = SLUB_BOOTSTRAP_TOP };
+	} else {
+		view->cpu = cpu;
+		view->sheaves = *view->area;
+	}
 }
 
 void slub_percpu_end(struct slub_percpu_view *view)

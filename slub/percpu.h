@@ -28,11 +28,6 @@
 /* From the thread pointer to the thread's struct rseq. */
 extern ptrdiff_t slub_rseq_offset __attribute__((visibility("hidden")));
 
-/* The top of a sheaf that is empty and full. */
-extern void *slub_bootstrap_sheaf[] __attribute__((visibility("hidden")));
-#define SLUB_BOOTSTRAP_WORDS (SLUB_MAX_SHEAF / sizeof(void *))
-#define SLUB_BOOTSTRAP_TOP (&slub_bootstrap_sheaf[SLUB_BOOTSTRAP_WORDS])
-
 /* One CPU's sheaves as they were at one moment; work on them is void unless slub_percpu_commit() accepts it. */
 struct slub_percpu_view {
 	struct slub_percpu_sheaves sheaves;
@@ -52,9 +47,14 @@ void slub_percpu_remove(struct kmem_cache *cache);
 /* The CPU that the calling thread is on, below 0 if the kernel doesn't tell it. */
 int slub_percpu_cpu(void);
 
-void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view);
-/* The same of another pair of words of the CPU: `place` pairs behind the first (struct slub_cpu_slab). */
+/* Look at what the CPU has: at the pair of words that stands `place` pairs behind the first (struct slub_cpu_slab). */
 void slub_percpu_begin_at(struct kmem_cache *cache, unsigned place, struct slub_percpu_view *view);
+
+static inline void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view)
+{
+	slub_percpu_begin_at(cache, 0, view);
+}
+
 /* Replace the sheaves of the view by `sheaves`. False when they have changed or the thread has moved. */
 bool slub_percpu_commit(struct kmem_cache *cache, struct slub_percpu_view *view, struct slub_percpu_sheaves sheaves);
 void slub_percpu_end(struct slub_percpu_view *view);

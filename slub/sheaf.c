@@ -200,7 +200,7 @@ static bool keep_as_spare(struct kmem_cache *cache, struct slub_percpu_view *vie
 {
 	void **spare = view->sheaves.spare;
 
-	if ((spare && spare[-1]) || !slub_percpu_commit(cache, view, (struct slub_percpu_sheaves){ view->sheaves.main, top }))
+	if ((spare && !sheaf_is_empty(cache, spare)) || !slub_percpu_commit(cache, view, (struct slub_percpu_sheaves){ view->sheaves.main, top }))
 		return false;
 	slub_percpu_end(view);
 	slub_why(SLUB_WHY_KEPT_AS_SPARE, NULL);
@@ -253,12 +253,12 @@ void *slub_alloc_slow(struct kmem_cache *cache)
 			slub_percpu_end(&view);
 			break;
 		}
-		if (view.sheaves.main[-1]) {
+		if (!sheaf_is_empty(cache, view.sheaves.main)) {
 			if (found.top && keep_as_spare(cache, &view, barn, found.top))
 				found.top = NULL;
 			else
 				object = pop_view(cache, &view);
-		} else if (view.sheaves.spare && view.sheaves.spare[-1]) {
+		} else if (view.sheaves.spare && !sheaf_is_empty(cache, view.sheaves.spare)) {
 			slub_why(SLUB_WHY_SPARE, NULL);
 			slub_percpu_commit(cache, &view, (struct slub_percpu_sheaves){ view.sheaves.spare,
 										       view.sheaves.main });

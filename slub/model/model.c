@@ -155,11 +155,6 @@ void slub_percpu_begin_at(struct kmem_cache *cache, unsigned place, struct slub_
 	}
 }
 
-void slub_percpu_begin(struct kmem_cache *cache, struct slub_percpu_view *view)
-{
-	slub_percpu_begin_at(cache, 0, view);
-}
-
 bool slub_percpu_commit(struct kmem_cache *cache, struct slub_percpu_view *view, struct slub_percpu_sheaves sheaves)
 {
 	slub_point(SLUB_POINT_COMMIT);
