@@ -163,22 +163,22 @@ static bool set_up(struct slub_state *state)
 bool slub_init(void)
 {
 	struct slub_state *state = &slub;
-	bool is_ready, is_first = false;
+	bool is_ready;
 
 	if (__atomic_load_n(&state->is_ready, __ATOMIC_ACQUIRE))
 		return true;
+	// First, since a fork has to wait for a set-up that has begun.
+	slub_watch_forks();
 	slub_lock(&state->lock);
 	is_ready = state->is_ready;
 	if (!is_ready) {
 		int saved = errno;
 
-		is_first = is_ready = set_up(state);
+		is_ready = set_up(state);
 		errno = saved;
 		__atomic_store_n(&state->is_ready, is_ready, __ATOMIC_RELEASE);
 	}
 	slub_unlock(&state->lock);
-	if (is_first)
-		slub_watch_forks();
 	return is_ready;
 }
 

@@ -15,7 +15,10 @@ static void before_fork(void)
 {
 	struct slub_state *state = &slub;
 
+	// Whoever sets up holds it to the end.
 	slub_lock(&state->lock);
+	if (!state->is_ready)
+		return;
 	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next)
 		slub_lock(&cache->drain_lock);
 	slub_percpu_before_fork(state);
@@ -28,10 +31,8 @@ static void before_fork(void)
 	slub_lock(&state->pages.lock);
 }
 
-static void after_fork(void)
+static void let_go(struct slub_state *state)
 {
-	struct slub_state *state = &slub;
-
 	slub_unlock(&state->pages.lock);
 	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next) {
 		for (unsigned number = 0; number < state->nodes; number++) {
@@ -42,16 +43,35 @@ static void after_fork(void)
 	slub_percpu_after_fork(state);
 	for (struct kmem_cache *cache = state->caches; cache; cache = cache->next)
 		slub_unlock(&cache->drain_lock);
+}
+
+static void after_fork(void)
+{
+	struct slub_state *state = &slub;
+
+	if (state->is_ready)
+		let_go(state);
 	slub_unlock(&state->lock);
 }
 
 static void after_fork_in_child(void)
 {
-	slub_percpu_register();
+	if (slub.is_ready)
+		slub_percpu_register();
 	after_fork();
 }
 
+// Once: the list of handlers itself may want memory of malloc().
 void slub_watch_forks(void)
 {
-	pthread_atfork(before_fork, after_fork, after_fork_in_child);
+	static bool is_watching;
+
+	if (!__atomic_exchange_n(&is_watching, true, __ATOMIC_RELAXED))
+		pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+// Before there are threads, so that no fork is under way that has asked for handlers already. malloc() may be earlier.
+static __attribute__((constructor)) void watch_from_the_start(void)
+{
+	slub_watch_forks();
 }

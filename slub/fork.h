@@ -5,7 +5,7 @@
 #ifndef SLUB_FORK_H
 #define SLUB_FORK_H
 
-/* From now on. It may allocate. */
+/* From now on; once is enough. It may allocate. */
 void slub_watch_forks(void);
 
 #endif

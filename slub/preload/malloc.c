@@ -27,7 +27,6 @@ static const uint16_t more_classes[] = {
 
 struct kmem_cache *slub_malloc_caches[STEPS];
 size_t slub_malloc_limit;
-static struct slub_lock set_up_lock;
 
 static struct kmem_cache *cache_for(size_t size)
 {
@@ -90,15 +89,14 @@ static bool set_up(void)
 {
 	bool is_ready = slub_init();
 
-	slub_lock(&set_up_lock);
+	// Under the lock that forks take too: a child has all of the table or will fill it.
+	slub_lock(&slub.lock);
 	if (is_ready && !slub_malloc_limit) {
-		slub_lock(&slub.lock);
 		is_ready = make_classes();
-		slub_unlock(&slub.lock);
 		if (is_ready)
 			fill_table();
 	}
-	slub_unlock(&set_up_lock);
+	slub_unlock(&slub.lock);
 	return is_ready;
 }
 
