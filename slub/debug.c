@@ -133,13 +133,16 @@ static void paint(const struct kmem_cache *cache, void *object, uint8_t red)
 static bool are_red(struct kmem_cache *cache, void *object, uint8_t red)
 {
 	size_t used = slub_debug_size(cache, object);
+	bool is_left_red, is_right_red;
 
 	if (!(cache->flags & SLUB_RED_ZONE))
 		return true;
-	return has_bytes(cache, object, "left red zone overwritten", (char *)object - cache->red_left_pad,
-			 cache->red_left_pad, red) &
-	       has_bytes(cache, object, "right red zone overwritten", (char *)object + used, cache->geometry.inuse - used,
-			 red);
+	// Each tells its own damage.
+	is_left_red = has_bytes(cache, object, "left red zone overwritten", (char *)object - cache->red_left_pad,
+				cache->red_left_pad, red);
+	is_right_red = has_bytes(cache, object, "right red zone overwritten", (char *)object + used,
+				 cache->geometry.inuse - used, red);
+	return is_left_red && is_right_red;
 }
 
 static bool is_padding_whole(struct kmem_cache *cache, void *object)
@@ -176,9 +179,10 @@ bool slub_debug_alloc(struct kmem_cache *cache, struct slab *slab, void *object)
 	bool is_whole = are_red(cache, object, RED_INACTIVE);
 
 	(void)slab;
-	if (is_poisoned(cache))
-		is_whole &= has_bytes(cache, object, "poison overwritten", object, used - 1, POISON_FREE) &
-			    has_bytes(cache, object, "poison overwritten", (char *)object + used - 1, 1, POISON_END);
+	if (is_poisoned(cache)) {
+		is_whole &= has_bytes(cache, object, "poison overwritten", object, used - 1, POISON_FREE);
+		is_whole &= has_bytes(cache, object, "poison overwritten", (char *)object + used - 1, 1, POISON_END);
+	}
 	is_whole &= is_padding_whole(cache, object);
 	if (!is_whole)
 		return false;
@@ -209,13 +213,17 @@ static bool is_on_freelist(const struct kmem_cache *cache, const struct slab *sl
 
 bool slub_debug_free(struct kmem_cache *cache, struct slab *slab, void *object)
 {
+	bool is_whole;
+
 	if (is_on_freelist(cache, slab, object)) {
 		slub_report_begin(cache, "double free", object);
 		tell_object(cache, object);
 		slub_report_end();
 		return false;
 	}
-	if (!(are_red(cache, object, RED_ACTIVE) & is_padding_whole(cache, object)))
+	is_whole = are_red(cache, object, RED_ACTIVE);
+	is_whole &= is_padding_whole(cache, object);
+	if (!is_whole)
 		return false;
 	if (cache->flags & SLUB_STORE_USER)
 		slub_track_set(track_of(cache, object, 1));
