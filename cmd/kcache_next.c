@@ -89,6 +89,7 @@ int kcache_show_next(struct inspection *inspection, struct slab_heap *heap, uint
 		     const struct kcache_scope *scope, size_t count, struct error *err)
 {
 	size_t cpus = heap->kernel->cpu_count;
+	bool is_in_order = true;
 	int status = 0;
 
 	if (scope->cpu != KCACHE_ALL && scope->cpu >= cpus)
@@ -100,8 +101,12 @@ int kcache_show_next(struct inspection *inspection, struct slab_heap *heap, uint
 			continue;
 		status = slab_forecast_read(heap, cache, cpu, count, &forecast, err);
 		if (!status)
+			is_in_order &= !kcache_order_next(heap, cache, cpu, count, &forecast);
+		if (!status)
 			status = show_forecast(inspection, cpu, &forecast, count);
 		slab_forecast_deinit(&forecast);
 	}
+	if (!status && !is_in_order)
+		inspect_notice(inspection, "slabs of nodes' lists are shown in these lists' order, which is not quite the CPUs'");
 	return status;
 }

@@ -47,6 +47,15 @@ int kcache_show_next(struct inspection *inspection, struct slab_heap *heap, uint
 		     const struct kcache_scope *scope, size_t count, struct error *err);
 extern const struct view_record kcache_next_record;
 
+/* kcache_order.c */
+/*
+ * Put what a forecast of @count objects has of nodes' lists in the order in which the CPU will come by it, and end it where it
+ * needs a slab that isn't there yet. Negative errno: no model can tell (-EBADMSG, -EOPNOTSUPP …); the forecast is as good as
+ * before.
+ */
+struct slab_forecast;
+int kcache_order_next(struct slab_heap *heap, uint32_t cache, uint32_t cpu, size_t count, struct slab_forecast *forecast);
+
 /* kcache_check.c: @cache SLAB_NO_CACHE: all. Exit code by inspect_found(). */
 int kcache_show_check(struct inspection *inspection, struct slab_heap *heap, uint32_t cache, struct error *err);
 /* What reading has found so far, of one cache or all. */

@@ -16,6 +16,11 @@ struct free_list {
 	size_t first, count; /* in addresses */
 };
 
+struct whereabouts {
+	uint64_t address;
+	size_t list;
+};
+
 struct known_slab {
 	uint64_t page;
 	struct slub_state_slab slab;
@@ -35,6 +40,7 @@ struct slub_state_build {
 	size_t list_count, list_room;
 	struct known_slab *slabs;
 	size_t slab_count, slab_room;
+	struct whereabouts *by_address; /* address_count of them, sorted; made when asked for */
 };
 
 struct slub_state_build *slub_state_create(void)
@@ -49,6 +55,7 @@ void slub_state_destroy(struct slub_state_build *build)
 	free(build->addresses);
 	free(build->lists);
 	free(build->slabs);
+	free(build->by_address);
 	free(build);
 }
 
@@ -161,6 +168,44 @@ int slub_state_add_free(struct slub_state_build *build, uint64_t address, enum s
 				 (unsigned long)position);
 	build->addresses[build->address_count++] = address;
 	last->count++;
+	return 0;
+}
+
+bool slub_state_has_slab(const struct slub_state_build *build, uint64_t page)
+{
+	for (size_t i = 0; i < build->slab_count; i++)
+		if (build->slabs[i].page == page)
+			return true;
+	return false;
+}
+
+static int compare_addresses(const void *left, const void *right)
+{
+	uint64_t one = ((const struct whereabouts *)left)->address, other = ((const struct whereabouts *)right)->address;
+
+	return one < other ? -1 : one > other;
+}
+
+int slub_state_find_free(struct slub_state_build *build, uint64_t address, enum slab_object_state *ret_state,
+		    uint64_t *ret_page)
+{
+	const struct whereabouts *found;
+
+	if (!build->by_address) {
+		build->by_address = calloc(build->address_count + 1, sizeof(*build->by_address));
+		if (!build->by_address)
+			return -ENOMEM;
+		for (size_t i = 0; i < build->list_count; i++)
+			for (size_t n = build->lists[i].first; n < build->lists[i].first + build->lists[i].count; n++)
+				build->by_address[n] = (struct whereabouts){ build->addresses[n], i };
+		qsort(build->by_address, build->address_count, sizeof(*build->by_address), compare_addresses);
+	}
+	found = bsearch(&(struct whereabouts){ .address = address }, build->by_address, build->address_count,
+			sizeof(*build->by_address), compare_addresses);
+	if (!found)
+		return -ENOENT;
+	*ret_state = build->lists[found->list].state;
+	*ret_page = build->lists[found->list].page;
 	return 0;
 }
 

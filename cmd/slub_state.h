@@ -45,12 +45,24 @@ int slub_state_add_slab(struct slub_state_build *build, uint64_t page, enum slab
 int slub_state_add_free(struct slub_state_build *build, uint64_t address, enum slab_object_state state,
 			uint64_t position, uint64_t owner, uint64_t page, struct error *err);
 
+bool slub_state_has_slab(const struct slub_state_build *build, uint64_t page);
+/* Where a free object of a state that is complete waits, and in which slab; 0: in a sheaf. -ENOENT, -ENOMEM. */
+int slub_state_find_free(struct slub_state_build *build, uint64_t address, enum slab_object_state *ret_state,
+		    uint64_t *ret_page);
+
 /*
  * A model with this cache in it. @setting: seed and flags are the caller's, the rest is filled in. @ret_pending: objects that
  * were freed but are on their way (kfree_rcu()), which the model has in use. -EBADMSG, -EOPNOTSUPP with the reason; -ENOMEM.
  */
 int slub_state_load(struct slub_state_build *build, struct slub_model_setting *setting, struct slub_model **ret_model,
 		    struct kmem_cache **ret_cache, size_t *ret_pending, struct error *err);
+
+/*
+ * What CPU @cpu's next @count allocations meet in a cache of @heap whose contents were read; it is CPU 0 of the model.
+ * -EBADMSG: there is damage. -EFAULT.
+ */
+int slub_state_gather(struct slub_state_build *build, struct slab_heap *heap, uint32_t cache, uint32_t cpu, size_t count,
+		      struct error *err);
 
 /* What `dill kcache --json NAME` printed: its lines into @build. -EBADMSG names the line. */
 int slub_state_read_json(struct slub_state_build *build, FILE *file, struct error *err);

@@ -2,7 +2,8 @@
 /*
  * What a CPU will hand out next, in the order of the allocator's paths: main sheaf (last in, first out),
  * spare, barn; or lockless freelist, the CPU slab's own freelist, CPU partial slabs; then node partial slabs.
- * Holds as long as nothing is freed meanwhile. What comes after that (new slabs) can't be known.
+ * Holds as long as nothing is freed meanwhile. What comes after that (new slabs) can't be known. Of a node's list a CPU takes
+ * several slabs at once and not in their order, which is left to libslub's model (cmd/kcache_order.c): here it is the list's.
  *
  * Damage on the way ends certainty. The allocator doesn't see it: behind a free object whose pointer was overwritten
  * it hands out what the pointer says, which is listed, and then follows what lies there, which can't be. Pointers in
