@@ -14,40 +14,24 @@
 #define KERNEL_STACK_BYTES 16384  /* THREAD_SIZE of x86-64 without KASAN */
 #define USER_CODE_64 0x33         /* __USER_CS, arch/x86/include/asm/segment.h */
 #define ASK_AGAIN_NS 200000000ULL /* between two requests for the tables of one process */
-#define WALKS_AT_ONCE 256
+#define WALK_LEVELS 4 /* walks at once on one CPU */
 #define INSERT_TRIES 16
 
 /*
- * A walk takes 4 KiB, so it is not on the stack. There is one for each CPU; who finds it taken, by a thread that was
- * preempted, makes one of its own in `walks`.
+ * A walk takes 4 KiB, so it is not on the stack. Each CPU has a few: who finds the first taken, by a thread that was
+ * preempted, takes the next. All are of one map, so that the verifier tells no walk from another.
  */
 struct cpu_walk {
 	u64 users; /* who adds 1 and then reads 1 has it */
-	u32 tid;   /* of whom has it */
-	u32 reserved;
 	struct walk walk;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, WALK_LEVELS);
 	__type(key, u32);
 	__type(value, struct cpu_walk);
 } cpu_walks SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, WALKS_AT_ONCE);
-	__type(key, u32);
-	__type(value, struct walk);
-} walks SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct walk);
-} walk_template SEC(".maps");
 
 /* Address spaces that user space was asked for, by process (in the machine's first PID namespace): when last. */
 struct {
@@ -57,12 +41,12 @@ struct {
 	__type(value, u64);
 } trace_spaces SEC(".maps");
 
-static __always_inline struct walk *walk_of_thread(u32 tid)
+/* What the walker calls a thread is the walk's level here. */
+static __always_inline struct walk *walk_of_thread(u32 level)
 {
-	u32 zero = 0;
-	struct cpu_walk *here = bpf_map_lookup_elem(&cpu_walks, &zero);
+	struct cpu_walk *here = bpf_map_lookup_elem(&cpu_walks, &level);
 
-	return here && here->tid == tid ? &here->walk : bpf_map_lookup_elem(&walks, &tid);
+	return here ? &here->walk : NULL;
 }
 
 /* A map that is locked elsewhere refuses (kernel_types.h): tried again. */
@@ -78,22 +62,23 @@ static __always_inline s32 trace_insert(void *map, const void *key, const void *
 	return status;
 }
 
-/* Have the tables made, or made anew: not more often than it takes. */
-static __always_inline void trace_ask_for_space(u32 space)
+/* Have the tables made, or made anew: not more often than it takes. False: later. */
+static __always_inline bool trace_ask_for_space(u32 space)
 {
 	u64 *asked_ns = bpf_map_lookup_elem(&trace_spaces, &space), now_ns = bpf_ktime_get_ns(), ids;
 	struct trace_space_event *event;
 
 	if ((asked_ns && now_ns - *asked_ns < ASK_AGAIN_NS) || !trace_current_ids(&ids))
-		return;
-	bpf_map_update_elem(&trace_spaces, &space, &now_ns, BPF_ANY);
+		return false;
 	event = bpf_ringbuf_reserve(&trace_requests, sizeof(*event), 0);
 	if (!event)
-		return;
+		return false;
+	bpf_map_update_elem(&trace_spaces, &space, &now_ns, BPF_ANY);
 	trace_fill(&event->head, TRACE_SPACE_WANTED, ids);
 	event->space = space;
 	event->reserved = 0;
 	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
+	return true;
 }
 
 /*
@@ -116,94 +101,92 @@ static __always_inline int trace_user_registers(struct trace_registers *ret_regs
 		place = (u64)bpf_task_pt_regs((void *)bpf_get_current_task_btf());
 	else
 		place = (u64)BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES - sizeof(struct pt_regs);
-	if (bpf_probe_read_kernel(ret_regs, 4 * sizeof(u64), (void *)(place + __builtin_offsetof(struct pt_regs, ip))) ||
-	    bpf_probe_read_kernel(&ret_regs->bp, sizeof(u64), (void *)(place + __builtin_offsetof(struct pt_regs, bp))))
-		return -1;
-	return ret_regs->cs == USER_CODE_64 ? 0 : -1;
+	return bpf_probe_read_kernel(ret_regs, 4 * sizeof(u64), (void *)(place + __builtin_offsetof(struct pt_regs, ip))) ||
+	       bpf_probe_read_kernel(&ret_regs->bp, sizeof(u64), (void *)(place + __builtin_offsetof(struct pt_regs, bp)));
 }
 
-/* Keep the finished walk's stack. A function of scalars, verified once. */
-__noinline u64 trace_keep_stack(u32 tid, u64 pc)
+/* Walk anew, and keep the stack. Functions of scalars, verified once: this one, and the next. */
+__noinline u64 trace_walk_anew(u32 level, u32 space, u64 pc, u64 sp, u64 bp)
 {
-	struct walk *walk = walk_of_thread(tid);
+	struct walk *walk = walk_of_thread(level);
+	bool is_final = true;
 	u64 key;
 	s32 status;
 
 	if (!walk)
 		return 0;
+	walk_start_at(walk, space, pc, sp, bp);
+	walk_frames(level);
 	key = walk->hash | STACK_KEY_IS_HASH;
-	if (walk->trace.flags & STACK_UNKNOWN_CODE)
-		trace_ask_for_space(walk->trace.space);
+	if (walk->trace.flags & STACK_UNKNOWN_CODE || !bpf_map_lookup_elem(&trace_spaces, &space))
+		is_final = trace_ask_for_space(space); /* new tables void what is remembered */
 	status = trace_insert(&stacks, &key, &walk->trace);
 	if (status && status != -EEXIST) {
 		TRACE_COUNT(stacks_lost);
-		return STACK_KEY_ABSENT(walk->trace.space, STACK_TABLE_FULL);
-	}
-	walk_remember(walk, walk_identity(walk->trace.space, walk->start_sp, pc), key);
-	return key;
-}
-
-/* Walk, or recall. A function of scalars, verified once. */
-__noinline u64 trace_walk(u32 space, u32 tid, u64 pc, u64 sp, u64 bp)
-{
-	struct walk *walk = walk_of_thread(tid);
-	u64 key;
-
-	if (!walk)
-		return 0;
-	key = walk_is_cached ? walk_recall(walk, walk_identity(space, sp, pc), sp, bp, 1) : 0;
-	if (key)
-		return key;
-	walk_start_at(walk, space, pc, sp, bp);
-	walk_frames(tid);
-	return trace_keep_stack(tid, pc);
-}
-
-/* With a walk of the thread's own. */
-static __always_inline u64 trace_walk_apart(u32 space, u32 tid, const struct trace_registers *regs)
-{
-	u32 zero = 0;
-	struct walk *template = bpf_map_lookup_elem(&walk_template, &zero);
-	u64 key;
-	s32 status;
-
-	if (!template)
-		return 0;
-	status = trace_insert(&walks, &tid, template);
-	if (status && status != -EEXIST /* this thread's last walk, which the map refused to let go of */) {
-		TRACE_COUNT(stacks_lost);
 		return STACK_KEY_ABSENT(space, STACK_TABLE_FULL);
 	}
-	key = trace_walk(space, tid, regs->ip, regs->sp, regs->bp);
-	bpf_map_delete_elem(&walks, &tid);
+	if (is_final)
+		walk_remember(walk, walk_identity(space, sp, pc), key);
 	return key;
+}
+
+__noinline u64 trace_walk_recall(u32 level, u64 identity, u64 sp, u64 bp)
+{
+	struct walk *walk = walk_of_thread(level);
+
+	return walk ? walk_recall(walk, identity, sp, bp, 1) : 0;
+}
+
+/* A walk of this CPU that nobody has: its level; WALK_LEVELS: all are taken. */
+static __always_inline u32 trace_take_walk(void)
+{
+#pragma unroll
+	for (u32 level = 0; level < WALK_LEVELS; level++) {
+		u32 key = level;
+		struct cpu_walk *here = bpf_map_lookup_elem(&cpu_walks, &key);
+
+		if (!here)
+			break;
+		__sync_fetch_and_add(&here->users, 1); /* its result came with 5.12 */
+		if (*(volatile u64 *)&here->users == 1)
+			return level;
+		__sync_fetch_and_add(&here->users, -1);
+	}
+	return WALK_LEVELS;
 }
 
 /*
- * The stack of the current task in user mode, as a key of `stacks`; STACK_KEY_ABSENT(space, why) when it can't be kept,
- * 0 for kernel threads and 32-bit programs.
+ * The stack of the current task from its registers in user mode on, as a key of `stacks`; STACK_KEY_ABSENT(space, why) when
+ * it can't be kept, 0 for 32-bit programs.
  */
-static __always_inline u64 trace_user_stack(void)
+static __always_inline u64 trace_user_stack_at(const struct trace_registers *regs)
 {
-	u64 id = bpf_get_current_pid_tgid(), key = 0;
-	u32 zero = 0, tid = id, space = id >> 32;
-	struct cpu_walk *here = bpf_map_lookup_elem(&cpu_walks, &zero);
-	struct trace_registers regs;
+	u32 space = bpf_get_current_pid_tgid() >> 32, level;
+	struct cpu_walk *here;
+	u64 key = 0;
 
-	if (!here || trace_user_registers(&regs))
+	if (regs->cs != USER_CODE_64)
 		return 0;
-	if (!bpf_map_lookup_elem(&trace_spaces, &space))
-		trace_ask_for_space(space);
-	__sync_fetch_and_add(&here->users, 1); /* its result came with 5.12 */
-	if (*(volatile u64 *)&here->users == 1) {
-		here->tid = tid;
-		key = trace_walk(space, tid, regs.ip, regs.sp, regs.bp);
-		here->tid = 0;
-	} else if (here->tid != tid) {
-		key = trace_walk_apart(space, tid, &regs);
+	level = trace_take_walk();
+	here = bpf_map_lookup_elem(&cpu_walks, &level);
+	if (!here) {
+		TRACE_COUNT(stacks_lost);
+		return STACK_KEY_ABSENT(space, STACK_TABLE_FULL);
 	}
+	if (walk_is_cached)
+		key = trace_walk_recall(level, walk_identity(space, regs->sp, regs->ip), regs->sp, regs->bp);
+	if (!key)
+		key = trace_walk_anew(level, space, regs->ip, regs->sp, regs->bp);
 	__sync_fetch_and_add(&here->users, -1);
 	return key;
+}
+
+/* The same from where it entered the kernel; 0 for kernel threads too. */
+static __always_inline u64 trace_user_stack(void)
+{
+	struct trace_registers regs;
+
+	return trace_user_registers(&regs) ? 0 : trace_user_stack_at(&regs);
 }
 
 static __always_inline void trace_forget_space(u32 space)

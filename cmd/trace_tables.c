@@ -19,12 +19,12 @@
 #define MOST_STACKS 8192 /* 1 KiB each, taken beforehand: new stacks come in bursts */
 
 /* Maps of the walker: of one element each when nobody wants stacks. */
-static const char *const walker_maps[] = { "walks", "trace_spaces", "walk_cache", "layouts", "unwind_tables", "stacks" };
+static const char *const walker_maps[] = { "trace_spaces", "walk_cache", "layouts", "unwind_tables", "stacks" };
 
 int trace_user_stacks(struct trace *trace, bool are_wanted, struct error *err)
 {
 	trace->private->wants_user_stacks = are_wanted;
-	if (!trace_map(trace, "walks"))
+	if (!trace_map(trace, "cpu_walks"))
 		return are_wanted ? error_set(err, -ENOENT, "this is a defect of dill: its programs walk no stacks") : 0;
 	for (size_t i = 0; i < sizeof(walker_maps) / sizeof(*walker_maps) && !are_wanted; i++)
 		bpf_map__set_max_entries(trace_map(trace, walker_maps[i]), 1);
@@ -49,7 +49,6 @@ int trace_tables_open(struct trace *trace, struct error *err)
 					   trace_variable(trace, "walk_epoch") };
 	if (!maps.epoch)
 		return error_set(err, -ENOENT, "this is a defect of dill: the walker's epoch is nowhere");
-	trace_stacks_open(trace); /* slow, and later a process that is to be looked at may not wait */
 	status = stack_tables_create(&maps, TABLES_BUDGET, &trace->private->tables);
 	for (size_t i = 0; i < trace->run->target_count && !status; i++)
 		trace_tables_add(trace, trace->run->targets[i], trace->private->is_nested ? 0 : trace->run->targets[i]);
