@@ -105,6 +105,19 @@ struct mm_struct___with_atomics { /* up to 6.1 */
 	struct mm_rss_stat rss_stat;
 };
 
+/* CONFIG_PER_VMA_LOCK: changes with each release of mmap_lock that was held to write */
+struct mm_struct___with_number { /* 6.4 to 6.12 */
+	int mm_lock_seq;
+};
+
+typedef struct seqcount {
+	unsigned int sequence;
+} seqcount_t;
+
+struct mm_struct___with_seqcount { /* later: odd while it is held */
+	seqcount_t mm_lock_seq;
+};
+
 struct signal_struct { /* include/linux/sched/signal.h */
 	atomic_t live; /* threads */
 	short oom_score_adj;

@@ -49,10 +49,15 @@ struct mapping_places {
 	u64 start, end;
 };
 
+static __always_inline bool mapping_is_stack(u64 start, u64 end, u64 address, u64 sp)
+{
+	return sp >= start && sp < end && address - sp + STACK_REACH < 2 * STACK_REACH;
+}
+
 static __always_inline u32 mapping_class_of(const struct mapping_places *places, u64 address, u64 sp)
 {
 	if ((places->start <= places->stack && places->stack <= places->end) ||
-	    (sp >= places->start && sp < places->end && address - sp + STACK_REACH < 2 * STACK_REACH))
+	    mapping_is_stack(places->start, places->end, address, sp))
 		return MAPPING_STACK;
 	return places->start < places->brk && places->end > places->start_brk ? MAPPING_HEAP : MAPPING_ANONYMOUS;
 }
@@ -85,6 +90,30 @@ static __always_inline void mapping_of_known(struct vm_area_struct *vma, u64 add
 	ret_id->device = inode->i_sb->s_dev;
 	ret_id->class = MAPPING_FILE;
 	mapping_tell_file((u64)BPF_CORE_READ(vma, vm_file), ret_id->inode, ret_id->device); /* as a number */
+}
+
+/*
+ * A mapping that was looked up, and which change of its address space that was after: while there is no other it is the
+ * same. Kept by thread, it takes the place of most searches.
+ */
+struct mapping_memory {
+	u64 mm; /* 0: nothing is kept */
+	u64 start, end, vm_flags;
+	struct mapping_id id; /* as of a thread whose stack pointer is elsewhere */
+	u32 change;
+};
+
+/* The number of that change; false: this kernel doesn't count them, or one is under way. */
+static __always_inline bool mapping_change(struct mm_struct *mm, u32 *ret_change)
+{
+	if (bpf_core_field_exists(((struct mm_struct___with_seqcount *)0)->mm_lock_seq)) {
+		*ret_change = ((struct mm_struct___with_seqcount *)mm)->mm_lock_seq.sequence;
+		return !(*ret_change & 1);
+	}
+	if (!bpf_core_field_exists(((struct mm_struct___with_number *)0)->mm_lock_seq))
+		return false;
+	*ret_change = ((struct mm_struct___with_number *)mm)->mm_lock_seq;
+	return true;
 }
 
 /* The same of any @vma. */

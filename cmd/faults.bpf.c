@@ -74,7 +74,7 @@ int function_end(u64 *ctx)
 		return 0;
 	}
 	trace_current_ids(&ids);
-	return finish_fault(ids, status & VM_FAULT_MAJOR || (u32)ctx[2] & FLAG_TRIED);
+	return finish_fault(fault, ids, status & VM_FAULT_MAJOR || (u32)ctx[2] & FLAG_TRIED);
 }
 
 /* Tracepoint and software events --------------------------------------------------------------------------- */
@@ -107,7 +107,7 @@ static __always_inline bool look_at_counters(struct fault *fault, u64 ids, u64 k
 	fault->is_known = 1;
 	if (known)
 		return is_known && more_major;
-	if (!is_known || wants_events)
+	if (!is_known || wants_events || (more_minor <= 0 && more_major <= 0))
 		return false;
 	bpf_get_current_comm(key.comm, sizeof(key.comm));
 	if (more_minor > 0)
@@ -117,9 +117,15 @@ static __always_inline bool look_at_counters(struct fault *fault, u64 ids, u64 k
 	return false;
 }
 
+static __always_inline u64 current_mm(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return (u64)((struct task_struct *)bpf_get_current_task_btf())->mm;
+	return (u64)BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), mm);
+}
+
 static __always_inline int exception(u64 address, struct pt_regs *regs, u64 error_code)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct { /* the end of struct pt_regs */
 		u64 ip, cs, flags, sp;
 	} places = { 0 };
@@ -139,8 +145,8 @@ static __always_inline int exception(u64 address, struct pt_regs *regs, u64 erro
 	bpf_probe_read_kernel(&places, sizeof(places), &regs->ip);
 	fault->instruction = places.ip;
 	fault->sp = error_code & X86_PF_USER ? places.sp : 0;
-	fault->mm = (u64)BPF_CORE_READ(task, mm);
-	fault->page = page_walk(fault->mm, address);
+	fault->mm = current_mm();
+	fault->page = page_walk(REREAD(fault->mm), address); /* as a number */
 	fault->started_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -189,6 +195,8 @@ static __always_inline struct fault *software_begin(struct software_event *ctx, 
 		fault->access = FAULT_READ;
 		fault->mode = ctx->regs.cs & 3 ? FAULT_MODE_USER : FAULT_MODE_KERNEL;
 	}
+	fault->code = ctx->regs.cs & 3 ? ctx->regs.cs : 0;
+	fault->bp = ctx->regs.bp;
 	fault->vm_flags = 0;
 	__builtin_memset(&fault->mapping, 0, sizeof(fault->mapping));
 	return fault;
@@ -196,19 +204,37 @@ static __always_inline struct fault *software_begin(struct software_event *ctx, 
 
 static __always_inline int software_end(struct fault *fault, u64 ids)
 {
-	return finish_fault(ids, look_at_counters(fault, ids, 1));
+	return finish_fault(fault, ids, look_at_counters(fault, ids, 1));
 }
 
 struct found_mapping {
-	u64 address, sp, vm_flags;
-	struct mapping_id mapping;
+	u64 address;
+	struct mapping_memory mapping;
 };
 
 static long found(struct task_struct *task, struct vm_area_struct *vma, struct found_mapping *found_mapping)
 {
+	struct mapping_memory *mapping = &found_mapping->mapping;
+
 	(void)task;
-	found_mapping->vm_flags = vma->vm_flags;
-	mapping_of_known(vma, found_mapping->address, found_mapping->sp, &found_mapping->mapping);
+	mapping->start = vma->vm_start;
+	mapping->end = vma->vm_end;
+	mapping->vm_flags = vma->vm_flags;
+	mapping_of_known(vma, found_mapping->address, 0, &mapping->id);
+	return 0;
+}
+
+/* A function of its own, for its stack's sake: search, and keep what was found. */
+static __noinline int search_mapping(struct fault *fault, u64 mm, u32 change, bool is_counted)
+{
+	struct found_mapping search = { .address = fault->address };
+
+	fault->last.mm = 0;
+	if (bpf_find_vma(bpf_get_current_task_btf(), fault->address, found, &search, 0))
+		return -1;
+	search.mapping.mm = is_counted ? mm : 0;
+	search.mapping.change = change;
+	fault->last = search.mapping;
 	return 0;
 }
 
@@ -216,18 +242,24 @@ static long found(struct task_struct *task, struct vm_area_struct *vma, struct f
 SEC("perf_event")
 int software_with_search(struct software_event *ctx)
 {
-	struct found_mapping mapping = { 0 };
+	struct mm_struct *mm = ((struct task_struct *)bpf_get_current_task_btf())->mm;
+	bool is_counted, is_known;
 	struct fault *fault;
+	u32 change = 0;
 	u64 ids;
 
 	fault = software_begin(ctx, &ids);
 	if (!fault)
 		return 0;
-	mapping.address = fault->address;
-	mapping.sp = fault->sp;
-	if (bpf_find_vma(bpf_get_current_task_btf(), mapping.address, found, &mapping, 0) == 0) {
-		fault->vm_flags = mapping.vm_flags;
-		fault->mapping = mapping.mapping;
+	is_counted = mapping_change(mm, &change);
+	is_known = is_counted && fault->last.mm == (u64)mm && fault->last.change == change &&
+		   fault->address >= fault->last.start && fault->address < fault->last.end;
+	if (is_known || !search_mapping(fault, (u64)mm, change, is_counted)) {
+		fault->vm_flags = fault->last.vm_flags;
+		fault->mapping = fault->last.id;
+		if ((fault->mapping.class == MAPPING_HEAP || fault->mapping.class == MAPPING_ANONYMOUS) &&
+		    mapping_is_stack(fault->last.start, fault->last.end, fault->address, fault->sp))
+			fault->mapping.class = MAPPING_STACK;
 	}
 	return software_end(fault, ids);
 }

@@ -16,8 +16,11 @@ struct fault {
 	u64 address, instruction, sp;
 	u64 page, vm_flags; /* page_walk(), when it began; of the mapping */
 	u64 mm;             /* its page table's */
+	u64 bp;             /* of software events in user mode: the walk of the stack begins with it */
 	u64 minor, major;   /* of software events: what the task had counted when it was last looked at */
 	struct mapping_id mapping;
+	struct mapping_memory last; /* of software events */
+	u32 code;           /* the segment of that code; 0: the walk begins where the thread entered the kernel */
 	u8 mode, access;
 	u8 is_retried;      /* the kernel will try again: it is the same fault */
 	u8 is_known;        /* minor, major are */
@@ -116,16 +119,20 @@ static __always_inline void send_fault(const struct fault *fault, const struct f
 	trace_submit(event);
 }
 
-/* A fault of the current task is complete. A function of its own, for its stack's sake. */
-__noinline int finish_fault(u64 ids, u32 is_major)
+/* A function of its own, for its stack's sake. */
+static __noinline u64 fault_stack(const struct fault *fault)
 {
-	u32 tid = (u32)bpf_get_current_pid_tgid();
-	struct fault *fault = bpf_map_lookup_elem(&threads, &tid);
+	struct trace_registers regs = { .ip = fault->instruction, .cs = fault->code, .sp = fault->sp, .bp = fault->bp };
+
+	return fault->code ? trace_user_stack_at(&regs) : trace_user_stack();
+}
+
+/* A fault of the current task is complete. A function of its own as well. */
+static __noinline int finish_fault(struct fault *fault, u64 ids, u32 is_major)
+{
 	struct fault_key key = { .pid = ids >> 32 };
 	u64 latency_ns;
 
-	if (!fault)
-		return 0;
 	key.mode = fault->mode;
 	key.access = fault->access;
 	latency_ns = fault->started_ns ? bpf_ktime_get_ns() - fault->started_ns : 0;
@@ -144,7 +151,7 @@ __noinline int finish_fault(u64 ids, u32 is_major)
 	if (wants_events && latency_ns < min_latency_ns)
 		return 0;
 	if (wants_stacks)
-		key.stack = trace_user_stack();
+		key.stack = fault_stack(fault);
 	if (wants_events) {
 		send_fault(fault, &key, ids, is_major, latency_ns);
 		return 0;
