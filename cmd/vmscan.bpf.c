@@ -18,6 +18,15 @@ struct shrinker { /* include/linux/shrinker.h */
 volatile const __u8 counts_taken; /* the multi-generational LRU is on: /proc/vmstat counts what it takes as scanned */
 volatile const __s32 isolate_lru, isolate_scanned, isolate_taken;
 
+static __always_inline void end(u32 kind)
+{
+	struct thread *thread = this_thread();
+	u64 latency_ns = latency_of(thread, kind);
+
+	if (thread && latency_ns)
+		count_work(thread, kind, -1, latency_ns);
+}
+
 /* Reclaims: begin and end. */
 #define RECLAIM(name, tracepoint, kind) \
 	SEC("raw_tp/" tracepoint "_begin") \
@@ -29,8 +38,7 @@ volatile const __s32 isolate_lru, isolate_scanned, isolate_taken;
 	SEC("raw_tp/" tracepoint "_end") \
 	int name##_end(void *ctx) \
 	{ \
-		u64 latency_ns; \
-		end(kind, -1, &latency_ns); \
+		end(kind); \
 		return 0; \
 	}
 RECLAIM(direct, "mm_vmscan_direct_reclaim", VMSCAN_DIRECT)
@@ -45,28 +53,46 @@ int slab_begin(void *ctx)
 	return 0;
 }
 
+static __always_inline void count_shrinker(struct shrinker *shrinker, u64 latency_ns, u64 freed)
+{
+	struct vmscan_shrinker none = {}, *sums;
+	u64 function = (u64)BPF_CORE_READ(shrinker, scan_objects);
+
+	sums = bpf_map_lookup_elem(&shrinkers, &function);
+	if (!sums) {
+		bpf_map_update_elem(&shrinkers, &function, &none, BPF_NOEXIST);
+		sums = bpf_map_lookup_elem(&shrinkers, &function);
+	}
+	if (!sums)
+		return;
+	ADD(sums->calls, 1);
+	ADD(sums->time_ns, latency_ns);
+	ADD(sums->freed, freed);
+}
+
 SEC("raw_tp/mm_shrink_slab_end")
 int slab_end(struct bpf_raw_tracepoint_args *ctx) /* shrinker, node, freed or SHRINK_STOP … */
 {
-	struct vmscan_shrinker none = {}, *shrinker;
-	u64 function = (u64)BPF_CORE_READ((struct shrinker *)ctx->args[0], scan_objects), latency_ns;
-	u64 freed = (s32)ctx->args[2] > 0 ? (u32)ctx->args[2] : 0;
-	struct vmscan_counts *counts = end(VMSCAN_SLAB, (s32)ctx->args[1], &latency_ns);
+	struct thread *thread = this_thread();
+	u64 latency_ns = latency_of(thread, VMSCAN_SLAB), freed = (s32)ctx->args[2] > 0 ? (u32)ctx->args[2] : 0;
+	struct vmscan_done *done = gathered_by(thread);
+	struct vmscan_counts *counts;
 
-	if (!counts)
+	if (!thread || !latency_ns)
 		return 0;
-	ADD(counts->slab_freed, freed);
-	kswapd_goes_on(this_thread(), counts);
-	shrinker = bpf_map_lookup_elem(&shrinkers, &function);
-	if (!shrinker) {
-		bpf_map_update_elem(&shrinkers, &function, &none, BPF_NOEXIST);
-		shrinker = bpf_map_lookup_elem(&shrinkers, &function);
+	if (done) {
+		done->events++;
+		done->slabs++;
+		done->slab_ns += latency_ns;
+		done->slab_freed += freed;
+	} else {
+		counts = count_work(thread, VMSCAN_SLAB, (s32)ctx->args[1], latency_ns);
+		if (!counts)
+			return 0;
+		ADD(counts->slab_freed, freed);
+		kswapd_goes_on(thread, counts);
 	}
-	if (shrinker) {
-		ADD(shrinker->calls, 1);
-		ADD(shrinker->time_ns, latency_ns);
-		ADD(shrinker->freed, freed);
-	}
+	count_shrinker((struct shrinker *)ctx->args[0], latency_ns, freed);
 	return 0;
 }
 
@@ -75,13 +101,21 @@ int isolate(struct bpf_raw_tracepoint_args *ctx)
 {
 	u32 list = trace_argument(ctx, isolate_lru);
 	u64 scanned = trace_argument(ctx, counts_taken ? isolate_taken : isolate_scanned);
-	struct thread *thread = this_thread();
+	struct thread *thread;
+	struct vmscan_done *done;
 	struct vmscan_counts *counts;
 
 	if (list != INACTIVE_ANON && list != INACTIVE_FILE)
 		return 0; /* what active lists give is not counted as scanned */
+	thread = this_thread();
 	if (group_by == VMSCAN_BY_NODE && thread) {
-		thread->pending += scanned;
+		thread->done.scanned += scanned;
+		return 0;
+	}
+	done = gathered_by(thread);
+	if (done) {
+		done->events++;
+		done->scanned += scanned;
 		return 0;
 	}
 	counts = wanted_counts(-1);
@@ -95,13 +129,20 @@ int isolate(struct bpf_raw_tracepoint_args *ctx)
 SEC("raw_tp/mm_vmscan_lru_shrink_inactive")
 int shrink(struct bpf_raw_tracepoint_args *ctx) /* node, scanned, reclaimed … */
 {
-	struct vmscan_counts *counts = wanted_counts((s32)ctx->args[0]);
 	struct thread *thread = this_thread();
+	struct vmscan_done *done = gathered_by(thread);
+	struct vmscan_counts *counts;
 
+	if (done) {
+		done->events++;
+		done->reclaimed += ctx->args[2];
+		return 0;
+	}
+	counts = wanted_counts((s32)ctx->args[0]);
 	if (!counts)
 		return 0;
 	ADD(counts->reclaimed, ctx->args[2]);
-	count_pending(thread, counts);
+	count_done(thread, counts);
 	kswapd_goes_on(thread, counts);
 	return 0;
 }
@@ -117,7 +158,7 @@ int kswapd_begin(struct bpf_raw_tracepoint_args *ctx) /* node … ; each time th
 	thread->counted_ns = bpf_ktime_get_ns();
 	if (counts) {
 		ADD(counts->calls[VMSCAN_KSWAPD], 1);
-		count_pending(thread, counts);
+		count_done(thread, counts);
 	}
 	return 0;
 }
@@ -188,8 +229,7 @@ static __always_inline int congested(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct thread *thread = this_thread();
 
-	if (!thread || !(thread->started_ns[VMSCAN_DIRECT] | thread->started_ns[VMSCAN_MEMCG] |
-			 thread->started_ns[VMSCAN_NODE] | thread->started_ns[VMSCAN_KSWAPD]))
+	if (!thread || (!is_reclaiming(thread) && !thread->started_ns[VMSCAN_KSWAPD]))
 		return 0;
 	return count_throttled(-1, (u32)ctx->args[1]);
 }

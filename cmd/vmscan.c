@@ -162,12 +162,13 @@ static int take_groups(struct trace *trace)
 {
 	struct vmscan_state *state = trace->state;
 	int map = trace_map_fd(trace, "groups"), status = 0;
-	uint32_t zero = 0, over = state->epoch, now = !over;
+	uint32_t *epoch = trace_variable(trace, "epoch"), over = state->epoch;
 	struct vmscan_key key, *previous = NULL;
 
-	if (bpf_map_update_elem(trace_map_fd(trace, "epoch"), &zero, &now, BPF_ANY))
-		return -errno;
-	state->epoch = now;
+	if (!epoch)
+		return -ENOENT;
+	state->epoch = !over;
+	__atomic_store_n(epoch, state->epoch, __ATOMIC_SEQ_CST);
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0)) /* a grace period of RCU */
 		usleep(20000);
 	state->count = 0;

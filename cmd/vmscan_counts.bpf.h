@@ -11,11 +11,22 @@
 #include "histogram.bpf.h"
 #include "vmscan.h"
 
+/*
+ * What a thread has done that is in no group yet. A reclaim tells of each batch of pages and each shrinker, and all of it
+ * belongs to one group, so it is counted there once, at the reclaim's end. By node: pages that were scanned on a node that
+ * was not yet told.
+ */
+struct vmscan_done {
+	u64 events;
+	u64 scanned, reclaimed;
+	u64 slabs, slab_ns, slab_freed;
+};
+
 /* What a thread is at: since when, by kind; 0: it is not. Stays for the thread's next time. */
 struct thread {
 	u64 started_ns[VMSCAN_KINDS];
 	u64 counted_ns; /* kswapd: up to when its time has been counted */
-	u64 pending;    /* by node: pages that were scanned on a node that was not yet told */
+	struct vmscan_done done;
 };
 
 struct {
@@ -39,27 +50,28 @@ struct {
 	__type(value, struct vmscan_shrinker);
 } shrinkers SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u32);
-} epoch SEC(".maps");
-
 HISTOGRAM_MAP(latencies, VMSCAN_KINDS);
 
 volatile const __u32 group_by;
+__u32 epoch; /* of vmscan_key: user space changes it */
 
 #define ADD(place, count) __sync_fetch_and_add(&(place), count)
 
-/* Where the current task's work is counted; @node: where that is, or -1. Counts one event. */
-static __always_inline struct vmscan_counts *counts_of(u64 ids, s64 node)
+/* A function of its own, for its stack's sake. */
+static __noinline struct vmscan_counts *add_group(const struct vmscan_key *key)
 {
-	struct vmscan_counts none = {}, *counts;
-	struct vmscan_key key = {};
-	u32 zero = 0, *now = bpf_map_lookup_elem(&epoch, &zero);
+	struct vmscan_counts none = {};
 
-	key.epoch = now ? *now : 0;
+	bpf_map_update_elem(&groups, key, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&groups, key);
+}
+
+/* Where the current task's work is counted; @node: where that is, or -1. Counts @events. */
+static __always_inline struct vmscan_counts *counts_of(u64 ids, s64 node, u64 events)
+{
+	struct vmscan_key key = { .epoch = epoch };
+	struct vmscan_counts *counts;
+
 	if (group_by == VMSCAN_BY_PROCESS) {
 		key.id = ids >> 32;
 		bpf_get_current_comm(key.comm, sizeof(key.comm));
@@ -68,16 +80,14 @@ static __always_inline struct vmscan_counts *counts_of(u64 ids, s64 node)
 	} else if (group_by == VMSCAN_BY_NODE) {
 		key.id = node >= 0 ? node : bpf_get_numa_node_id();
 	}
-	TRACE_COUNT(seen);
+	TRACE_COUNT_ADD(seen, events);
 	counts = bpf_map_lookup_elem(&groups, &key);
-	if (!counts) {
-		bpf_map_update_elem(&groups, &key, &none, BPF_NOEXIST);
-		counts = bpf_map_lookup_elem(&groups, &key);
-	}
+	if (!counts)
+		counts = add_group(&key);
 	if (counts)
-		ADD(counts->events, 1);
+		ADD(counts->events, events);
 	else
-		TRACE_COUNT(map_full);
+		TRACE_COUNT_ADD(map_full, events);
 	return counts;
 }
 
@@ -86,7 +96,7 @@ static __always_inline struct vmscan_counts *wanted_counts(s64 node)
 {
 	u64 ids;
 
-	return trace_wants(&ids) ? counts_of(ids, node) : NULL;
+	return trace_wants(&ids) ? counts_of(ids, node, 1) : NULL;
 }
 
 static __always_inline struct thread *this_thread(void)
@@ -96,15 +106,29 @@ static __always_inline struct thread *this_thread(void)
 	return bpf_map_lookup_elem(&threads, &thread);
 }
 
+/* A reclaim under way gathers what it does: it belongs to whom it began for. */
+static __always_inline bool is_reclaiming(const struct thread *thread)
+{
+	return thread && (thread->started_ns[VMSCAN_DIRECT] | thread->started_ns[VMSCAN_MEMCG] |
+			  thread->started_ns[VMSCAN_SOFTLIMIT] | thread->started_ns[VMSCAN_NODE]);
+}
+
+static __always_inline struct vmscan_done *gathered_by(struct thread *thread)
+{
+	return group_by != VMSCAN_BY_NODE && is_reclaiming(thread) ? &thread->done : NULL;
+}
+
 static __always_inline struct thread *begin(u32 kind)
 {
-	struct thread none = {}, *thread = this_thread();
+	struct thread *thread = this_thread();
 	u32 id = bpf_get_current_pid_tgid();
 	u64 ids;
 
-	if (!trace_wants(&ids))
+	if (!is_reclaiming(thread) && !trace_wants(&ids))
 		return NULL;
 	if (!thread) {
+		struct thread none = {};
+
 		bpf_map_update_elem(&threads, &id, &none, BPF_NOEXIST);
 		thread = bpf_map_lookup_elem(&threads, &id);
 	}
@@ -117,48 +141,61 @@ static __always_inline struct thread *begin(u32 kind)
 	return thread;
 }
 
-/* By node: what was scanned before was scanned here. */
-static __always_inline void count_pending(struct thread *thread, struct vmscan_counts *counts)
+/* What was gathered is counted. By node: what was scanned before was scanned here. */
+static __always_inline void count_done(struct thread *thread, struct vmscan_counts *counts)
 {
-	if (!thread || !thread->pending)
+	if (!thread || !(thread->done.events | thread->done.scanned))
 		return;
-	ADD(counts->scanned, thread->pending);
-	thread->pending = 0;
+	ADD(counts->scanned, thread->done.scanned);
+	ADD(counts->reclaimed, thread->done.reclaimed);
+	ADD(counts->calls[VMSCAN_SLAB], thread->done.slabs);
+	ADD(counts->time_ns[VMSCAN_SLAB], thread->done.slab_ns);
+	ADD(counts->slab_freed, thread->done.slab_freed);
+	__builtin_memset(&thread->done, 0, sizeof(thread->done));
 }
 
-/* The time since begin() is counted. NULL: it was not met, or there is no room. */
-static __always_inline struct vmscan_counts *end(u32 kind, s64 node, u64 *ret_latency_ns)
+/* How long the work took that ends now; 0: its beginning was not met. */
+static __always_inline u64 latency_of(struct thread *thread, u32 kind)
 {
-	struct thread *thread = this_thread();
-	struct vmscan_counts *counts;
 	u64 ids, latency_ns;
 
 	if (!thread || !thread->started_ns[kind]) {
 		if (trace_wants(&ids))
 			TRACE_COUNT(unpaired);
-		return NULL;
+		return 0;
 	}
 	latency_ns = bpf_ktime_get_ns() - thread->started_ns[kind];
 	thread->started_ns[kind] = 0;
-	trace_current_ids(&ids);
 	histogram_add(&latencies, kind, latency_ns);
-	counts = counts_of(ids, node);
+	return latency_ns ? latency_ns : 1;
+}
+
+/* Count work of that kind, and what was gathered until its end. NULL: there is no room. */
+static __always_inline struct vmscan_counts *count_work(struct thread *thread, u32 kind, s64 node, u64 latency_ns)
+{
+	struct vmscan_counts *counts;
+	u64 ids;
+
+	trace_current_ids(&ids);
+	counts = counts_of(ids, node, 1 + thread->done.events);
 	if (counts) {
 		ADD(counts->calls[kind], 1);
 		ADD(counts->time_ns[kind], latency_ns);
-		count_pending(thread, counts);
+		count_done(thread, counts);
+	} else {
+		__builtin_memset(&thread->done, 0, sizeof(thread->done)); /* lost, as counts_of() has counted */
 	}
-	*ret_latency_ns = latency_ns;
 	return counts;
 }
 
 /* kswapd did something: it was at it since it last did. It naps in between, which does not count. */
 static __always_inline void kswapd_goes_on(struct thread *thread, struct vmscan_counts *counts)
 {
-	u64 now_ns = bpf_ktime_get_ns();
+	u64 now_ns;
 
 	if (!thread || !thread->started_ns[VMSCAN_KSWAPD])
 		return;
+	now_ns = bpf_ktime_get_ns();
 	ADD(counts->time_ns[VMSCAN_KSWAPD], now_ns - thread->counted_ns);
 	thread->counted_ns = now_ns;
 }
