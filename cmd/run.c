@@ -351,6 +351,8 @@ static int choose_rung(struct run *run, struct error *err)
 
 	if (status)
 		return status;
+	if (run->attachable)
+		run->caps->btf = kernel_targets_btf(run->attachable);
 	status = ladder_choose(ladder, run->caps, run->attachable, wanted, &run->rung, why, sizeof(why));
 	if (status == -ENOENT)
 		return error_set(err, -EINVAL, "--source: no source is called '%s': see dill doctor", wanted);

@@ -16,6 +16,7 @@
 
 #define MAX_TABLES 4096 /* MAX_UNWIND_TABLES of the walker */
 #define BATCH_ROWS 65536
+#define WAITING_TABLES 64
 #define BYTES_PER_ROW 16 /* what the kernel takes: rounded up to 8 */
 
 DEFINE_CLEANUP(maps, struct proc_maps, proc_maps_deinit(&v));
@@ -37,6 +38,9 @@ struct stack_tables {
 	struct known_object *objects;
 	size_t object_count;
 	uint32_t next_table;
+	uint32_t waiting_index[WAITING_TABLES]; /* made, and not yet given to the walker */
+	int waiting_fd[WAITING_TABLES];
+	uint32_t waiting_count;
 	struct stack_tables_totals totals;
 };
 
@@ -52,10 +56,28 @@ int stack_tables_create(const struct stack_tables_maps *maps, uint64_t budget_by
 	return 0;
 }
 
+/*
+ * Each call that changes the outer map waits until no program runs that may have seen what was there before, some 10 ms: so
+ * all tables of a process go in one. Kernels that don't take several at once for maps of maps (5.10) get them one by one.
+ * A table that is refused is missing: frame pointers.
+ */
+static void hand_over(struct stack_tables *tables)
+{
+	uint32_t count = tables->waiting_count;
+	int outer = tables->maps.unwind_tables_fd;
+
+	if (count && bpf_map_update_batch(outer, tables->waiting_index, tables->waiting_fd, &count, NULL))
+		for (uint32_t i = 0; i < tables->waiting_count; i++)
+			bpf_map_update_elem(outer, &tables->waiting_index[i], &tables->waiting_fd[i], BPF_ANY);
+	while (tables->waiting_count)
+		close(tables->waiting_fd[--tables->waiting_count]); /* the maps live on in the outer one */
+}
+
 void stack_tables_destroy(struct stack_tables *tables)
 {
 	if (!tables)
 		return;
+	hand_over(tables);
 	for (size_t i = 0; i < tables->object_count; i++)
 		elf_object_unref(tables->objects[i].object);
 	free(tables->objects);
@@ -80,12 +102,11 @@ static int fill_rows(int map_fd, const struct unwind_row *rows, uint32_t count)
 	return 0;
 }
 
-/* Put a table into the kernel. The map lives on through the outer map's reference. */
+/* Put a table into the kernel; hand_over() gives it to the walker. */
 static int upload(struct stack_tables *tables, const struct unwind_table *table, uint32_t *ret_index)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
 	CLEANUP(close) int fd = -1;
-	uint32_t index = tables->next_table;
 	int status;
 
 	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "unwind_rows", sizeof(uint32_t), sizeof(struct unwind_row),
@@ -95,10 +116,11 @@ static int upload(struct stack_tables *tables, const struct unwind_table *table,
 	status = fill_rows(fd, table->rows, table->count);
 	if (status)
 		return status;
-	if (bpf_map_update_elem(tables->maps.unwind_tables_fd, &index, &fd, BPF_ANY))
-		return -errno;
-	tables->next_table++;
-	*ret_index = index;
+	if (tables->waiting_count == WAITING_TABLES)
+		hand_over(tables);
+	tables->waiting_index[tables->waiting_count] = *ret_index = tables->next_table++;
+	tables->waiting_fd[tables->waiting_count++] = fd;
+	fd = -1;
 	return 0;
 }
 
@@ -181,6 +203,7 @@ int stack_tables_update(struct stack_tables *tables, pid_t pid, uint32_t space, 
 		if (maps.list[i].is_executable && strcmp(maps.list[i].path, "[vsyscall]"))
 			add_mapping(tables, pid, &maps.list[i], layout);
 	}
+	hand_over(tables);
 	if (bpf_map_update_elem(tables->maps.layouts_fd, &space, layout, BPF_ANY))
 		return error_set(err, -errno, "cannot tell the stack walker of process %d: %s", pid, strerror(errno));
 	__atomic_fetch_add(tables->maps.epoch, 1, __ATOMIC_SEQ_CST);

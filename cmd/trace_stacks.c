@@ -20,7 +20,7 @@ struct shown_stack {
 
 struct trace_stacks {
 	struct symbol_table kernel;
-	bool has_kernel;
+	bool is_kernel_read, has_kernel;
 	struct symbolizer *symbolizer;
 	struct shown_stack shown[2];
 	size_t known_count; /* processes opened before one of their stacks was shown */
@@ -46,12 +46,22 @@ static struct trace_stacks *open_stacks(struct trace *trace)
 	trace->private->stacks = stacks = calloc(1, sizeof(*stacks));
 	if (!stacks)
 		return NULL;
-	stacks->has_kernel = !symbol_table_add_text(&stacks->kernel, "/proc/kallsyms", 0, &err);
-	if (!stacks->has_kernel)
-		run_notice(trace->run, "functions of the kernel stay without names: %s", err.text);
 	if (symbolizer_create(&options, &stacks->symbolizer, &err))
 		run_notice(trace->run, "functions of programs stay without names: %s", err.text);
 	return stacks;
+}
+
+/* Some 200,000 names, which only stacks of the kernel need. */
+static void read_kernel(struct trace *trace, struct trace_stacks *stacks)
+{
+	struct error err = { 0 };
+
+	if (stacks->is_kernel_read)
+		return;
+	stacks->is_kernel_read = true;
+	stacks->has_kernel = !symbol_table_add_text(&stacks->kernel, "/proc/kallsyms", 0, &err);
+	if (!stacks->has_kernel)
+		run_notice(trace->run, "functions of the kernel stay without names: %s", err.text);
 }
 
 static void add_kernel_frame(struct trace_stacks *stacks, struct shown_stack *shown, uint64_t address)
@@ -109,7 +119,10 @@ static bool is_of_tracing(const struct view_frame *frame)
 
 void trace_stacks_open(struct trace *trace)
 {
-	open_stacks(trace);
+	struct trace_stacks *stacks = open_stacks(trace);
+
+	if (stacks)
+		read_kernel(trace, stacks);
 }
 
 void trace_stacks_learn(struct trace *trace, pid_t pid)
@@ -130,6 +143,8 @@ const struct view_stack *trace_stacks_show(struct trace *trace, pid_t pid, const
 
 	if (!stacks || !count)
 		return NULL;
+	if (!pid)
+		read_kernel(trace, stacks);
 	shown = &stacks->shown[is_second];
 	shown->stack = (struct view_stack){ .frames = shown->frames, .is_truncated = is_truncated };
 	if (pid && stacks->symbolizer && !symbolizer_knows(stacks->symbolizer, pid, addresses[0]))

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct btf;
+
 enum cap_state {
 	CAP_UNKNOWN, /* not tried yet, or the trial itself could not be made */
 	CAP_YES,
@@ -118,6 +120,7 @@ struct kernel_caps {
 	uint64_t swap_bytes;
 	uint64_t hugetlb_bytes; /* reserved in pools, all sizes */
 	struct kernel_sysctl sysctls[SYSCTL_COUNT];
+	struct btf *btf; /* borrowed: the kernel's types, where the caller has them; NULL: trials read them themselves */
 	struct kernel_cap caps[KERNEL_CAP_COUNT];
 };
 

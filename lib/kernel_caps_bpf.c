@@ -55,19 +55,19 @@ static int load_tracing(const struct btf *btf, const char *name, uint32_t kind, 
 	return id < 0 ? -ENOENT : bpf_syscall_program_load(&spec, NULL, 0, ret_fd);
 }
 
-/* NULL with @id settled when there is no BTF. */
-static struct btf *open_btf(struct kernel_caps *caps, enum kernel_cap_id id)
+/* The kernel's types, in @own when they are read here. NULL with @id settled when there are none. */
+static struct btf *find_btf(struct kernel_caps *caps, enum kernel_cap_id id, struct btf **own)
 {
-	struct btf *btf;
-
+	if (caps->btf)
+		return caps->btf;
 	if (access(VMLINUX_BTF, R_OK)) {
 		cap_refused(caps, id, -errno, NEEDS(CAP_DAC_READ_SEARCH), NO_BTF);
 		return NULL;
 	}
-	btf = btf__parse(VMLINUX_BTF, NULL);
-	if (!btf)
+	*own = btf__parse(VMLINUX_BTF, NULL);
+	if (!*own)
 		cap_unknown(caps, id, VMLINUX_BTF ": %s", strerror(errno));
-	return btf;
+	return *own;
 }
 
 void try_btf(struct kernel_caps *caps)
@@ -82,7 +82,8 @@ void try_fentry(struct kernel_caps *caps)
 {
 	/* Functions that hardly ever run: the kernel's own test object (net/bpf/test_run.c), rarities. */
 	static const char *const functions[] = { "bpf_fentry_test1", "oom_kill_process", "do_exit" };
-	CLEANUP(btf) struct btf *btf = open_btf(caps, KERNEL_CAP_FENTRY);
+	CLEANUP(btf) struct btf *own = NULL;
+	struct btf *btf = find_btf(caps, KERNEL_CAP_FENTRY, &own);
 	int rc = -ENOENT;
 
 	if (!btf)
@@ -104,7 +105,8 @@ void try_fentry(struct kernel_caps *caps)
 
 void try_tp_btf(struct kernel_caps *caps)
 {
-	CLEANUP(btf) struct btf *btf = open_btf(caps, KERNEL_CAP_TP_BTF);
+	CLEANUP(btf) struct btf *own = NULL;
+	struct btf *btf = find_btf(caps, KERNEL_CAP_TP_BTF, &own);
 	CLEANUP(close) int program_fd = -1;
 	CLEANUP(close) int link_fd = -1;
 	int rc;
@@ -145,7 +147,8 @@ void try_iterators(struct kernel_caps *caps)
 		{ KERNEL_CAP_ITER_KMEM_CACHE, "bpf_iter_kmem_cache" },
 		{ KERNEL_CAP_ITER_BPF_MAP, "bpf_iter_bpf_map" },
 	};
-	CLEANUP(btf) struct btf *btf = NULL;
+	CLEANUP(btf) struct btf *own = NULL;
+	struct btf *btf = NULL;
 
 	for (size_t i = 0; i < COUNT(list); i++) {
 		CLEANUP(close) int program_fd = -1;
@@ -153,7 +156,7 @@ void try_iterators(struct kernel_caps *caps)
 		int rc;
 
 		if (!btf)
-			btf = open_btf(caps, list[i].id);
+			btf = find_btf(caps, list[i].id, &own);
 		if (!btf)
 			continue;
 		rc = load_tracing(btf, list[i].function, BTF_KIND_FUNC, BPF_TRACE_ITER, &program_fd);
