@@ -121,6 +121,12 @@ struct kmem_cache {
 	struct kmem_cache_node node[]; /* slub.nodes of them */
 };
 
+/* A random_seq that no cache has. */
+struct slub_sequence {
+	struct slub_sequence *next;
+};
+#define SLUB_SEQUENCE_ORDERS 18 /* up to SLUB_MAX_OBJECTS_PER_SLAB offsets, 1 << 17 bytes */
+
 /* Everything that a process has of the allocator. */
 struct slub_state {
 	struct slub_lock lock; /* list of caches, making and ending them */
@@ -138,6 +144,8 @@ struct slub_state {
 	struct kmem_cache *sheaf_caches[SLUB_KMALLOC_CACHES]; /* of kmalloc's sizes 64 … 2048, aligned to them */
 	struct kmem_cache *free_caches; /* descriptors of caches that are gone */
 	char *descriptors, *descriptors_end; /* what is left of the last block of them */
+	struct slub_sequence *free_sequences[SLUB_SEQUENCE_ORDERS];
+	char *sequences, *sequences_end; /* the same of random_seqs */
 };
 
 /* The top of a sheaf that is empty and full. */

@@ -6,6 +6,8 @@
 
 #include "debug.h"
 
+#define LEAST_SEQUENCE 3 /* room for a pointer */
+
 // Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators" (2014).
 uint64_t slub_random(void)
 {
@@ -16,16 +18,48 @@ uint64_t slub_random(void)
 	return word ^ word >> 31;
 }
 
+// Sequences have 1 << order bytes, so that one that was given back serves another. Most are far shorter than a page, and
+// a process that starts pays for each page that is touched: they stand side by side.
+static unsigned sequence_order(unsigned count)
+{
+	unsigned order = LEAST_SEQUENCE;
+
+	while ((size_t)1 << order < count * sizeof(uint32_t))
+		order++;
+	return order;
+}
+
+static uint32_t *new_sequence(unsigned order)
+{
+	struct slub_state *state = &slub;
+	struct slub_sequence *sequence = state->free_sequences[order];
+	size_t bytes = (size_t)1 << order, pages = (bytes + SLUB_PAGE_SIZE - 1) >> SLUB_PAGE_SHIFT;
+	struct slub_dirty_part dirty;
+
+	if (sequence) {
+		state->free_sequences[order] = sequence->next;
+		return (uint32_t *)sequence;
+	}
+	if ((size_t)(state->sequences_end - state->sequences) < bytes) {
+		char *block = slub_pages_alloc_run(&state->pages, pages, 0, &dirty);
+
+		if (!block)
+			return NULL;
+		state->sequences = block;
+		state->sequences_end = block + (pages << SLUB_PAGE_SHIFT);
+	}
+	state->sequences += bytes;
+	return (uint32_t *)(state->sequences - bytes);
+}
+
 bool slub_shuffle_init(struct kmem_cache *cache)
 {
 	unsigned count = cache->geometry.objects;
-	size_t pages = (count * sizeof(uint32_t) + SLUB_PAGE_SIZE - 1) >> SLUB_PAGE_SHIFT;
-	struct slub_dirty_part dirty;
 	uint32_t *sequence;
 
 	if (count < 2 || cache->flags & SLUB_NO_RANDOM)
 		return true;
-	sequence = slub_pages_alloc_run(&slub.pages, pages, 0, &dirty);
+	sequence = new_sequence(sequence_order(count));
 	if (!sequence)
 		return false;
 	for (unsigned i = 0; i < count; i++)
@@ -43,11 +77,13 @@ bool slub_shuffle_init(struct kmem_cache *cache)
 
 void slub_shuffle_end(struct kmem_cache *cache)
 {
-	size_t bytes = cache->geometry.objects * sizeof(uint32_t);
+	struct slub_sequence *sequence = (struct slub_sequence *)cache->random_seq;
+	unsigned order = sequence_order(cache->geometry.objects);
 
-	if (cache->random_seq)
-		slub_pages_free_run(&slub.pages, cache->random_seq,
-				    (bytes + SLUB_PAGE_SIZE - 1) >> SLUB_PAGE_SHIFT);
+	if (sequence) {
+		sequence->next = slub.free_sequences[order];
+		slub.free_sequences[order] = sequence;
+	}
 	cache->random_seq = NULL;
 }
 
