@@ -85,6 +85,7 @@ struct kmem_cache *slub_lay_cache(const char *name, const struct slub_geometry *
 	cache->flags = flags;
 	cache->is_debugged = flags & SLUB_DEBUG_FLAGS;
 	cache->has_cpu_slabs = flags & SLUB_CPU_SLABS && !cache->is_debugged;
+	cache->has_cmpxchg_double = slub.has_cmpxchg_double;
 	cache->checks_node = slub.nodes > 1 && cache->has_sheaves;
 	cache->push_mask = cache->checks_node ? 0 : cache->sheaf_mask;
 	cache->kind = kind;
@@ -153,6 +154,7 @@ static bool set_up(struct slub_state *state)
 	state->cpus = slub_machine_cpus();
 	state->nodes = slub_machine_nodes(SLUB_MAX_NODES);
 	state->seed = slub_machine_seed();
+	state->has_cmpxchg_double = slub_machine_has_cmpxchg_double();
 	if (!state->rules.cpus) {
 		state->rules = slub_rules_of_programs(state->cpus);
 		state->default_flags = engine_by_environment();
@@ -229,12 +231,18 @@ struct kmem_cache *slub_kmem_cache_create(const char *name, unsigned size, unsig
 	return cache;
 }
 
-static size_t allocated_in(const struct kmem_cache *cache)
+// In a cache whose CPUs have nothing.
+static size_t allocated_in(struct kmem_cache *cache)
 {
 	size_t count = 0;
 
-	for (unsigned number = 0; number < slub.nodes; number++)
-		count += cache->node[number].total_objects - cache->node[number].free_objects;
+	for (unsigned number = 0; number < slub.nodes; number++) {
+		struct kmem_cache_node *node = &cache->node[number];
+
+		slub_lock(&node->list_lock);
+		count += node->total_objects - slub_slabs_count_free(node);
+		slub_unlock(&node->list_lock);
+	}
 	return count;
 }
 
@@ -284,6 +292,19 @@ size_t slub_kmem_cache_shrink(struct kmem_cache *cache)
 	return slub_slabs_shrink(cache);
 }
 
+// Slabs come and go between nodes and CPUs meanwhile: what was met twice is not free twice.
+static void describe_cpu_slabs(struct kmem_cache *cache, struct slub_cache_info *info)
+{
+	struct slub_cpu_slab_counts counts = slub_cpu_slab_count(cache);
+
+	info->free_in_slabs += counts.in_slabs;
+	if (info->free_in_slabs > info->objects)
+		info->free_in_slabs = info->objects;
+	info->free_in_sheaves = counts.on_cpus;
+	if (info->free_in_sheaves > info->objects - info->free_in_slabs)
+		info->free_in_sheaves = info->objects - info->free_in_slabs;
+}
+
 static void describe(struct kmem_cache *cache, struct slub_cache_info *info)
 {
 	*info = (struct slub_cache_info){
@@ -300,10 +321,13 @@ static void describe(struct kmem_cache *cache, struct slub_cache_info *info)
 		info->slabs += node->nr_slabs;
 		info->partial_slabs += node->nr_partial;
 		info->objects += node->total_objects;
-		info->free_in_slabs += node->free_objects;
+		info->free_in_slabs += slub_slabs_count_free(node);
 		slub_unlock(&node->list_lock);
 	}
-	info->free_in_sheaves = cache->has_cpu_slabs ? slub_cpu_slab_count(cache) : slub_sheaves_count(cache);
+	if (cache->has_cpu_slabs)
+		describe_cpu_slabs(cache, info);
+	else
+		info->free_in_sheaves = slub_sheaves_count(cache);
 }
 
 size_t slub_slabinfo(struct slub_cache_info *ret_info, size_t count)

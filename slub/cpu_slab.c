@@ -8,7 +8,9 @@
 #include "machine.h"
 #include "percpu.h"
 #include "point.h"
+#include "report.h"
 #include "slab.h"
+#include "slab_update.h"
 #include "why.h"
 
 enum { SLAB_WORDS = 1, PARTIAL_WORDS = 2 }; // places, see struct slub_cpu_slab
@@ -40,21 +42,11 @@ static bool begin(struct kmem_cache *cache, unsigned place, struct slub_percpu_v
 	return false;
 }
 
-static void put_all(struct kmem_cache *cache, struct slab *list)
-{
-	while (list) {
-		struct slab *next = list->next;
-
-		slub_slab_put_partial(cache, list);
-		list = next;
-	}
-}
-
 // What a CPU's partial list is measured by: slabs; before 5.16 their free objects, as they were when they came in. The
 // first slab has the sum.
 static unsigned measure(const struct slab *slab)
 {
-	return slub.rules.cpu_partial_counts_objects ? (unsigned)(slab->objects - slab->inuse) : 1;
+	return slub.rules.cpu_partial_counts_objects ? slab_free_objects(slab) : 1;
 }
 
 void slub_cpu_partial_add(struct slab **list, struct slab *slab)
@@ -80,7 +72,8 @@ static void put_cpu_partial(struct kmem_cache *cache, struct slab *slab, bool is
 		struct slab *list, *drained = NULL;
 
 		if (!begin(cache, PARTIAL_WORDS, &view)) {
-			slub_slab_put_partial(cache, slab);
+			slab->next = NULL;
+			slub_slabs_put_partial(cache, slab);
 			return;
 		}
 		list = (struct slab *)freelist_of(&view);
@@ -93,7 +86,7 @@ static void put_cpu_partial(struct kmem_cache *cache, struct slab *slab, bool is
 		if (commit(cache, &view, list, NULL)) {
 			if (drained)
 				slub_why(SLUB_WHY_CPU_PARTIAL_DRAINED, drained);
-			put_all(cache, drained);
+			slub_slabs_put_partial(cache, drained);
 			return;
 		}
 	}
@@ -125,14 +118,14 @@ static void return_cpu_partial(struct kmem_cache *cache, struct slab *list)
 	if (!list)
 		return;
 	if (!begin(cache, PARTIAL_WORDS, &view)) {
-		put_all(cache, list);
+		slub_slabs_put_partial(cache, list);
 		return;
 	}
 	if (freelist_of(&view)) {
 		slub_percpu_end(&view);
-		put_all(cache, list);
+		slub_slabs_put_partial(cache, list);
 	} else if (!commit(cache, &view, list, NULL)) {
-		put_all(cache, list);
+		slub_slabs_put_partial(cache, list);
 	}
 }
 
@@ -203,7 +196,9 @@ static void renew(struct kmem_cache *cache, struct slub_percpu_view *view)
 	if (!commit(cache, view, NULL, NULL))
 		return;
 	freelist = slub_slab_collect(cache, slab);
-	if (freelist && begin(cache, SLAB_WORDS, view)) {
+	if (!freelist)
+		return;
+	if (begin(cache, SLAB_WORDS, view)) {
 		if (!freelist_of(view) && !slab_of(view)) {
 			if (commit(cache, view, freelist, slab)) {
 				slub_why(SLUB_WHY_CPU_SLAB, slab);
@@ -226,6 +221,21 @@ static void *pop_stripe(struct kmem_cache *cache, struct slub_percpu_view *view)
 	return object;
 }
 
+// While the cache stands still: an object of a slab that is given up again at once.
+static void *alloc_of_no_cpu(struct kmem_cache *cache)
+{
+	bool is_new;
+	struct slab *slab = slub_slab_take(cache, slub_node(), &is_new);
+	void *object, **slot;
+
+	if (!slab)
+		return NULL;
+	object = slub_slab_freeze(cache, slab);
+	slot = freelist_slot(cache, object);
+	slub_slab_thaw(cache, slab, freelist_pointer(cache, *slot, slot));
+	return object;
+}
+
 void *slub_cpu_slab_alloc(struct kmem_cache *cache)
 {
 	struct slub_percpu_view view;
@@ -238,7 +248,7 @@ void *slub_cpu_slab_alloc(struct kmem_cache *cache)
 			return object;
 		}
 		if (!begin(cache, SLAB_WORDS, &view))
-			return slub_slabs_take(cache, slub_node(), 1, &object) ? object : NULL;
+			return alloc_of_no_cpu(cache);
 		if (freelist_of(&view)) {
 			if (view.stripe)
 				return pop_stripe(cache, &view);
@@ -251,34 +261,41 @@ void *slub_cpu_slab_alloc(struct kmem_cache *cache)
 	}
 }
 
-static bool push_stripe(struct kmem_cache *cache, struct slab *slab, void *object)
+static enum slub_pushed push_stripe(struct kmem_cache *cache, struct slab *slab, void *object)
 {
+	enum slub_pushed pushed = SLUB_NOT_PUSHED;
 	struct slub_percpu_view view;
-	bool is_its_slab;
 
 	if (!begin(cache, SLAB_WORDS, &view))
-		return false;
-	is_its_slab = view.stripe && slab_of(&view) == slab;
-	if (is_its_slab) {
+		return SLUB_NOT_PUSHED;
+	if (view.stripe && slab_of(&view) == slab) {
 		void **slot = freelist_slot(cache, object);
 
-		*slot = freelist_pointer(cache, freelist_of(&view), slot);
-		*(void **)view.area = object;
+		pushed = object == freelist_of(&view) ? SLUB_PUSHED_TWICE : SLUB_PUSHED;
+		if (pushed == SLUB_PUSHED) {
+			*slot = freelist_pointer(cache, freelist_of(&view), slot);
+			*(void **)view.area = object;
+		}
 	}
 	slub_percpu_end(&view);
-	return is_its_slab;
+	return pushed;
 }
 
 void slub_cpu_slab_free(struct kmem_cache *cache, void *object)
 {
 	struct slab *slab = slab_of_address(object);
+	enum slub_pushed pushed = SLUB_NOT_PUSHED;
 
-	if (slab && slab->slab_cache == cache &&
-	    (slub_cpu_freelist_push(cache, slab, object) || push_stripe(cache, slab, object))) {
-		slub_why(SLUB_WHY_TO_CPU_FREELIST, slab);
-		return;
+	if (slab && slab->slab_cache == cache) {
+		pushed = slub_cpu_freelist_push(cache, slab, object);
+		if (pushed == SLUB_NOT_PUSHED)
+			pushed = push_stripe(cache, slab, object);
 	}
-	if (slub_slab_free_remote(cache, object)) {
+	if (pushed == SLUB_PUSHED) {
+		slub_why(SLUB_WHY_TO_CPU_FREELIST, slab);
+	} else if (pushed == SLUB_PUSHED_TWICE) {
+		slub_report(cache, "double free", object);
+	} else if (slub_slab_free_remote(cache, object)) {
 		slub_why(SLUB_WHY_TO_CPU_PARTIAL, slab);
 		put_cpu_partial(cache, slab, true);
 	}
@@ -288,7 +305,7 @@ static void flush_cpu(struct kmem_cache *cache, const struct slub_cpu_slab *had)
 {
 	if (had->slab)
 		slub_slab_thaw(cache, had->slab, had->freelist);
-	put_all(cache, had->partial);
+	slub_slabs_put_partial(cache, had->partial);
 }
 
 void slub_cpu_slab_flush(struct kmem_cache *cache)
@@ -317,4 +334,32 @@ SLUB_UNSYNCHRONISED size_t slub_freelist_length(const struct kmem_cache *cache, 
 		count++;
 	}
 	return count;
+}
+
+// A slab that left the list meanwhile may lead to another list's head.
+SLUB_UNSYNCHRONISED static bool is_slab_of(const struct kmem_cache *cache, const struct slab *slab)
+{
+	size_t offset = (size_t)((const char *)slab - (const char *)slub.pages.slabs);
+
+	return offset / sizeof(*slab) < slub.pages.slabs_used && offset % sizeof(*slab) == 0 && slab->slab_cache == cache;
+}
+
+SLUB_UNSYNCHRONISED static size_t free_seen_in(const volatile struct slab *slab)
+{
+	const struct freelist_counters seen = { .counters = slab->counters };
+
+	return (size_t)(seen.objects - seen.inuse);
+}
+
+SLUB_UNSYNCHRONISED void slub_cpu_slab_add_counts(const struct kmem_cache *cache, const struct slub_cpu_slab *part,
+						  struct slub_cpu_slab_counts *counts)
+{
+	const volatile struct slub_cpu_slab *seen = part;
+	const struct slab *slab = seen->slab;
+	unsigned left = UINT16_MAX;
+
+	counts->on_cpus += slub_freelist_length(cache, slab, seen->freelist);
+	counts->in_slabs += slab ? free_seen_in(slab) : 0;
+	for (slab = seen->partial; slab && is_slab_of(cache, slab) && left; slab = slab->next, left--)
+		counts->in_slabs += free_seen_in(slab);
 }

@@ -27,7 +27,14 @@ void slub_cpu_partial_add(struct slab **list, struct slab *slab);
 /* Objects on a freelist of a slab, at most all that it has. */
 size_t slub_freelist_length(const struct kmem_cache *cache, const struct slab *slab, void *object);
 
-/* Objects on CPUs' freelists (percpu.c); of a moment only in a cache that nobody uses meanwhile. */
-size_t slub_cpu_slab_count(struct kmem_cache *cache);
+/* Free objects that CPUs have: on their freelists, and on the freelists of the slabs that are theirs. */
+struct slub_cpu_slab_counts {
+	size_t on_cpus, in_slabs;
+};
+
+/* Those of all CPUs (percpu.c), and of one, which are added. Of a moment only in a cache that nobody uses meanwhile. */
+struct slub_cpu_slab_counts slub_cpu_slab_count(struct kmem_cache *cache);
+void slub_cpu_slab_add_counts(const struct kmem_cache *cache, const struct slub_cpu_slab *part,
+			      struct slub_cpu_slab_counts *counts);
 
 #endif

@@ -36,22 +36,47 @@ struct list {
 	struct list *next, *previous;
 };
 
-/* 64 bytes, one for each slab. All but slab_cache, base and objects is under the node's list_lock. */
+/*
+ * A slab's free objects and what is counted of them: 16 bytes that change at once (slab_update.h).
+ *
+ *     freelist     the first free object; the others are chained at kmem_cache.offset
+ *     frozen       some CPU's slab: free objects may be on that CPU's freelist
+ *     is_isolated  damaged: leaked on purpose, as the kernel does
+ */
+#define SLUB_FREELIST_COUNTERS                                                  \
+	void *freelist;                                                             \
+	union {                                                                     \
+		uint64_t counters;                                                      \
+		struct {                                                                \
+			uint16_t inuse, objects;                                            \
+			bool frozen, is_isolated;                                           \
+		};                                                                      \
+	}
+
+struct freelist_counters {
+	SLUB_FREELIST_COUNTERS;
+};
+
+/*
+ * 64 bytes, one for each slab. Lists and on_partial are under the node's list_lock, and so are freelist and counters but
+ * in caches of the engine of CPU slabs. There they are changed by slab_update_freelist() alone, and whoever empties a slab
+ * has list_lock before.
+ */
 struct slab {
 	union {
 		struct list slab_list; /* on the node's partial list while on_partial */
-		struct slab *next;     /* among free descriptors */
+		struct slab *next;     /* among free descriptors, or on a CPU's partial list */
 	};
 	struct kmem_cache *slab_cache;
-	void *freelist; /* the first free object; the others are chained at kmem_cache.offset */
-	char *base;     /* the first page */
-	uint16_t inuse, objects;
+	char *base; /* the first page */
+	SLUB_FREELIST_COUNTERS;
 	uint8_t order, node;
 	bool on_partial;
-	bool is_isolated; /* damaged: leaked on purpose, as the kernel does */
-	bool frozen;      /* some CPU's slab: free objects may be on that CPU's freelist */
-	uint16_t slabs;   /* on a CPU's partial list: how many from here on, itself included */
-};
+	uint16_t slabs; /* on a CPU's partial list: how many from here on, itself included */
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct slab) == 64 && offsetof(struct slab, freelist) % 16 == 0 &&
+	       offsetof(struct slab, counters) == offsetof(struct slab, freelist) + 8, "what cmpxchg16b works on");
 
 /*
  * Free objects, sheaf_bytes long and aligned to that: four words of header, then objects up to the end. A sheaf is
@@ -93,7 +118,6 @@ struct kmem_cache_node {
 	size_t nr_partial;
 	struct list partial;
 	size_t nr_slabs, total_objects;
-	size_t free_objects; /* on slabs' freelists */
 } __attribute__((aligned(64)));
 
 struct kmem_cache {
@@ -108,6 +132,7 @@ struct kmem_cache {
 	uint32_t flags;
 	uint8_t kind;         /* what its pages are, see pages.h */
 	bool has_sheaves, has_cpu_slabs, is_kmalloc, is_debugged;
+	bool has_cmpxchg_double; /* 16 bytes can be compared and exchanged at once (__CMPXCHG_DOUBLE) */
 	struct slub_geometry geometry;
 	unsigned size, offset, red_left_pad; /* of geometry, at hand */
 	uint64_t random;
@@ -131,6 +156,7 @@ struct slub_sequence {
 struct slub_state {
 	struct slub_lock lock; /* list of caches, making and ending them */
 	bool is_ready;
+	bool has_cmpxchg_double; /* of every cache */
 	unsigned cpus, nodes; /* that there may ever be */
 	struct slub_rules rules;
 	uint32_t default_flags; /* of every cache: which engine */

@@ -2,6 +2,9 @@
 // CPUs, nodes, randomness: system calls and two small files of sysfs. errno is left as it was.
 #include "machine.h"
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -61,6 +64,18 @@ unsigned slub_machine_nodes(unsigned limit)
 
 	errno = saved;
 	return nodes && nodes <= limit ? nodes : 1;
+}
+
+bool slub_machine_has_cmpxchg_double(void)
+{
+#ifdef __x86_64__
+	unsigned a, b, c, d;
+
+	// The first CPUs of x86-64 had none.
+	return __get_cpuid(1, &a, &b, &c, &d) && c & bit_CMPXCHG16B;
+#else
+	return false;
+#endif
 }
 
 uint64_t slub_machine_seed(void)

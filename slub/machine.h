@@ -5,10 +5,14 @@
 #ifndef SLUB_MACHINE_H
 #define SLUB_MACHINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* CPUs that may ever be: no thread's CPU number is this or above. */
 unsigned slub_machine_cpus(void);
+
+/* Whether 16 bytes can be compared and exchanged at once. */
+bool slub_machine_has_cmpxchg_double(void);
 
 /* Memory nodes, 1 to `limit`; 1 when the system doesn't say. */
 unsigned slub_machine_nodes(unsigned limit);

@@ -117,17 +117,32 @@ static bool is_stopped(char *percpu)
 	return percpu == slub.percpu;
 }
 
+static struct slub_lock *lock_stripe(void)
+{
+	struct slub_lock *stripe = &stripe_locks(&slub)[(unsigned)sched_getcpu() % slub.cpus];
+
+	slub_lock(stripe);
+	return stripe;
+}
+
+enum slub_update slub_percpu_update_by_stripe(struct slab *slab, const struct freelist_counters *old,
+					      const struct freelist_counters *new)
+{
+	struct slub_lock *stripe = lock_stripe();
+	bool is_done = slub_cmpxchg_double(slab, old, new);
+
+	slub_unlock(stripe);
+	return is_done ? SLUB_UPDATED : SLUB_CHANGED;
+}
+
 void slub_percpu_begin_at(struct kmem_cache *cache, unsigned place, struct slub_percpu_view *view)
 {
 	int cpu = slub_percpu_cpu();
 
 	view->stripe = NULL;
 	if (cpu < 0) {
-		unsigned stripe = (unsigned)sched_getcpu() % slub.cpus;
-
-		view->stripe = &stripe_locks(&slub)[stripe];
-		slub_lock(view->stripe);
-		cpu = (int)(slub.cpus + stripe);
+		view->stripe = lock_stripe();
+		cpu = (int)slub.cpus + (int)(view->stripe - stripe_locks(&slub));
 	}
 	view->percpu = __atomic_load_n(&cache->percpu, __ATOMIC_ACQUIRE);
 	view->area = area_of(view->percpu, cpu) + place;
@@ -197,10 +212,17 @@ void *slub_cpu_freelist_pop(struct kmem_cache *cache)
 	return NULL;
 }
 
-bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object)
+enum slub_pushed slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object)
 {
 	(void)cache, (void)slab, (void)object;
-	return false;
+	return SLUB_NOT_PUSHED;
+}
+
+enum slub_update slub_percpu_update(struct kmem_cache *cache, struct slab *slab, const struct freelist_counters *old,
+				    const struct freelist_counters *new)
+{
+	(void)cache, (void)slab, (void)old, (void)new;
+	return SLUB_UPDATE_LOCKED;
 }
 #endif
 
@@ -289,16 +311,13 @@ SLUB_UNSYNCHRONISED size_t slub_percpu_count(struct kmem_cache *cache)
 	return count;
 }
 
-SLUB_UNSYNCHRONISED size_t slub_cpu_slab_count(struct kmem_cache *cache)
+struct slub_cpu_slab_counts slub_cpu_slab_count(struct kmem_cache *cache)
 {
-	size_t count = 0;
+	struct slub_cpu_slab_counts counts = {};
 
-	for (int number = 0; number < 2 * (int)slub.cpus; number++) {
-		const volatile struct slub_cpu_slab *seen = cpu_slab_of(cache, number);
-
-		count += slub_freelist_length(cache, seen->slab, seen->freelist);
-	}
-	return count;
+	for (int number = 0; number < 2 * (int)slub.cpus; number++)
+		slub_cpu_slab_add_counts(cache, cpu_slab_of(cache, number), &counts);
+	return counts;
 }
 
 // fork() copies page after page while other threads run: an object that leaves one CPU's sheaf and comes to another's in

@@ -67,11 +67,58 @@ void slub_percpu_drain_cpu_slabs(struct kmem_cache *cache,
 /* The same without taking them: only for counting, and only roughly right in a cache that is in use. */
 size_t slub_percpu_count(struct kmem_cache *cache);
 
+/* What became of an object that was to go in front of the CPU's freelist. */
+enum slub_pushed {
+	SLUB_NOT_PUSHED, /* its slab is not this CPU's */
+	SLUB_PUSHED,
+	SLUB_PUSHED_TWICE, /* it is there already: set_freepointer()'s check, mm/slub.c */
+};
+
+/* What became of an exchange of a slab's freelist and counters (slab_update.h). */
+enum slub_update {
+	SLUB_CHANGED, /* by somebody else: nothing was done */
+	SLUB_UPDATED,
+	SLUB_UPDATE_LOCKED, /* the cache stands still: it may be done under list_lock alone */
+};
+
 /* Around a fork, with all drain_locks held: nobody changes what CPUs and stripes have, on either side. The child registers
  * for membarrier(2) itself. */
 void slub_percpu_before_fork(struct slub_state *state);
 void slub_percpu_after_fork(struct slub_state *state);
 void slub_percpu_register(void);
+
+/* Compare a slab's freelist and counters with `old` and exchange them for `new`. Where has_cmpxchg_double says so. */
+static inline bool slub_cmpxchg_double(struct slab *slab, const struct freelist_counters *old,
+				       const struct freelist_counters *new)
+{
+#if defined(SLUB_MODEL) || !defined(__x86_64__)
+	if (slab->freelist != old->freelist || slab->counters != old->counters)
+		return false;
+	slab->freelist = new->freelist;
+	slab->counters = new->counters;
+	return true;
+#elif defined(__SANITIZE_THREAD__)
+	unsigned __int128 had, wanted;
+
+	__builtin_memcpy(&had, old, sizeof(had));
+	__builtin_memcpy(&wanted, new, sizeof(wanted));
+	return __sync_bool_compare_and_swap((unsigned __int128 *)&slab->freelist, had, wanted);
+#else
+	void *freelist = old->freelist;
+	uint64_t counters = old->counters;
+	bool is_done;
+
+	asm volatile("lock cmpxchg16b (%[both])"
+		     : "+a"(freelist), "+d"(counters), "=@ccz"(is_done)
+		     : [both] "r"(&slab->freelist), "b"(new->freelist), "c"(new->counters)
+		     : "memory");
+	return is_done;
+#endif
+}
+
+/* The same for a thread without restartable sequences: its stripe keeps forks out. */
+enum slub_update slub_percpu_update_by_stripe(struct slab *slab, const struct freelist_counters *old,
+					      const struct freelist_counters *new);
 
 #if defined(__x86_64__) && !defined(SLUB_MODEL)
 /* The sequences that programs have inline too stand in slub_inline.h. */
@@ -119,8 +166,8 @@ empty:
 	return NULL;
 }
 
-/* Put an object in front of this CPU's freelist. False when its slab is not this CPU's. */
-static inline bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object)
+/* Put an object in front of this CPU's freelist. */
+static inline enum slub_pushed slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object)
 {
 	void **slot = (void **)((char *)object + cache->offset);
 	uint64_t key = cache->random ^ __builtin_bswap64((uintptr_t)slot);
@@ -131,6 +178,7 @@ static inline bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab 
 		 "movslq %%fs:4(%[rseq]), %[area]\n\tshlq $15, %[area]\n\taddq %[home], %[area]\n\t"
 		 "cmpq %[slab], 24(%[area])\n\tjne %l[other]\n\t"
 		 "movq 16(%[area]), %[head]\n\t"
+		 "cmpq %[object], %[head]\n\tje %l[twice]\n\t"
 		 "xorq %[key], %[head]\n\t"
 		 "movq %[head], (%[slot])\n\t"
 		 "movq %[object], 16(%[area])\n2:"
@@ -138,11 +186,41 @@ static inline bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab 
 		 : [rseq] "r"(slub_rseq_offset), [cache] "r"(cache), [home] "r"(cache->percpu_home), [slab] "r"(slab),
 		   [slot] "r"(slot), [key] "r"(key), [object] "r"(object)
 		 : "memory", "cc"
-		 : other);
+		 : other, twice);
 	asm volatile("");
-	return true;
+	return SLUB_PUSHED;
 other:
-	return false;
+	return SLUB_NOT_PUSHED;
+twice:
+	return SLUB_PUSHED_TWICE;
+}
+
+/*
+ * slub_cmpxchg_double() as the last instruction of a sequence that begins by looking whether the cache stands still: who
+ * forks has stopped the cache and restarted all sequences, so that none is changed while memory is copied.
+ */
+static inline enum slub_update slub_percpu_update(struct kmem_cache *cache, struct slab *slab,
+						  const struct freelist_counters *old, const struct freelist_counters *new)
+{
+	void *area, *freelist = old->freelist;
+	uint64_t counters = old->counters;
+
+	asm volatile goto(SLUB_RSEQ_ENTER
+		 "movq (%[cache]), %[area]\n\tcmpq %[home], %[area]\n\tjne %l[stopped]\n\t"
+		 "cmpl $0, %%fs:4(%[rseq])\n\tjl %l[stopped]\n\t"
+		 "lock cmpxchg16b (%[both])\n2:\n\t"
+		 "jne %l[changed]"
+		 : [area] "=&r"(area), "+a"(freelist), "+d"(counters)
+		 : [rseq] "r"(slub_rseq_offset), [cache] "r"(cache), [home] "r"(cache->percpu_home),
+		   [both] "r"(&slab->freelist), "b"(new->freelist), "c"(new->counters)
+		 : "memory", "cc"
+		 : stopped, changed);
+	asm volatile("");
+	return SLUB_UPDATED;
+changed:
+	return SLUB_CHANGED;
+stopped:
+	return slub_percpu_cpu() < 0 ? slub_percpu_update_by_stripe(slab, old, new) : SLUB_UPDATE_LOCKED;
 }
 #else
 void *slub_percpu_pop(struct kmem_cache *cache);
@@ -152,7 +230,9 @@ static inline bool slub_percpu_push_unchecked(struct kmem_cache *cache, void *ob
 	return !cache->checks_node && slub_percpu_push(cache, object);
 }
 void *slub_cpu_freelist_pop(struct kmem_cache *cache);
-bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object);
+enum slub_pushed slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object);
+enum slub_update slub_percpu_update(struct kmem_cache *cache, struct slab *slab, const struct freelist_counters *old,
+				    const struct freelist_counters *new);
 #endif
 
 #endif

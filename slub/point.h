@@ -18,6 +18,7 @@ enum slub_point {
 	SLUB_POINT_INSTALL,   /* a sheaf is in hand that the CPU lacked */
 	SLUB_POINT_FLUSH,     /* a full sheaf is in hand, its objects go to their slabs */
 	SLUB_POINT_LIST_LOCK, /* before list_lock */
+	SLUB_POINT_SLAB,      /* what a slab has was read, and will be replaced if it is still that */
 	SLUB_POINT_NEW_SLAB,  /* a slab was made and is on no list */
 	SLUB_POINT_FREEZE,    /* a slab is in hand that becomes the CPU's */
 	SLUB_POINT_DRAIN,     /* before a CPU's sheaves or slabs are taken from it */

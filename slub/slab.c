@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-// Lists of slabs: taking free objects out of slabs, giving objects back. CPUs and sheaves are not known here.
+// Lists of slabs: taking free objects out of slabs, giving objects back, all under list_lock. CPUs and sheaves are not known
+// here. The engine of CPU slabs has its own ways to slabs (slab_whole.c); only shrinking and counting are for both.
 #include "slab.h"
 
 #include <stdbool.h>
@@ -9,14 +10,22 @@
 #include "report.h"
 #include "slab_lists.h"
 #include "slab_make.h"
+#include "slab_update.h"
 #include "why.h"
 
 #define GIVE_BATCH 64 /* objects that one hold of list_lock may give back */
 #define LOOK_AHEAD 3  /* build_detached_freelist(), mm/slub.c */
 
+static void set_aside(struct slab *slab)
+{
+	struct freelist_counters isolation = isolated(slab->objects);
+
+	slab->freelist = isolation.freelist;
+	slab->counters = isolation.counters;
+}
+
 // Pop up to `count` objects off a slab's freelist. The caller holds list_lock; it looks after lists.
-static size_t pop_objects(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, size_t count,
-			  void **objects)
+static size_t pop_objects(struct kmem_cache *cache, struct slab *slab, size_t count, void **objects)
 {
 	size_t taken = 0, left = slab->objects - slab->inuse;
 	void *object = slab->freelist;
@@ -27,11 +36,12 @@ static size_t pop_objects(struct kmem_cache *cache, struct kmem_cache_node *node
 
 		// The last one has NULL, any other an object of this slab.
 		if (next ? taken + 1 == left || !is_object(cache, slab, next) : taken + 1 != left) {
-			isolate(cache, node, slab, object);
+			set_aside(slab);
+			slub_report(cache, "free pointer overwritten", object);
 			return taken;
 		}
 		if (cache->is_debugged && !slub_debug_alloc(cache, slab, object)) {
-			set_aside(node, slab);
+			set_aside(slab);
 			return taken;
 		}
 		objects[taken++] = object;
@@ -39,7 +49,6 @@ static size_t pop_objects(struct kmem_cache *cache, struct kmem_cache_node *node
 	}
 	slab->freelist = object;
 	slab->inuse += (uint16_t)taken;
-	node->free_objects -= taken;
 	return taken;
 }
 
@@ -56,7 +65,7 @@ static size_t take_one(struct kmem_cache *cache, struct kmem_cache_node *node, v
 	while (node->nr_partial && !taken) {
 		struct slab *slab = slab_of_list(node->partial.next);
 
-		taken = pop_objects(cache, node, slab, 1, object);
+		taken = pop_objects(cache, slab, 1, object);
 		slub_why(SLUB_WHY_NODE_PARTIAL, slab);
 		if (!has_free(slab))
 			remove_partial(node, slab);
@@ -84,7 +93,7 @@ static size_t take_many(struct kmem_cache *cache, struct kmem_cache_node *node, 
 		entry = entry->previous;
 		remove_partial(node, slab);
 		if (taken < count) {
-			taken += pop_objects(cache, node, slab, count - taken, objects + taken);
+			taken += pop_objects(cache, slab, count - taken, objects + taken);
 			slub_why(SLUB_WHY_NODE_PARTIAL, slab);
 		}
 		if (has_free(slab))
@@ -138,7 +147,7 @@ size_t slub_slabs_take(struct kmem_cache *cache, unsigned node_number, size_t co
 		slub_point(SLUB_POINT_NEW_SLAB);
 		slub_lock(&node->list_lock);
 		add_slab(node, slab);
-		taken += pop_objects(cache, node, slab, count - taken, ret_objects + taken);
+		taken += pop_objects(cache, slab, count - taken, ret_objects + taken);
 		if (slab->inuse < slab->objects)
 			add_partial(node, slab, false);
 		slub_unlock(&node->list_lock);
@@ -154,7 +163,7 @@ size_t slub_slabs_take(struct kmem_cache *cache, unsigned node_number, size_t co
 }
 
 // Chain one object in. False when it is free already.
-static bool put_object(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *object)
+static bool put_object(struct kmem_cache *cache, struct slab *slab, void *object)
 {
 	void **slot = freelist_slot(cache, object);
 
@@ -165,7 +174,6 @@ static bool put_object(struct kmem_cache *cache, struct kmem_cache_node *node, s
 	*slot = freelist_pointer(cache, slab->freelist, slot);
 	slab->freelist = object;
 	slab->inuse--;
-	node->free_objects++;
 	return true;
 }
 
@@ -178,7 +186,7 @@ static bool push_objects(struct kmem_cache *cache, struct kmem_cache_node *node,
 
 	while (count--) {
 		if (!cache->is_debugged || slub_debug_free(cache, slab, objects[count]))
-			pushed += put_object(cache, node, slab, objects[count]);
+			pushed += put_object(cache, slab, objects[count]);
 	}
 	if (!pushed)
 		return false;
@@ -194,22 +202,6 @@ static bool push_objects(struct kmem_cache *cache, struct kmem_cache_node *node,
 	if (!slab->on_partial)
 		add_partial(node, slab, true);
 	return false;
-}
-
-// The slab of an object that is to be freed, NULL (and a report) when it can't be one of this cache.
-static struct slab *checked_slab(struct kmem_cache *cache, void *object)
-{
-	struct slab *slab = slab_of_address(object);
-
-	if (!slab)
-		slub_report(cache, "invalid free: no object", object);
-	else if (slab->slab_cache != cache)
-		slub_report(slab->slab_cache, "invalid free: the object is of this cache", object);
-	else if (!is_object(cache, slab, object))
-		slub_report(cache, "invalid free: inside an object", object);
-	else if (!slab->is_isolated)
-		return slab;
-	return NULL;
 }
 
 // The objects of the last one's slab come together at the end, as far as they stand close to each other. Returns where
@@ -279,7 +271,7 @@ void slub_slabs_give(struct kmem_cache *cache, size_t count, void **objects)
 
 			slabs[good] = slab;
 			first[good] = first[i];
-			good += !!slab;
+			good += slab && !slab->is_isolated;
 		}
 		give_batch(cache, good, first, slabs);
 		count -= batch;
@@ -297,8 +289,7 @@ static void sort_partial(struct kmem_cache_node *node)
 	for (unsigned free = 1; free <= SORTED_FREE; free++)
 		list_init(&sorted[free]);
 	for (struct list *entry = node->partial.next, *next; entry != &node->partial; entry = next) {
-		const struct slab *slab = slab_of_list(entry);
-		unsigned free = (unsigned)(slab->objects - slab->inuse);
+		unsigned free = slab_free_objects(slab_of_list(entry));
 
 		next = entry->next;
 		if (free > SORTED_FREE)
@@ -331,7 +322,7 @@ size_t slub_slabs_shrink(struct kmem_cache *cache)
 			struct slab *slab = slab_of_list(entry);
 
 			next = entry->next;
-			if (slab->inuse)
+			if (slab_read(slab).inuse)
 				continue;
 			slub_why(SLUB_WHY_EMPTY_SHRUNK, slab);
 			remove_partial(node, slab);
@@ -351,26 +342,11 @@ size_t slub_slabs_shrink(struct kmem_cache *cache)
 	return gone;
 }
 
-bool slub_slab_free_remote(struct kmem_cache *cache, void *object)
+size_t slub_slabs_count_free(struct kmem_cache_node *node)
 {
-	struct slab *slab = checked_slab(cache, object);
-	struct kmem_cache_node *node;
-	bool was_full, is_gone = false;
+	size_t count = 0;
 
-	if (!slab)
-		return false;
-	node = lock_node(cache, slab);
-	was_full = slab->inuse == slab->objects;
-	if (slab->frozen || was_full || !slab->on_partial) {
-		slub_why(slab->frozen ? SLUB_WHY_TO_FROZEN_SLAB : was_full ? SLUB_WHY_NONE : SLUB_WHY_TO_PARTIAL_SLAB, slab);
-		put_object(cache, node, slab, object);
-		was_full &= !slab->frozen;
-	} else {
-		is_gone = push_objects(cache, node, slab, 1, &object);
-		was_full = false;
-	}
-	slub_unlock(&node->list_lock);
-	if (is_gone)
-		slub_slab_end(slab);
-	return was_full;
+	for (struct list *entry = node->partial.next; entry != &node->partial; entry = entry->next)
+		count += slab_free_objects(slab_of_list(entry));
+	return count;
 }

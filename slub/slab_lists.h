@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * A node's lists and counts, and a slab's place in them: shared by slab.c and slab_whole.c, under list_lock.
+ * A node's lists and counts, and a slab's place in them: shared by slab.c and slab_whole.c, under list_lock. And what
+ * both ask of an object before it is freed.
  */
 #ifndef SLUB_SLAB_LISTS_H
 #define SLUB_SLAB_LISTS_H
@@ -20,14 +21,12 @@ static inline void add_slab(struct kmem_cache_node *node, struct slab *slab)
 {
 	node->nr_slabs++;
 	node->total_objects += slab->objects;
-	node->free_objects += slab->objects;
 }
 
 static inline void drop_slab(struct kmem_cache_node *node, struct slab *slab)
 {
 	node->nr_slabs--;
 	node->total_objects -= slab->objects;
-	node->free_objects -= slab->objects;
 }
 
 /* has_to_spare() looks at it without the lock. */
@@ -65,18 +64,25 @@ static inline bool is_object(const struct kmem_cache *cache, const struct slab *
 
 /* A freelist pointer that was overwritten: what is behind it is lost, the slab is never used again. The kernel
  * ("Freechain corrupt", freelist_corrupted()) does the same. */
-static inline void set_aside(struct kmem_cache_node *node, struct slab *slab)
+static inline struct freelist_counters isolated(uint16_t objects)
 {
-	node->free_objects -= slab->objects - slab->inuse;
-	slab->freelist = NULL;
-	slab->inuse = slab->objects;
-	slab->is_isolated = true;
+	return (struct freelist_counters){ .inuse = objects, .objects = objects, .is_isolated = true };
 }
 
-static inline void isolate(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *object)
+/* The slab of an object that is to be freed, NULL (and a report) when it can't be one of this cache. */
+static inline struct slab *checked_slab(struct kmem_cache *cache, void *object)
 {
-	set_aside(node, slab);
-	slub_report(cache, "free pointer overwritten", object);
+	struct slab *slab = slab_of_address(object);
+
+	if (!slab)
+		slub_report(cache, "invalid free: no object", object);
+	else if (slab->slab_cache != cache)
+		slub_report(slab->slab_cache, "invalid free: the object is of this cache", object);
+	else if (!is_object(cache, slab, object))
+		slub_report(cache, "invalid free: inside an object", object);
+	else
+		return slab;
+	return NULL;
 }
 
 /* A node may be asked for objects by another one while it keeps more than min_partial slabs (get_from_any_partial()). */

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-// Whole slabs, for the engine of CPU slabs: a CPU takes one with all its free objects, and gives it up. Single objects are
-// slab.c's.
+// What the engine of CPU slabs does to slabs: a CPU takes one with all its free objects, and gives it up; others free to it
+// meanwhile. How they stay out of each other's way: slab_update.h.
 #include "slab.h"
 
 #include "report.h"
 #include "slab_lists.h"
 #include "slab_make.h"
+#include "slab_update.h"
 #include "why.h"
 
 struct slab *slub_slab_take_partial(struct kmem_cache *cache, unsigned node_number)
@@ -51,106 +52,214 @@ struct slab *slub_slab_take(struct kmem_cache *cache, unsigned node_number, bool
 		add_slab(node, slab);
 		slub_unlock(&node->list_lock);
 	}
+	// Another node's before none at all.
+	for (unsigned other = 0; !slab && other < slub.nodes; other++)
+		slab = slub_slab_take_partial(cache, other);
 	return slab;
-}
-
-// All free objects leave the slab as one chain.
-static void *take_freelist(struct kmem_cache_node *node, struct slab *slab)
-{
-	void *freelist = slab->freelist;
-
-	node->free_objects -= slab->objects - slab->inuse;
-	slab->freelist = NULL;
-	slab->inuse = slab->objects;
-	return freelist;
 }
 
 void *slub_slab_freeze(struct kmem_cache *cache, struct slab *slab)
 {
-	struct kmem_cache_node *node = lock_node(cache, slab);
-	void *freelist = take_freelist(node, slab);
+	struct freelist_counters old, new;
 
-	slab->frozen = true;
-	slub_unlock(&node->list_lock);
-	return freelist;
+	do {
+		old = slab_read(slab);
+		new = (struct freelist_counters){ .inuse = old.objects, .objects = old.objects, .frozen = true };
+	} while (!slab_update_freelist(cache, slab, &old, &new));
+	return old.freelist;
 }
 
 void *slub_slab_collect(struct kmem_cache *cache, struct slab *slab)
 {
-	struct kmem_cache_node *node = lock_node(cache, slab);
-	void *freelist = take_freelist(node, slab);
+	struct freelist_counters old, new;
 
-	slub_unlock(&node->list_lock);
-	return freelist;
+	do {
+		old = slab_read(slab);
+		new = (struct freelist_counters){ .inuse = old.objects, .objects = old.objects, .frozen = old.freelist };
+	} while (!slab_update_freelist(cache, slab, &old, &new));
+	slub_why(old.freelist ? SLUB_WHY_NONE : SLUB_WHY_CPU_SLAB_FULL, slab);
+	return old.freelist;
 }
 
-// Put a chain of free objects in front of a slab's freelist. It is as long as the slab has objects in use at most;
-// a chain that leaves the slab was overwritten.
-static bool give_freelist(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, void *freelist)
+// A chain of free objects that a CPU had.
+struct chain {
+	void *first, *last;
+	unsigned count;
+	void *damaged; // the chain can't be followed behind it
+	const char *damage;
+};
+
+// A chain is as long as the slab has objects in use at most; one that leaves the slab was overwritten.
+static struct chain follow(const struct kmem_cache *cache, const struct slab *slab, void *freelist)
 {
-	unsigned count = 0;
+	struct chain chain = { .first = freelist };
 
 	// The fast path took whatever lies in the CPU's slab.
 	if (freelist && !is_object(cache, slab, freelist)) {
-		set_aside(node, slab);
-		slub_report(cache, "invalid free: inside an object", freelist);
-		return false;
+		chain.damaged = freelist;
+		chain.damage = "invalid free: inside an object";
+		return chain;
 	}
-	for (void *object = freelist; object;) {
+	for (void *object = freelist, *next; object; object = next) {
 		void **slot = freelist_slot(cache, object);
-		void *next = freelist_pointer(cache, *slot, slot);
 
-		if (++count > slab->inuse || (next && !is_object(cache, slab, next))) {
-			isolate(cache, node, slab, object);
-			return false;
+		next = freelist_pointer(cache, *slot, slot);
+		if (++chain.count > slab_read(slab).inuse || (next && !is_object(cache, slab, next))) {
+			chain.damaged = object;
+			chain.damage = "free pointer overwritten";
+			return chain;
 		}
-		if (!next)
-			*slot = freelist_pointer(cache, slab->freelist, slot);
-		object = next;
+		chain.last = object;
 	}
-	if (freelist)
-		slab->freelist = freelist;
-	slab->inuse -= (uint16_t)count;
-	node->free_objects += count;
-	return true;
+	return chain;
 }
 
-// A slab that no CPU has any more: to its node's list, to none if it is full, away if it is empty and others suffice.
-// The caller holds list_lock. True when it is to be freed.
+// Put the chain in front of the slab's freelist; the slab is no CPU's any more. The caller holds list_lock.
+static struct freelist_counters unfreeze(const struct kmem_cache *cache, struct slab *slab, struct chain *chain)
+{
+	struct freelist_counters old, new;
+
+	do {
+		old = slab_read(slab);
+		new = old;
+		new.frozen = false;
+		if (chain->damaged || chain->count > old.inuse) {
+			new = isolated(old.objects);
+		} else if (chain->first) {
+			void **slot = freelist_slot(cache, chain->last);
+
+			*slot = freelist_pointer(cache, old.freelist, slot);
+			new.freelist = chain->first;
+			new.inuse -= (uint16_t)chain->count;
+		}
+	} while (!slab_update_freelist_locked(cache, slab, &old, &new));
+	return new;
+}
+
+// A slab with free objects that no CPU has any more: to its node's list, away if it is empty and others suffice. The caller
+// holds list_lock. True when it is to be freed.
 static bool settle(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab, bool at_end)
 {
-	if (slab->inuse == slab->objects) {
-		slub_why(SLUB_WHY_CPU_SLAB_FULL, slab);
-		return false;
-	}
-	if (!slab->inuse && node->nr_partial >= cache->geometry.min_partial) {
+	bool is_empty = !slab_read(slab).inuse;
+
+	if (is_empty && node->nr_partial >= cache->geometry.min_partial) {
 		slub_why(SLUB_WHY_EMPTY_DISCARDED, slab);
 		drop_slab(node, slab);
 		return true;
 	}
-	slub_why(slab->inuse ? SLUB_WHY_TO_NODE_LIST : SLUB_WHY_EMPTY_KEPT, slab);
+	slub_why(is_empty ? SLUB_WHY_EMPTY_KEPT : SLUB_WHY_TO_NODE_LIST, slab);
 	add_partial(node, slab, at_end);
 	return false;
 }
 
 void slub_slab_thaw(struct kmem_cache *cache, struct slab *slab, void *freelist)
 {
+	bool is_gone = false, had_remote_frees = slab_read(slab).freelist;
+	struct chain chain = follow(cache, slab, freelist);
 	struct kmem_cache_node *node = lock_node(cache, slab);
-	bool is_gone, had_remote_frees = slab->freelist;
+	struct freelist_counters now = unfreeze(cache, slab, &chain);
 
-	slab->frozen = false;
-	is_gone = give_freelist(cache, node, slab, freelist) && settle(cache, node, slab, had_remote_frees);
+	// What is full may be another thread's already, who freed to it.
+	if (now.freelist)
+		is_gone = settle(cache, node, slab, had_remote_frees);
+	else if (!now.is_isolated)
+		slub_why(SLUB_WHY_CPU_SLAB_FULL, slab);
 	slub_unlock(&node->list_lock);
+	if (now.is_isolated)
+		slub_report(cache, chain.damage ? chain.damage : "double free", chain.damaged ? chain.damaged : freelist);
 	if (is_gone)
 		slub_slab_end(slab);
 }
 
-void slub_slab_put_partial(struct kmem_cache *cache, struct slab *slab)
+void slub_slabs_put_partial(struct kmem_cache *cache, struct slab *slabs)
+{
+	struct kmem_cache_node *node = NULL;
+	struct slab *gone = NULL;
+
+	while (slabs) {
+		struct slab *slab = slabs;
+
+		slabs = slab->next;
+		if (node != &cache->node[slab->node]) {
+			if (node)
+				slub_unlock(&node->list_lock);
+			node = lock_node(cache, slab);
+		}
+		if (settle(cache, node, slab, true)) {
+			slab->next = gone;
+			gone = slab;
+		}
+	}
+	if (node)
+		slub_unlock(&node->list_lock);
+	while (gone) {
+		struct slab *slab = gone;
+
+		gone = slab->next;
+		slub_slab_end(slab);
+	}
+}
+
+// The slab after a free that list_lock was taken for. True when it is to be freed.
+static bool settle_empty(struct kmem_cache *cache, struct kmem_cache_node *node, struct slab *slab)
+{
+	// Somebody has it in hands, who will see that it is empty.
+	if (!slab->on_partial) {
+		slub_why(SLUB_WHY_TO_PARTIAL_SLAB, slab);
+		return false;
+	}
+	if (node->nr_partial < cache->geometry.min_partial) {
+		slub_why(SLUB_WHY_EMPTY_KEPT, slab);
+		return false;
+	}
+	slub_why(SLUB_WHY_EMPTY_DISCARDED, slab);
+	remove_partial(node, slab);
+	drop_slab(node, slab);
+	return true;
+}
+
+static bool free_and_empty(struct kmem_cache *cache, struct slab *slab, const struct freelist_counters *old,
+			   const struct freelist_counters *new)
 {
 	struct kmem_cache_node *node = lock_node(cache, slab);
-	bool is_gone = settle(cache, node, slab, true);
+	bool is_done = slab_update_freelist_locked(cache, slab, old, new);
+	bool is_gone = is_done && settle_empty(cache, node, slab);
 
 	slub_unlock(&node->list_lock);
 	if (is_gone)
 		slub_slab_end(slab);
+	return is_done;
+}
+
+bool slub_slab_free_remote(struct kmem_cache *cache, void *object)
+{
+	struct slab *slab = checked_slab(cache, object);
+	struct freelist_counters old, new;
+	bool is_done;
+
+	if (!slab)
+		return false;
+	do {
+		void **slot = freelist_slot(cache, object);
+
+		old = slab_read(slab);
+		if (old.is_isolated)
+			return false;
+		// set_freepointer(), mm/slub.c: "naive detection of double free or corruption".
+		if (object == old.freelist || !old.inuse) {
+			slub_report(cache, "double free", object);
+			return false;
+		}
+		*slot = freelist_pointer(cache, old.freelist, slot);
+		new = old;
+		new.freelist = object;
+		new.inuse--;
+		if (!new.inuse && old.freelist && !old.frozen)
+			is_done = free_and_empty(cache, slab, &old, &new);
+		else
+			is_done = slab_update_freelist(cache, slab, &old, &new);
+	} while (!is_done);
+	if (old.frozen || (old.freelist && new.inuse))
+		slub_why(old.frozen ? SLUB_WHY_TO_FROZEN_SLAB : SLUB_WHY_TO_PARTIAL_SLAB, slab);
+	return !old.frozen && !old.freelist;
 }

@@ -58,6 +58,7 @@ const char *slub_point_name(enum slub_point point)
 		[SLUB_POINT_INSTALL] = "install",
 		[SLUB_POINT_FLUSH] = "flush",
 		[SLUB_POINT_LIST_LOCK] = "list-lock",
+		[SLUB_POINT_SLAB] = "slab",
 		[SLUB_POINT_NEW_SLAB] = "new-slab",
 		[SLUB_POINT_FREEZE] = "freeze",
 		[SLUB_POINT_DRAIN] = "drain",

@@ -44,6 +44,11 @@ uint64_t slub_machine_ms(void)
 	return 0;
 }
 
+bool slub_machine_has_cmpxchg_double(void)
+{
+	return true;
+}
+
 uint64_t slub_machine_seed(void)
 {
 	return current->setting.seed;
@@ -130,7 +135,7 @@ void *slub_cpu_freelist_pop(struct kmem_cache *cache)
 	return object;
 }
 
-bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object)
+enum slub_pushed slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *object)
 {
 	void **slot = freelist_slot(cache, object);
 	struct slub_cpu_slab *cpu;
@@ -138,10 +143,21 @@ bool slub_cpu_freelist_push(struct kmem_cache *cache, struct slab *slab, void *o
 	slub_point(SLUB_POINT_FAST);
 	cpu = slub_model_part(cache, current->cpu);
 	if (is_stopped(cache) || cpu->slab != slab)
-		return false;
+		return SLUB_NOT_PUSHED;
+	if (cpu->freelist == object)
+		return SLUB_PUSHED_TWICE;
 	*slot = freelist_pointer(cache, cpu->freelist, slot);
 	cpu->freelist = object;
-	return true;
+	return SLUB_PUSHED;
+}
+
+enum slub_update slub_percpu_update(struct kmem_cache *cache, struct slab *slab, const struct freelist_counters *old,
+				    const struct freelist_counters *new)
+{
+	slub_point(SLUB_POINT_SLAB);
+	if (is_stopped(cache))
+		return SLUB_UPDATE_LOCKED;
+	return slub_cmpxchg_double(slab, old, new) ? SLUB_UPDATED : SLUB_CHANGED;
 }
 
 void slub_percpu_begin_at(struct kmem_cache *cache, unsigned place, struct slub_percpu_view *view)
@@ -223,13 +239,13 @@ size_t slub_percpu_count(struct kmem_cache *cache)
 	return count;
 }
 
-size_t slub_cpu_slab_count(struct kmem_cache *cache)
+struct slub_cpu_slab_counts slub_cpu_slab_count(struct kmem_cache *cache)
 {
-	size_t count = 0;
+	struct slub_cpu_slab_counts counts = {};
 
 	for (unsigned cpu = 0; cpu < current->setting.cpus; cpu++)
-		count += slub_freelist_length(cache, slub_model_part(cache, cpu)->slab, slub_model_part(cache, cpu)->freelist);
-	return count;
+		slub_cpu_slab_add_counts(cache, slub_model_part(cache, cpu), &counts);
+	return counts;
 }
 
 unsigned slub_model_number(const struct slab *slab)

@@ -217,7 +217,7 @@ static inline void census_node(struct slub_census *census, struct kmem_cache_nod
 /* False, and why, when anything is wrong. */
 static inline bool census_take(struct kmem_cache *cache, struct slub_census *census)
 {
-	size_t slabs = 0, objects = 0, free_objects = 0, partial = 0;
+	size_t slabs = 0, objects = 0, partial = 0;
 
 	*census = (struct slub_census){ .cache = cache };
 	if (!census_begin()) {
@@ -230,11 +230,10 @@ static inline bool census_take(struct kmem_cache *cache, struct slub_census *cen
 		census_node(census, &cache->node[number], &partial);
 		slabs += cache->node[number].nr_slabs;
 		objects += cache->node[number].total_objects;
-		free_objects += cache->node[number].free_objects;
 	}
 	if (census->homeless != census->cpu_partials)
 		census_fault(census, "a slab with free objects is on no list", cache);
-	if (slabs != census->slabs || objects != census->objects || free_objects != census->in_slabs)
+	if (slabs != census->slabs || objects != census->objects)
 		census_fault(census, "the nodes' counts are not those of the slabs", cache);
 	if (partial != census->on_partial)
 		census_fault(census, "slabs say that they are on a partial list and are not, or the other way", cache);

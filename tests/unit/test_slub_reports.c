@@ -143,6 +143,40 @@ static int free_twice_in_a_row(void)
 	return count(0);
 }
 
+/* To a slab that is not this CPU's: it is full, then partial. */
+static int free_twice_from_elsewhere(void)
+{
+	char *objects[65];
+
+	make(64);
+	for (int i = 0; i < 65; i++)
+		objects[i] = taker();
+	giver(objects[3]);
+	giver(objects[3]);
+	for (int i = 0; i < 65; i++) {
+		if (i != 3)
+			giver(objects[i]);
+	}
+	slub_kmem_cache_shrink(cache);
+	return count(0);
+}
+
+/* Others were freed since, but a slab without objects in use has none to take back. */
+static int free_to_an_empty_slab(void)
+{
+	char *objects[65];
+
+	make(64);
+	for (int i = 0; i < 65; i++)
+		objects[i] = taker();
+	for (int i = 0; i < 64; i++)
+		giver(objects[i]);
+	giver(objects[3]);
+	giver(objects[64]);
+	slub_kmem_cache_shrink(cache);
+	return count(0);
+}
+
 static int free_inside_an_object(void)
 {
 	char *object;
@@ -185,6 +219,9 @@ static void wrong_frees_are_told_by_every_engine(void **state)
 	}
 	ends_and_goes_on(free_twice_in_a_row, SLUB_NO_SHEAVES, "slub: misused: double free at 0x");
 	ends_and_goes_on(free_twice_in_a_row, 0, "slub: misused: double free at 0x");
+	ends_and_goes_on(free_twice_in_a_row, SLUB_CPU_SLABS, "slub: misused: double free at 0x");
+	ends_and_goes_on(free_twice_from_elsewhere, SLUB_CPU_SLABS, "slub: misused: double free at 0x");
+	ends_and_goes_on(free_to_an_empty_slab, SLUB_CPU_SLABS, "slub: misused: double free at 0x");
 	ends_and_goes_on(free_twice_in_a_row, ALL, "slub: misused: double free at 0x");
 	SAYS("slub: misused: double free at 0x", "  allocated by thread ", "  freed by thread ", "  left red zone  0x", ": bb bb",
 	     "  object         0x", ": 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b 6b\n", "6b 6b a5\n", "  right red zone 0x",
