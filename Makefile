@@ -224,7 +224,7 @@ $(slub_stress_objects): $(O)/%.o: %.c $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_slub) -Itests/unit -c -o $@ $<
 $(O)/bench/slub_stress: $(slub_stress_objects) $(O)/libslub.a
-	$(CC) $(ALL_CFLAGS) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $^ -Wl,--wrap=slub_node,--wrap=slub_machine_nodes -lpthread
+	$(CC) $(ALL_CFLAGS) $(filter-out -static,$(ALL_LDFLAGS)) -o $@ $^ -Wl,--wrap=slub_node,--wrap=slub_machine_nodes,--wrap=slub_machine_has_cmpxchg_double -lpthread
 $(O)/bench/slub_model: bench/slub_model.c $(O)/libslub-model.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DSLUB_MODEL $(INCLUDES_slub) -Islub/model -o $@ $< $(O)/libslub-model.a
@@ -232,7 +232,7 @@ $(O)/bench/slub_model: bench/slub_model.c $(O)/libslub-model.a $(O)/flags
 # For the guests, where CPUs come and go.
 $(O)/tests/programs-static/slub_stress: $(slub_stress_objects) $(O)/libslub.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -static -o $@ $^ -Wl,--wrap=slub_node,--wrap=slub_machine_nodes -lpthread
+	$(CC) $(ALL_CFLAGS) -static -o $@ $^ -Wl,--wrap=slub_node,--wrap=slub_machine_nodes,--wrap=slub_machine_has_cmpxchg_double -lpthread
 
 include tests/programs.mk
 

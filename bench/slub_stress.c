@@ -55,10 +55,18 @@ static void on_damage(int number)
 /* Memory nodes: of this program's, and a thread is where its CPU is, mostly. */
 unsigned __wrap_slub_machine_nodes(unsigned limit);
 unsigned __wrap_slub_node(void);
+bool __wrap_slub_machine_has_cmpxchg_double(void);
+bool __real_slub_machine_has_cmpxchg_double(void);
 
 unsigned __wrap_slub_machine_nodes(unsigned limit)
 {
 	return nodes < limit ? nodes : limit;
+}
+
+/* A machine without is pretended for every fourth seed. */
+bool __wrap_slub_machine_has_cmpxchg_double(void)
+{
+	return __real_slub_machine_has_cmpxchg_double() && seed % 4;
 }
 
 unsigned __wrap_slub_node(void)
