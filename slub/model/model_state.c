@@ -74,7 +74,6 @@ static int make_slab(struct load *load, size_t number)
 	slub_pages_set(&slub.pages, base, 1ul << from->order, slab, load->cache->kind);
 	slab->freelist = chain(load, &from->free);
 	add_slab(node, slab);
-	node->free_objects -= slab->inuse;
 	if (from->place == SLUB_STATE_NODE_PARTIAL)
 		add_partial(node, slab, true);
 	return 0;

@@ -239,7 +239,7 @@ static void shrink_while_busy(bool is_mixed)
 	pthread_t threads[WORKERS];
 
 	start(threads, SLUB_CPU_SLABS, is_mixed);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 40; i++) {
 		slub_kmem_cache_shrink(cache);
 		sched_yield();
 	}
