@@ -267,19 +267,20 @@ static struct slub_cache_state small_state(uint32_t flags)
 	};
 }
 
-/* The same with sheaves of 4: one in main, two in the spare, a full one in the barn. */
+/* The same with sheaves of 4: one in main, two in the spare, two full ones in the barn. */
 static struct slub_cache_state small_sheaves(void)
 {
-	static struct slub_state_objects barn;
+	static struct slub_state_objects barn[2];
 	struct slub_cache_state state = small_state(0);
 
 	few_slabs[0].place = few_slabs[1].place = SLUB_STATE_FULL;
 	few_slabs[0].free.count = few_slabs[1].free.count = 0;
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 8; i++)
 		words[16 + i] = 0x40000 + 512 * (uint64_t)i;
-	barn = (struct slub_state_objects){ words + 16, 4 };
+	barn[0] = (struct slub_state_objects){ words + 16, 4 };
+	barn[1] = (struct slub_state_objects){ words + 20, 4 };
 	one_cpu = (struct slub_state_cpu){ .has_main = true, .has_spare = true, .main = { words, 1 }, .spare = { words + 1, 2 } };
-	one_node = (struct slub_state_node){ &barn, 1, 2 };
+	one_node = (struct slub_state_node){ barn, 2, 2 };
 	state.geometry.sheaf_capacity = 4;
 	return state;
 }
@@ -297,7 +298,11 @@ static void assert_order(struct slub_model *model, struct kmem_cache *cache, con
 
 static void objects_come_out_in_the_states_order(void **state)
 {
-	static const uint64_t of_sheaves[] = { 0x10400, 0x10a00, 0x10e00, 0x40000, 0x40200, 0x40400, 0x40600 };
+	// Then a sheaf is filled: three objects of the node's slab, and one of a new slab, which comes out first.
+	static const uint64_t of_sheaves[] = {
+		0x10400, 0x10a00, 0x10e00, 0x40000, 0x40200, 0x40400, 0x40600, 0x40800, 0x40a00, 0x40c00, 0x40e00,
+		0, 0x30800, 0x30600, 0x30000,
+	};
 	struct slub_cache_state one = small_state(SLUB_CPU_SLABS);
 	struct slub_model *model = one_cpus_model(SLUB_ENGINE_CPU_SLABS);
 	struct slub_state_fault fault;
@@ -317,7 +322,30 @@ static void objects_come_out_in_the_states_order(void **state)
 	one = small_sheaves();
 	model = one_cpus_model(SLUB_ENGINE_SHEAVES);
 	assert_int_equal(slub_model_load(model, &one, &cache, &fault), 0);
-	assert_order(model, cache, of_sheaves, 7);
+	assert_order(model, cache, of_sheaves, sizeof(of_sheaves) / sizeof(of_sheaves[0]));
+	slub_model_destroy(model);
+}
+
+static void cpus_are_on_the_nodes_that_the_state_says(void **state)
+{
+	struct slub_cache_state one = small_state(SLUB_NO_SHEAVES);
+	struct slub_model *model =
+		slub_model_create(&(struct slub_model_setting){ .cpus = 2, .nodes = 2, .seed = 1 });
+	const struct slub_state_cpu crossed[2] = { { .node = 1 }, { .node = 0 } };
+	const struct slub_state_node nodes[2] = {};
+	struct slub_state_fault fault;
+	struct kmem_cache *cache;
+
+	(void)state;
+	few_slabs[0].place = few_slabs[1].place = SLUB_STATE_NODE_PARTIAL;
+	few_slabs[1].node = 1;
+	one.cpus = crossed;
+	one.nodes = nodes;
+	assert_int_equal(slub_model_load(model, &one, &cache, &fault), 0);
+	assert_order(model, cache, words + 3, 2);
+	slub_model_enter(model, 1);
+	assert_order(model, cache, words + 2, 1);
+	assert_order(model, cache, words + 5, 3);
 	slub_model_destroy(model);
 }
 
@@ -476,6 +504,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_loaded_cache_goes_on_as_the_one_it_was_taken_from),
 		cmocka_unit_test(objects_come_out_in_the_states_order),
+		cmocka_unit_test(cpus_are_on_the_nodes_that_the_state_says),
 		cmocka_unit_test(discarded_slabs_are_forgotten),
 		cmocka_unit_test(states_that_cant_be_are_refused),
 		cmocka_unit_test(two_states_may_not_lie_in_one_place),
