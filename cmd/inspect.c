@@ -42,7 +42,7 @@ DEFINE_CLEANUP(inspection, struct inspection, close_inspection(&v));
 	  "take types and symbols from this vmlinux; refused if it is another kernel's" },                  \
 	{ 0, "symbols", "FILE", OPTION_TEXT, AT(files.symbols), NULL, "take symbols from this System.map" },\
 	{ 0, "btf", "FILE", OPTION_TEXT, AT(files.btf), NULL, "take types from this file of raw BTF" }
-#define OTHER_TARGETS "a dump's path, gdb:HOST:PORT, gdb:/SOCKET, qmp:/SOCKET, pid:PID (a process with libslub: kcache)"
+#define OTHER_TARGETS "a dump's path, gdb:HOST:PORT, gdb:/SOCKET, qmp:/SOCKET, pid:PID (a process with libslub: kcache, kwhat)"
 
 const struct option_spec inspect_options[] = {
 	OPTIONS("live (default; live:bpf and live:kcore take one way only), " OTHER_TARGETS),
@@ -266,7 +266,7 @@ static int choose_target(const struct invocation *invocation, struct inspect_set
 		snprintf(process, size, PROCESS "%s", invocation->words[0]);
 		settings->target = process;
 	} else if (is_process(settings->target) && !inspector->takes_processes) {
-		return error_set(err, -EINVAL, "%s looks at kernels; slabinfo and kcache look at a process",
+		return error_set(err, -EINVAL, "%s looks at kernels; slabinfo, kcache and kwhat look at a process",
 				 invocation->command->name);
 	}
 	return 0;

@@ -362,8 +362,11 @@ static int show_object(struct inspection *inspection, uint64_t address, struct e
 		return status;
 	if (address - heap->kfence_pool.start < heap->kfence_pool.size)
 		return show_kfence(inspection, heap, address);
-	if (slab_object_at(heap, address, &object, NULL))
+	if (slab_object_at(heap, address, &object, NULL)) {
+		if (inspection->kernel->process)
+			inspect_notice(inspection, "%#lx is in no object of libslub's", (long)address);
 		return 0;
+	}
 	is_free = object.state > SLAB_OBJECT_ALLOCATED;
 	status = view_object(inspection->view, &object_record,
 			     (struct view_value[OBJECT_COLUMNS]){
@@ -380,14 +383,19 @@ static int show_object(struct inspection *inspection, uint64_t address, struct e
 							      : view_absent(),
 				     [OBJECT_POSITION] = is_free ? view_u64(object.position) : view_absent(),
 			     });
-	return status ? status : show_guesses(inspection, heap, &object, err);
+	if (status || inspection->kernel->process)
+		return status;
+	return show_guesses(inspection, heap, &object, err);
 }
 
 static int show_address(struct inspection *inspection, uint64_t address, struct error *err)
 {
 	struct address_info info;
-	int status = address_info_read(inspection->kernel, address, &info);
+	int status;
 
+	if (inspection->kernel->process)
+		return show_object(inspection, address, err);
+	status = address_info_read(inspection->kernel, address, &info);
 	if (!status)
 		status = show_info(inspection, &info);
 	if (!status && info.region == ADDRESS_MODULE)
@@ -447,7 +455,7 @@ static int show(struct inspection *inspection, struct error *err)
 	return status;
 }
 
-static const struct inspector inspector = { .configure = configure, .show = show };
+static const struct inspector inspector = { .configure = configure, .show = show, .takes_processes = true };
 static const struct view_record *const records[] = {
 	&info_record, &module_record, &percpu_record, &area_record,  &task_record,
 	&page_record, &kfence_record, &object_record, &guess_record, NULL,
@@ -462,7 +470,7 @@ const struct command kwhat_command = {
 		       "per-CPU variable and CPU, vmalloc area and who made it, task or task's stack, page "
 		       "frame, slab object\n"
 		       "with its cache and state, and a guess of the object's type with how sure it is.\n"
-		       "Addresses are hexadecimal, with or without 0x.\n",
+		       "Addresses are hexadecimal, with or without 0x. Of a process with libslub it is the object.\n",
 	.inspector = &inspector,
 	.records = records,
 };
