@@ -141,7 +141,7 @@ int anonymous_end(u64 *ctx)
 	return huge_end(ctx[0], ctx[1], HUGE_FAULT);
 }
 
-/* With the entry as a second argument up to 5.15 (5db4f15c4fd7): a struct, with which nothing can be attached. */
+/* With the entry as a second argument up to 5.13 (5db4f15c4fd7): a struct, with which nothing can be attached. */
 SEC("fentry/do_huge_pmd_wp_page")
 int write_begin(u64 *ctx)
 {

@@ -56,7 +56,7 @@ int unmap_end(u64 *ctx)
 	return 0;
 }
 
-/* Also called by the function above: 735ecdfaf4e8, 6.10. */
+/* Also called by the function above: 29e847d2ade3, 6.11. */
 SEC("fentry/split_huge_pmd_locked")
 int unmap_locked(u64 *ctx) /* (struct vm_area_struct *, unsigned long address, pmd_t *, bool …) */
 {
@@ -99,7 +99,7 @@ static __always_inline int split_end(void *ctx, s32 status)
 	return 0;
 }
 
-/* The function that all others call: __folio_split() since 7460b470a131, 6.14; with orders since c010d47f107f, 6.9. */
+/* The function that all others call: __folio_split() since 6384dd1d18de, 6.15; with orders since c010d47f107f, 6.9. */
 SEC("fentry/__folio_split")
 int split_folio_begin(u64 *ctx)
 {
