@@ -43,7 +43,8 @@ static struct slub_cpu_slab *cpu_slab_of(const struct kmem_cache *cache, int num
 	return (struct slub_cpu_slab *)area_of(cache->percpu_home, number);
 }
 
-int slub_percpu_cpu(void)
+// gcc's ThreadSanitizer takes an address in fs for one in memory.
+SLUB_UNSYNCHRONISED int slub_percpu_cpu(void)
 {
 #ifdef __x86_64__
 	return (int)*(volatile uint32_t __seg_fs *)(slub_rseq_offset + SLUB_RSEQ_CPU_ID);
