@@ -17,7 +17,6 @@
  */
 #define TRACE_NOTE 0x80000000U
 enum {
-	TRACE_PROCESS_MET = 0xfffffffc, /* its stack may be shown when it is gone: its mappings are read now */
 	TRACE_SPACE_WANTED = 0xfffffffd,
 	TRACE_PROCESS_FORKED = 0xfffffffe,
 	TRACE_PROCESS_ENDED = 0xffffffff,

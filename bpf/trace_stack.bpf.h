@@ -8,8 +8,8 @@
 #ifndef DILL_BPF_TRACE_STACK_BPF_H
 #define DILL_BPF_TRACE_STACK_BPF_H
 
-#include "walk_memory.bpf.h"
 #include "trace.bpf.h"
+#include "walk_memory.bpf.h"
 
 #define KERNEL_STACK_BYTES 16384  /* THREAD_SIZE of x86-64 without KASAN */
 #define USER_CODE_64 0x33         /* __USER_CS, arch/x86/include/asm/segment.h */
@@ -187,6 +187,19 @@ static __always_inline u64 trace_user_stack(void)
 	struct trace_registers regs;
 
 	return trace_user_registers(&regs) ? 0 : trace_user_stack_at(&regs);
+}
+
+/*
+ * The stack of the current process may be wanted when it is about to die, in whatever thread: that is too late to make
+ * tables, so they are made now, and what it maps is opened.
+ */
+static __always_inline void trace_expect_user_stack(void)
+{
+	u32 space = bpf_get_current_pid_tgid() >> 32;
+
+	if (!bpf_map_lookup_elem(&trace_spaces, &space) &&
+	    BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), mm))
+		trace_ask_for_space(space);
 }
 
 static __always_inline void trace_forget_space(u32 space)

@@ -4,7 +4,7 @@
  * task whose allocation failed, under oom_lock: so one kill at a time. What the allocation was is in oom_control, which
  * functions alone have; without them the last reclaim of that task says it, since none is killed for before it was tried.
  */
-#include "trace.bpf.h"
+#include "trace_stack.bpf.h"
 
 #include <bpf/bpf_tracing.h>
 
@@ -46,14 +46,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct greatest);
 } greatest SEC(".maps");
-
-/* Processes that reclaim, and may be killed for it: by pid, when they started. User space knows their mappings. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, u32);
-	__type(value, u64);
-} met SEC(".maps");
 
 volatile const __u8 marks_a_task; /* mark_victim's argument is a task since 72ba14deb40a, 6.9; before it was a pid */
 volatile const __s32 direct_order = -1, direct_gfp = -1, memcg_gfp = -1, memcg_memcg = -1;
@@ -197,10 +189,14 @@ static __always_inline void tell(void *ctx, struct task_struct *victim, u32 kind
 	struct task_struct *current_task = (struct task_struct *)bpf_get_current_task();
 	struct mem_cgroup *memcg;
 	struct oom_event *event;
-	u64 ids, victim_ids;
+	u64 ids, victim_ids, user_stack;
 	bool wants_trigger = trace_wants(&ids), wants_victim = trace_wants_task(victim, &victim_ids);
 
-	if (!(wants_trigger || wants_victim) || !(event = trace_reserve(sizeof(*event))))
+	if (!wants_trigger && !wants_victim)
+		return;
+	user_stack = trace_user_stack();
+	event = trace_reserve(sizeof(*event));
+	if (!event)
 		return;
 	trace_fill(&event->head, 0, ids);
 	event->kind = kind;
@@ -218,7 +214,7 @@ static __always_inline void tell(void *ctx, struct task_struct *victim, u32 kind
 		attempt->memcg = memcg; /* its first victim makes it less full, and the others of a group come then */
 	find_greatest(event);
 	trace_stack_get(ctx, &event->kernel_stack, 0);
-	trace_stack_get(ctx, &event->user_stack, BPF_F_USER_STACK);
+	event->user_stack = user_stack;
 	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP); /* what else is read must be of this moment */
 }
 
@@ -336,17 +332,13 @@ int kill_return_probed(struct pt_regs *ctx)
 
 /* The same, from the last reclaim that was tried for it; and who may be killed soon ------------------------------------------------------- */
 
-static __always_inline void meet_current(void)
+/* Nobody is killed for a task that has not reclaimed before. */
+static __always_inline void expect_kill(void)
 {
-	struct task_struct *current_task = (struct task_struct *)bpf_get_current_task();
-	u64 started = BPF_CORE_READ(current_task, group_leader, start_time), ids, *known;
-	u32 process = bpf_get_current_pid_tgid() >> 32;
+	u64 ids;
 
-	known = bpf_map_lookup_elem(&met, &process);
-	if ((known && *known == started) || !BPF_CORE_READ(current_task, mm) || !trace_wants(&ids))
-		return;
-	bpf_map_update_elem(&met, &process, &started, BPF_ANY);
-	trace_tell_process(TRACE_PROCESS_MET, ids);
+	if (trace_wants(&ids))
+		trace_expect_user_stack();
 }
 
 SEC("raw_tp/mm_vmscan_direct_reclaim_begin")
@@ -357,7 +349,7 @@ int direct_begun(struct bpf_raw_tracepoint_args *ctx)
 	attempt.order = trace_argument(ctx, direct_order);
 	attempt.gfp_flags = trace_argument(ctx, direct_gfp);
 	begin_attempt(&attempt);
-	meet_current();
+	expect_kill();
 	return 0;
 }
 
@@ -370,6 +362,6 @@ int memcg_begun(struct bpf_raw_tracepoint_args *ctx)
 	attempt.gfp_flags = trace_argument(ctx, memcg_gfp);
 	attempt.memcg = (struct mem_cgroup *)trace_argument(ctx, memcg_memcg); /* since 7.1 */
 	begin_attempt(&attempt);
-	meet_current();
+	expect_kill();
 	return 0;
 }

@@ -42,6 +42,8 @@ static int oomkill_prepare(struct trace *trace, struct error *err)
 	int status = gfp_names_open(trace_targets(trace), &state->gfp, err);
 
 	state->page_bytes = sysconf(_SC_PAGESIZE);
+	if (!status)
+		status = trace_rare_user_stacks(trace, err);
 	for (size_t i = 0; i < sizeof(arguments) / sizeof(*arguments) && !status; i++)
 		status = trace_set_argument(trace, arguments[i].variable, arguments[i].tracepoint, arguments[i].argument, err);
 	if (status)
@@ -245,7 +247,7 @@ static int oomkill_on_event(struct trace *trace, const struct trace_head *head, 
 	machine_values(event, values);
 	stacks[STACK_MONOTONIC] = view_u64(head->time_ns);
 	stacks[STACK_VICTIM_PID] = view_u64(event->victim.pid);
-	stacks[STACK_USER] = view_frames(head->pid ? trace_frames(trace, head->pid, &event->user_stack, true) : NULL);
+	stacks[STACK_USER] = view_frames(head->pid ? trace_user_frames(trace, head->pid, event->user_stack, true) : NULL);
 	stacks[STACK_KERNEL] = view_frames(trace_frames(trace, 0, &event->kernel_stack, false));
 	trace_head_values(trace, head, values);
 	request_values(trace, event, &texts, values);
@@ -261,7 +263,7 @@ static int oomkill_on_event(struct trace *trace, const struct trace_head *head, 
 static int oomkill_begin(struct trace *trace, struct error *err)
 {
 	(void)err;
-	trace_stacks_open(trace); /* slow, and later a process that is to be looked at may not wait */
+	trace_stacks_open(trace); /* not when memory is short */
 	return 0;
 }
 

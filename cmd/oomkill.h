@@ -57,7 +57,8 @@ struct oom_event {
 	__u32 process_count; /* with memory of their own */
 	__u32 is_cut;        /* there are more, which were not looked at */
 	struct oom_task top[OOM_TOP_TASKS];
-	struct trace_stack kernel_stack, user_stack;
+	__u64 user_stack; /* its key (trace_stack.bpf.h) */
+	struct trace_stack kernel_stack;
 };
 
 #endif

@@ -46,8 +46,6 @@ static int take_request(void *context, void *bytes, size_t size)
 		trace->private->process_count++;
 	else if (head->type == TRACE_PROCESS_ENDED && trace->private->process_count && --trace->private->process_count == 0)
 		run_stop(trace->run);
-	else if (head->type == TRACE_PROCESS_MET)
-		trace_stacks_learn(trace, head->pid);
 	else if (head->type == TRACE_SPACE_WANTED && size >= sizeof(struct trace_space_event))
 		trace_tables_wanted(trace, bytes);
 	return 0;

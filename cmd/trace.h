@@ -166,7 +166,7 @@ void trace_enumerator(struct trace *trace, const char *type, const char *prefix,
  */
 const struct view_stack *trace_frames(struct trace *trace, pid_t pid, const struct trace_stack *stack, bool is_second);
 
-/* In begin(), for programs that send TRACE_PROCESS_MET: reads what stacks of any process need, before the first is there. */
+/* In begin(), of commands that may not wait at the first stack: reads what stacks of all kinds need. */
 void trace_stacks_open(struct trace *trace);
 
 /*
@@ -174,6 +174,8 @@ void trace_stacks_open(struct trace *trace);
  * also when none are wanted, so that they take no memory. Frames of a key as above; NULL: there is no stack.
  */
 int trace_user_stacks(struct trace *trace, bool are_wanted, struct error *err);
+/* Wanted, but few in all, and seldom two alike: takes little memory and remembers no walks. */
+int trace_rare_user_stacks(struct trace *trace, struct error *err);
 const struct view_stack *trace_user_frames(struct trace *trace, pid_t pid, uint64_t key, bool is_second);
 
 #endif

@@ -28,6 +28,7 @@ struct trace_private {
 	bool wants_user_stacks;
 	bool is_nested; /* dill's PID namespace is not the machine's first */
 	struct stack_tables *tables;
+	uint64_t tables_budget; /* bytes */
 	void *variables; /* the programs' section .bss, mapped; MAP_FAILED */
 	size_t variables_size;
 	uint32_t last_space; /* whose tables were made last, and when that was done: requests from before are served */

@@ -16,7 +16,9 @@
 #include "trace_private.h"
 
 #define TABLES_BUDGET (64ULL << 20)
+#define RARE_TABLES_BUDGET (16ULL << 20)
 #define MOST_STACKS 8192 /* 1 KiB each, taken beforehand: new stacks come in bursts */
+#define MOST_RARE_STACKS 1024
 
 /* Maps of the walker: of one element each when nobody wants stacks. */
 static const char *const walker_maps[] = { "trace_spaces", "walk_cache", "layouts", "unwind_tables", "stacks" };
@@ -24,6 +26,7 @@ static const char *const walker_maps[] = { "trace_spaces", "walk_cache", "layout
 int trace_user_stacks(struct trace *trace, bool are_wanted, struct error *err)
 {
 	trace->private->wants_user_stacks = are_wanted;
+	trace->private->tables_budget = TABLES_BUDGET;
 	if (!trace_map(trace, "cpu_walks"))
 		return are_wanted ? error_set(err, -ENOENT, "this is a defect of dill: its programs walk no stacks") : 0;
 	for (size_t i = 0; i < sizeof(walker_maps) / sizeof(*walker_maps) && !are_wanted; i++)
@@ -38,6 +41,22 @@ int trace_user_stacks(struct trace *trace, bool are_wanted, struct error *err)
 	return 0;
 }
 
+int trace_rare_user_stacks(struct trace *trace, struct error *err)
+{
+	int status = trace_user_stacks(trace, true, err);
+
+	if (!status)
+		status = trace_set(trace, "walk_is_cached", 0, err);
+	if (!status)
+		status = trace_set(trace, "walk_cache_mask", 0, err);
+	if (status)
+		return status;
+	bpf_map__set_max_entries(trace_map(trace, "walk_cache"), 1);
+	bpf_map__set_max_entries(trace_map(trace, "stacks"), MOST_RARE_STACKS);
+	trace->private->tables_budget = RARE_TABLES_BUDGET;
+	return 0;
+}
+
 int trace_tables_open(struct trace *trace, struct error *err)
 {
 	struct stack_tables_maps maps;
@@ -49,7 +68,7 @@ int trace_tables_open(struct trace *trace, struct error *err)
 					   trace_variable(trace, "walk_epoch") };
 	if (!maps.epoch)
 		return error_set(err, -ENOENT, "this is a defect of dill: the walker's epoch is nowhere");
-	status = stack_tables_create(&maps, TABLES_BUDGET, &trace->private->tables);
+	status = stack_tables_create(&maps, trace->private->tables_budget, &trace->private->tables);
 	for (size_t i = 0; i < trace->run->target_count && !status; i++)
 		trace_tables_add(trace, trace->run->targets[i], trace->private->is_nested ? 0 : trace->run->targets[i]);
 	return status ? error_set(err, status, "out of memory") : 0;

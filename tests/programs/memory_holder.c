@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * memory_holder [--anonymous=MIB] [--shared=MIB] [--uid=N] [--pieces] [--hold]
+ * memory_holder [--anonymous=MIB] [--shared=MIB] [--uid=N] [--pieces] [--hold] [--stopped]
  *
  * Becomes user N, takes so much memory and writes to every page of it: private, then shared with nobody (shmem). Says
  * `held PID` when it has it all, and is done, or waits for a signal. The kernel's counters of such memory are known in
  * advance: whatever the program has besides is less than 1 MiB. With --pieces it gives back every second page of what is
- * private, which leaves free memory in pieces.
+ * private, which leaves free memory in pieces. With --stopped it stops itself before, until it gets SIGCONT.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static void take(long mebibytes, int kind, int in_pieces)
 int main(int argc, char **argv)
 {
 	long anonymous = 0, shared = 0, uid = 0;
-	int holds = 0, in_pieces = 0;
+	int holds = 0, in_pieces = 0, is_stopped = 0;
 
 	for (int i = 1; i < argc; i++) {
 		if (sscanf(argv[i], "--anonymous=%ld", &anonymous) == 1 || sscanf(argv[i], "--shared=%ld", &shared) == 1 ||
@@ -47,11 +48,15 @@ int main(int argc, char **argv)
 			holds = 1;
 		} else if (strcmp(argv[i], "--pieces") == 0) {
 			in_pieces = 1;
+		} else if (strcmp(argv[i], "--stopped") == 0) {
+			is_stopped = 1;
 		} else {
-			fprintf(stderr, "usage: memory_holder [--anonymous=MIB] [--shared=MIB] [--uid=N] [--pieces] [--hold]\n");
+			fprintf(stderr, "usage: memory_holder [--anonymous=MIB] [--shared=MIB] [--uid=N] [--pieces] [--hold] [--stopped]\n");
 			return 2;
 		}
 	}
+	if (is_stopped)
+		raise(SIGSTOP);
 	if (uid && setuid((uid_t)uid)) {
 		perror("setuid");
 		return 4;

@@ -122,4 +122,15 @@ mv last log
 request
 events=$(grep '"type":"oom_kill".*"constraint":"memcg"' report)
 same "cgroup at its limit" "$(by_event memcg memcg_limit_bytes)" "/scarce $((24 << 20)) /scarce $((24 << 20)) /scarce $((24 << 20))"
+
+# The trigger's code has no frame pointers; its tables are there before it begins.
+echo 24M >/sys/fs/cgroup/scarce/memory.max
+sh -c 'echo 0 >/sys/fs/cgroup/scarce/cgroup.procs; exec memory_holder --anonymous=40 --stopped' &
+holder=$!
+until grep -q ' T ' /proc/$holder/stat; do sleep 0.1; done
+dill oomkill --json -p $holder -- kill -CONT $holder >report 2>errors || failed=1
+cat errors
+names=$(sed -n '/"type":"oom_stack"/{s/.*"user_stack"//;s/"symbol":"/\n/g;p}' report | sed -n '2,$s/".*//p')
+same "functions of the trigger's stack" "$(echo "$names" | grep -x -e 'take.*' -e main -e _start | sed 's/^take.*/take/')" \
+	"$(printf 'take\nmain\n_start')"
 [ $failed = 0 ] || { cat report; exit 1; }
