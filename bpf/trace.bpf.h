@@ -145,45 +145,46 @@ static __always_inline bool trace_wants_cgroup(struct cgroup *cgroup)
 	return !trace_cgroup_level || trace_ancestor_id(cgroup, trace_cgroup_level) == trace_cgroup_id;
 }
 
+static __always_inline bool trace_wants_cgroup_of(struct task_struct *task)
+{
+	return !trace_cgroup_level || trace_wants_cgroup(trace_cgroup_of(task));
+}
+
+/* @comm: of TRACE_COMM_BYTES, zeros behind its end; not looked at unless trace_has_comms. */
+static __always_inline bool trace_wants_name(u64 ids, const char *comm)
+{
+	u32 pid = ids >> 32;
+
+	return (!trace_has_pids || bpf_map_lookup_elem(&trace_pids, &pid)) &&
+	       (!trace_has_comms || bpf_map_lookup_elem(&trace_comms, comm));
+}
+
 /* Is the current task wanted, in whatever cgroup it is? Its ids come back when it is. */
 static __always_inline bool trace_wants_process(u64 *ret_ids)
 {
 	char comm[TRACE_COMM_BYTES] = { 0 }; /* what follows the name's end is not always written to: strscpy(), 6.1 */
-	u32 pid;
 
-	if (!trace_current_ids(ret_ids))
-		return false;
-	pid = *ret_ids >> 32;
-	if (trace_has_pids && !bpf_map_lookup_elem(&trace_pids, &pid))
-		return false;
-	return !trace_has_comms || (!bpf_get_current_comm(comm, sizeof(comm)) && bpf_map_lookup_elem(&trace_comms, comm));
+	return trace_current_ids(ret_ids) && !(trace_has_comms && bpf_get_current_comm(comm, sizeof(comm))) &&
+	       trace_wants_name(*ret_ids, comm);
 }
 
 /* Is the current task wanted? */
 static __always_inline bool trace_wants(u64 *ret_ids)
 {
-	return trace_wants_process(ret_ids) &&
-	       (!trace_cgroup_level || trace_wants_cgroup(trace_cgroup_of((struct task_struct *)bpf_get_current_task())));
+	return trace_wants_process(ret_ids) && trace_wants_cgroup_of((struct task_struct *)bpf_get_current_task());
 }
 
 /* The same of any task: for events about another one than the current. */
 static __always_inline bool trace_wants_task(struct task_struct *task, u64 *ret_ids)
 {
 	char comm[TRACE_COMM_BYTES] = "";
-	u32 pid;
 
 	*ret_ids = trace_task_ids(task);
 	if (!*ret_ids && trace_namespace_inode)
 		return false;
-	pid = *ret_ids >> 32;
-	if (trace_has_pids && !bpf_map_lookup_elem(&trace_pids, &pid))
-		return false;
-	if (trace_has_comms) {
+	if (trace_has_comms)
 		BPF_CORE_READ_STR_INTO(&comm, task, comm);
-		if (!bpf_map_lookup_elem(&trace_comms, comm))
-			return false;
-	}
-	return !trace_cgroup_level || trace_wants_cgroup(trace_cgroup_of(task));
+	return trace_wants_name(*ret_ids, comm) && trace_wants_cgroup_of(task);
 }
 
 static __always_inline void trace_fill(struct trace_head *head, u32 type, u64 ids)
@@ -198,7 +199,7 @@ static __always_inline void trace_fill(struct trace_head *head, u32 type, u64 id
 }
 
 /*
- * Argument @index of a raw tracepoint, where that is a setting (trace_set_argument()); below 0: 0. The context is read at
+ * Argument @index of a raw tracepoint, where that is a setting (struct trace_argument); below 0: 0. The context is read at
  * constant offsets only, and what the kernel knows to be dead does not count as read.
  */
 #define TRACE_ARGUMENT_CASE(ctx, number, value) \
