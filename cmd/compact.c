@@ -94,17 +94,18 @@ static const struct view_record *const compact_records[] = { &compaction_record,
 
 /* Events ---------------------------------------------------------------------------------------------------- */
 
+static const struct trace_argument compact_arguments[] = {
+	{ "end_sync", "mm_compaction_end", "sync" },
+	{ "end_control", "mm_compaction_end", "cc" },
+	{ "end_status", "mm_compaction_end", "status" },
+	{ 0 },
+};
+
 static int compact_prepare(struct trace *trace, struct error *err)
 {
 	const struct compact_options *options = trace->run->options;
-	int status = trace_set_argument(trace, "end_sync", "mm_compaction_end", "sync", err);
+	int status = trace_set(trace, "min_latency_ns", options->min_latency_ns, err);
 
-	if (!status)
-		status = trace_set_argument(trace, "end_control", "mm_compaction_end", "cc", err);
-	if (!status)
-		status = trace_set_argument(trace, "end_status", "mm_compaction_end", "status", err);
-	if (!status)
-		status = trace_set(trace, "min_latency_ns", options->min_latency_ns, err);
 	if (!status)
 		status = trace_set(trace, "wants_index", options->wants_index, err);
 	return status ? status : trace_set(trace, "wants_stacks", options->wants_stacks, err);
@@ -194,6 +195,7 @@ static const struct trace_program compact_programs[] = {
 static const struct event_source compact_events = {
 	.elf = compact_bpf__elf_bytes,
 	.programs = compact_programs,
+	.arguments = compact_arguments,
 	.state_size = sizeof(struct compact_state),
 	.prepare = compact_prepare,
 	.on_event = compact_on_event,

@@ -114,28 +114,26 @@ static void choose_ends(struct trace *trace, bool wants_stacks)
 	}
 }
 
+static const struct trace_argument drsnoop_arguments[] = {
+	{ "direct_order", "mm_vmscan_direct_reclaim_begin", "order" },
+	{ "direct_gfp", "mm_vmscan_direct_reclaim_begin", "gfp_flags" },
+	{ "memcg_order", "mm_vmscan_memcg_reclaim_begin", "order" },
+	{ "memcg_gfp", "mm_vmscan_memcg_reclaim_begin", "gfp_flags" },
+	{ "node_order", "mm_vmscan_node_reclaim_begin", "order" },
+	{ "node_gfp", "mm_vmscan_node_reclaim_begin", "gfp_flags" },
+	{ "softlimit_order", "mm_vmscan_memcg_softlimit_reclaim_begin", "order" },
+	{ "softlimit_gfp", "mm_vmscan_memcg_softlimit_reclaim_begin", "gfp_flags" },
+	{ "softlimit_memcg", "mm_vmscan_memcg_softlimit_reclaim_begin", "memcg" },
+	{ 0 },
+};
+
 static int drsnoop_prepare(struct trace *trace, struct error *err)
 {
-	static const struct {
-		const char *variable, *tracepoint, *argument;
-	} arguments[] = {
-		{ "direct_order", "mm_vmscan_direct_reclaim_begin", "order" },
-		{ "direct_gfp", "mm_vmscan_direct_reclaim_begin", "gfp_flags" },
-		{ "memcg_order", "mm_vmscan_memcg_reclaim_begin", "order" },
-		{ "memcg_gfp", "mm_vmscan_memcg_reclaim_begin", "gfp_flags" },
-		{ "node_order", "mm_vmscan_node_reclaim_begin", "order" },
-		{ "node_gfp", "mm_vmscan_node_reclaim_begin", "gfp_flags" },
-		{ "softlimit_order", "mm_vmscan_memcg_softlimit_reclaim_begin", "order" },
-		{ "softlimit_gfp", "mm_vmscan_memcg_softlimit_reclaim_begin", "gfp_flags" },
-		{ "softlimit_memcg", "mm_vmscan_memcg_softlimit_reclaim_begin", "memcg" },
-	};
 	const struct drsnoop_options *options = trace->run->options;
 	struct drsnoop_state *state = trace->state;
 	int status = gfp_names_open(trace_targets(trace), &state->gfp, err);
 
 	choose_ends(trace, options->wants_stacks);
-	for (size_t i = 0; i < sizeof(arguments) / sizeof(*arguments) && !status; i++)
-		status = trace_set_argument(trace, arguments[i].variable, arguments[i].tracepoint, arguments[i].argument, err);
 	if (!status)
 		status = trace_user_stacks(trace, options->wants_stacks, err);
 	if (!status)
@@ -223,6 +221,7 @@ static const struct trace_program drsnoop_programs[] = {
 static const struct event_source drsnoop_events = {
 	.elf = drsnoop_bpf__elf_bytes,
 	.programs = drsnoop_programs,
+	.arguments = drsnoop_arguments,
 	.state_size = sizeof(struct drsnoop_state),
 	.prepare = drsnoop_prepare,
 	.on_event = drsnoop_on_event,

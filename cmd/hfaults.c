@@ -80,24 +80,22 @@ static void leave_out_functions(struct trace *trace)
 		run_notice(trace->run, "this kernel does not tell of collapses of files");
 }
 
-static int set_arguments(struct trace *trace, struct error *err)
+static const struct trace_argument hfaults_arguments[] = {
+	{ "collapse_order", "mm_collapse_huge_page", "order" },
+	{ "collapse_status", "mm_collapse_huge_page", "status" },
+	{ "file_mm", "mm_khugepaged_collapse_file", "mm" },
+	{ "file_address", "mm_khugepaged_collapse_file", "addr" },
+	{ "file_file", "mm_khugepaged_collapse_file", "file" },
+	{ "file_result", "mm_khugepaged_collapse_file", "result" },
+	{ "scan_status", "mm_khugepaged_scan_pmd", "status" },
+	{ "scan_file_result", "mm_khugepaged_scan_file", "result" },
+	{ 0 },
+};
+
+static int set_success(struct trace *trace, struct error *err)
 {
-	static const struct {
-		const char *variable, *tracepoint, *argument;
-	} arguments[] = {
-		{ "collapse_order", "mm_collapse_huge_page", "order" },
-		{ "collapse_status", "mm_collapse_huge_page", "status" },
-		{ "file_mm", "mm_khugepaged_collapse_file", "mm" },
-		{ "file_address", "mm_khugepaged_collapse_file", "addr" },
-		{ "file_file", "mm_khugepaged_collapse_file", "file" },
-		{ "file_result", "mm_khugepaged_collapse_file", "result" },
-		{ "scan_status", "mm_khugepaged_scan_pmd", "status" },
-		{ "scan_file_result", "mm_khugepaged_scan_file", "result" },
-	};
 	int status = 0;
 
-	for (size_t i = 0; i < sizeof(arguments) / sizeof(*arguments) && !status; i++)
-		status = trace_set_argument(trace, arguments[i].variable, arguments[i].tracepoint, arguments[i].argument, err);
 	for (unsigned int value = 0; value < 64 && !status; value++) {
 		const char *name = kernel_targets_enumerator(trace_targets(trace), "scan_result", value);
 
@@ -119,7 +117,7 @@ static int hfaults_prepare(struct trace *trace, struct error *err)
 	trace_leave_out(trace, finds ? "signal_with_tree" : "signal_with_search");
 	leave_out_functions(trace);
 	if (!status)
-		status = set_arguments(trace, err);
+		status = set_success(trace, err);
 	if (!status)
 		status = trace_user_stacks(trace, options->wants_user_stacks, err);
 	if (!status)
@@ -318,6 +316,7 @@ static const struct trace_program hfaults_programs[] = {
 static const struct event_source hfaults_events = {
 	.elf = hfaults_bpf__elf_bytes,
 	.programs = hfaults_programs,
+	.arguments = hfaults_arguments,
 	.state_size = sizeof(struct hfaults_state),
 	.prepare = hfaults_prepare,
 	.begin = hfaults_begin,

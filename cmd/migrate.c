@@ -50,18 +50,19 @@ static int migrate_configure(struct trace *trace, struct error *err)
 
 enum { SOURCE_FUNCTIONS, SOURCE_TRACEPOINTS };
 
+static const struct trace_argument migrate_arguments[] = {
+	{ "end_mode", "mm_migrate_pages", "mode" },
+	{ "end_reason", "mm_migrate_pages", "reason" },
+	{ "end_large_split", "mm_migrate_pages", "large_folio_split" },
+	{ 0 },
+};
+
 static int migrate_prepare(struct trace *trace, struct error *err)
 {
 	const struct migrate_options *options = trace->run->options;
 	struct migrate_state *state = trace->state;
-	int status = trace_set_argument(trace, "end_mode", "mm_migrate_pages", "mode", err);
+	int status = trace_set_nodes(trace, err);
 
-	if (!status)
-		status = trace_set_argument(trace, "end_reason", "mm_migrate_pages", "reason", err);
-	if (!status)
-		status = trace_set_argument(trace, "end_large_split", "mm_migrate_pages", "large_folio_split", err);
-	if (!status)
-		status = trace_set_nodes(trace, err);
 	if (!status)
 		status = trace_set(trace, "min_latency_ns", options->min_latency_ns, err);
 	if (!status)
@@ -292,6 +293,7 @@ static const struct trace_program migrate_programs[] = {
 static const struct event_source migrate_events = {
 	.elf = migrate_bpf__elf_bytes,
 	.programs = migrate_programs,
+	.arguments = migrate_arguments,
 	.state_size = sizeof(struct migrate_state),
 	.configure = migrate_configure,
 	.prepare = migrate_prepare,

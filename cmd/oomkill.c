@@ -28,24 +28,22 @@ static const struct view_record *const oomkill_records[] = {
 	&trace_losses_record, NULL,
 };
 
+static const struct trace_argument oomkill_arguments[] = {
+	{ "direct_order", "mm_vmscan_direct_reclaim_begin", "order" },
+	{ "direct_gfp", "mm_vmscan_direct_reclaim_begin", "gfp_flags" },
+	{ "memcg_gfp", "mm_vmscan_memcg_reclaim_begin", "gfp_flags" },
+	{ "memcg_memcg", "mm_vmscan_memcg_reclaim_begin", "memcg" },
+	{ 0 },
+};
+
 static int oomkill_prepare(struct trace *trace, struct error *err)
 {
-	static const struct {
-		const char *variable, *tracepoint, *argument;
-	} arguments[] = {
-		{ "direct_order", "mm_vmscan_direct_reclaim_begin", "order" },
-		{ "direct_gfp", "mm_vmscan_direct_reclaim_begin", "gfp_flags" },
-		{ "memcg_gfp", "mm_vmscan_memcg_reclaim_begin", "gfp_flags" },
-		{ "memcg_memcg", "mm_vmscan_memcg_reclaim_begin", "memcg" },
-	};
 	struct oomkill_state *state = trace->state;
 	int status = gfp_names_open(trace_targets(trace), &state->gfp, err);
 
 	state->page_bytes = sysconf(_SC_PAGESIZE);
 	if (!status)
 		status = trace_rare_user_stacks(trace, err);
-	for (size_t i = 0; i < sizeof(arguments) / sizeof(*arguments) && !status; i++)
-		status = trace_set_argument(trace, arguments[i].variable, arguments[i].tracepoint, arguments[i].argument, err);
 	if (status)
 		return status;
 	return trace_set(trace, "marks_a_task", kernel_targets_argument(trace_targets(trace), "mark_victim", "task") >= 0, err);
@@ -289,6 +287,7 @@ static const struct trace_program oomkill_programs[] = {
 static const struct event_source oomkill_events = {
 	.elf = oomkill_bpf__elf_bytes,
 	.programs = oomkill_programs,
+	.arguments = oomkill_arguments,
 	.state_size = sizeof(struct oomkill_state),
 	.prepare = oomkill_prepare,
 	.begin = oomkill_begin,

@@ -95,19 +95,19 @@ static int prepare_programs(struct trace *trace, struct error *err)
 	return status;
 }
 
+static const struct trace_argument swapin_arguments[] = {
+	{ "queued_bio", "block_bio_queue", "bio" },
+	{ "completed_bio", "block_bio_complete", "bio" },
+	{ "completed_request", "block_rq_complete", "rq" },
+	{ "completed_bytes", "block_rq_complete", "nr_bytes" },
+	{ 0 },
+};
+
 static int swapin_prepare(struct trace *trace, struct error *err)
 {
 	const struct swapin_options *options = trace->run->options;
 	int status = prepare_programs(trace, err);
 
-	if (!status)
-		status = trace_set_argument(trace, "queued_bio", "block_bio_queue", "bio", err);
-	if (!status)
-		status = trace_set_argument(trace, "completed_bio", "block_bio_complete", "bio", err);
-	if (!status)
-		status = trace_set_argument(trace, "completed_request", "block_rq_complete", "rq", err);
-	if (!status)
-		status = trace_set_argument(trace, "completed_bytes", "block_rq_complete", "nr_bytes", err);
 	if (!status)
 		status = trace_set(trace, "is_tracepoints", trace->run->rung == SOURCE_TRACEPOINTS, err);
 	if (!status)
@@ -342,6 +342,7 @@ static const struct trace_program swapin_programs[] = {
 static const struct event_source swapin_events = {
 	.elf = swapin_bpf__elf_bytes,
 	.programs = swapin_programs,
+	.arguments = swapin_arguments,
 	.state_size = sizeof(struct swapin_state),
 	.configure = swapin_configure,
 	.prepare = swapin_prepare,

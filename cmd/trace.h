@@ -38,10 +38,17 @@ struct trace_program {
 	unsigned int software_events;
 };
 
+/* Which argument of a raw tracepoint is the one of a name, where kernels differ: @variable of the programs (trace_argument()). */
+struct trace_argument {
+	const char *variable;  /* a __s32 constant, set to the argument's number, or -1 */
+	const char *tracepoint, *argument;
+};
+
 struct event_source {
 	/* NAME_bpf__elf_bytes of the skeleton. NULL: no BPF, and so neither events nor losses: begin() and report() do it all. */
 	const void *(*elf)(size_t *ret_size);
 	const struct trace_program *programs; /* until one without name */
+	const struct trace_argument *arguments; /* until one without variable; NULL: none */
 	size_t state_size;                    /* zeroed, in trace->state */
 	/* As a tracer's. May be NULL, as all below. */
 	int (*configure)(struct trace *trace, struct error *err);
@@ -96,12 +103,6 @@ int trace_map_fd(struct trace *trace, const char *name);
 int trace_map_sum(int map_fd, const void *key, uint64_t *ret_sums, size_t count);
 /* Whether program @name is loaded: its target is there. */
 bool trace_has_program(struct trace *trace, const char *name);
-/*
- * In prepare(): tell the programs which argument of a tracepoint is the one of a name, where kernels differ:
- * @variable gets its number, or -1 (as a __s32).
- */
-int trace_set_argument(struct trace *trace, const char *variable, const char *tracepoint, const char *argument,
-		       struct error *err);
 /* In prepare(): leave program @name out. */
 void trace_leave_out(struct trace *trace, const char *name);
 /* In prepare(): fill the constants of bpf/page_walk.bpf.h. They need the direct map's place; without it none is walked. */

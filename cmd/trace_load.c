@@ -166,6 +166,18 @@ static int attach_programs(struct trace *trace, struct error *err)
 	return 0;
 }
 
+static int set_arguments(struct trace *trace, struct error *err)
+{
+	int status = 0;
+
+	for (const struct trace_argument *at = trace->events->arguments; at && at->variable && !status; at++) {
+		int index = kernel_targets_argument(trace->run->attachable, at->tracepoint, at->argument);
+
+		status = trace_set(trace, at->variable, (uint32_t)(index < 0 ? -1 : index), err);
+	}
+	return status;
+}
+
 int trace_load(struct trace *trace, struct error *err)
 {
 	size_t size;
@@ -179,6 +191,8 @@ int trace_load(struct trace *trace, struct error *err)
 	status = choose_programs(trace, err);
 	if (!status)
 		status = trace_filter_constants(trace, err);
+	if (!status)
+		status = set_arguments(trace, err);
 	if (!status && trace->events->prepare)
 		status = trace->events->prepare(trace, err);
 	if (status)
@@ -268,14 +282,6 @@ void *trace_variable(struct trace *trace, const char *name)
 		private->variables = mmap(NULL, private->variables_size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 	}
 	return private->variables == MAP_FAILED ? NULL : (char *)private->variables + offset;
-}
-
-int trace_set_argument(struct trace *trace, const char *variable, const char *tracepoint, const char *argument,
-		       struct error *err)
-{
-	int index = kernel_targets_argument(trace->run->attachable, tracepoint, argument);
-
-	return trace_set(trace, variable, (uint32_t)(index < 0 ? -1 : index), err);
 }
 
 struct bpf_map *trace_map(struct trace *trace, const char *name)

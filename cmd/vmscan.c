@@ -127,17 +127,18 @@ static bool lru_has_generations(void)
 	return file && fscanf(file, "%x", &enabled) == 1 && (enabled & 1);
 }
 
+static const struct trace_argument vmscan_arguments[] = {
+	{ "isolate_lru", "mm_vmscan_lru_isolate", "lru" },
+	{ "isolate_scanned", "mm_vmscan_lru_isolate", "nr_scanned" },
+	{ "isolate_taken", "mm_vmscan_lru_isolate", "nr_taken" },
+	{ 0 },
+};
+
 static int vmscan_prepare(struct trace *trace, struct error *err)
 {
 	const struct vmscan_options *options = trace->run->options;
-	int status = trace_set_argument(trace, "isolate_lru", "mm_vmscan_lru_isolate", "lru", err);
+	int status = trace_set(trace, "counts_taken", lru_has_generations(), err);
 
-	if (!status)
-		status = trace_set_argument(trace, "isolate_scanned", "mm_vmscan_lru_isolate", "nr_scanned", err);
-	if (!status)
-		status = trace_set_argument(trace, "isolate_taken", "mm_vmscan_lru_isolate", "nr_taken", err);
-	if (!status)
-		status = trace_set(trace, "counts_taken", lru_has_generations(), err);
 	return status ? status : trace_set(trace, "group_by", options->by, err);
 }
 
@@ -321,6 +322,7 @@ static const struct trace_program vmscan_programs[] = {
 static const struct event_source vmscan_events = {
 	.elf = vmscan_bpf__elf_bytes,
 	.programs = vmscan_programs,
+	.arguments = vmscan_arguments,
 	.state_size = sizeof(struct vmscan_state),
 	.prepare = vmscan_prepare,
 	.report = vmscan_report,
