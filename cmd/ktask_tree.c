@@ -5,6 +5,7 @@
 
 #include "cleanup.h"
 #include "ktask.h"
+#include "partition_point.h"
 
 #define NONE SIZE_MAX
 
@@ -17,17 +18,8 @@ struct branch {
 /* The index of the process called @tgid; the list is sorted by that. */
 static size_t find_process(const struct tasks *tasks, int32_t tgid)
 {
-	size_t low = 0, high = tasks->count;
+	size_t low = PARTITION_POINT(i, tasks->count, !tasks->list[i].is_idle && tasks->list[i].tgid < tgid);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct task *task = &tasks->list[middle];
-
-		if (!task->is_idle && task->tgid < tgid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	if (low < tasks->count && tasks->list[low].tgid == tgid && tasks->list[low].is_leader &&
 	    !tasks->list[low].is_idle)
 		return low;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "partition_point.h"
+
 #define CPUS_MAX 1024
 #define NODES_MAX 16
 
@@ -230,16 +232,8 @@ static int compare_pages(const void *left, const void *right)
 
 static struct slub_state_slab *find_slab(const struct assembly *assembly, uint64_t page)
 {
-	size_t low = 0, high = assembly->build->slab_count;
+	size_t low = PARTITION_POINT(i, assembly->build->slab_count, assembly->by_page[i]->page < page);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (assembly->by_page[middle]->page < page)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	if (low == assembly->build->slab_count || assembly->by_page[low]->page != page)
 		return NULL;
 	return &assembly->slabs[assembly->by_page[low] - assembly->build->slabs];

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "partition_point.h"
 #include "trace_private.h"
 
 #define MAX_FILES 65536
@@ -43,17 +44,7 @@ static int compare_ids(const struct mapping_id *a, const struct mapping_id *b)
 /* Where @id is, or belongs. */
 static size_t find_file(const struct trace_mappings *mappings, const struct mapping_id *id)
 {
-	size_t low = 0, high = mappings->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_ids(&mappings->files[middle].id, id) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PARTITION_POINT(i, mappings->count, compare_ids(&mappings->files[i].id, id) < 0);
 }
 
 int trace_mapping_learn(struct trace *trace, const struct trace_head *head, size_t size)

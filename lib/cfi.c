@@ -17,6 +17,7 @@
 #include "cfi_program.h"
 #include "cleanup.h"
 #include "error.h"
+#include "partition_point.h"
 
 struct fde {
 	struct cfi_range range;
@@ -419,15 +420,7 @@ void unwind_table_deinit(struct unwind_table *table)
 
 const struct unwind_row *unwind_table_find(const struct unwind_table *table, uint32_t pc)
 {
-	size_t low = 0, high = table->count;
+	size_t low = PARTITION_POINT(i, table->count, table->rows[i].pc <= pc);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (table->rows[middle].pc <= pc)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return low > 0 ? &table->rows[low - 1] : NULL;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "partition_point.h"
 
 #define CGROUP2_MAGIC 0x63677270
 #define CGROUP1_MAGIC 0x0027e0eb
@@ -128,17 +129,7 @@ static char *find_path(const struct cgroup_names *names, uint64_t id)
 
 static size_t place_of(const struct cgroup_names *names, uint64_t id)
 {
-	size_t low = 0, high = names->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (names->names[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PARTITION_POINT(i, names->count, names->names[i].id < id);
 }
 
 const char *cgroup_name(struct cgroup_names *names, uint64_t id, const char **ret_container)

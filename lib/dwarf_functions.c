@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "partition_point.h"
+
 #define NESTING_LIMIT 64 /* namespaces, classes and functions in each other; Rust nests deepest, some 20 */
 #define LOOKUP_BUDGET (1U << 20) /* children and ranges looked at for one address */
 #define BLOCKS_LIMIT 256	 /* lexical blocks in each other */
@@ -118,16 +120,8 @@ void dwarf_functions_deinit(struct dwarf_functions *functions)
 /* The range that covers @vaddr and begins last. Ranges rarely overlap, so the walk back is short. */
 static const struct dwarf_function_range *find(const struct dwarf_functions *functions, uint64_t vaddr)
 {
-	size_t low = 0, high = functions->count;
+	size_t low = PARTITION_POINT(i, functions->count, functions->list[i].low <= vaddr);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (functions->list[middle].low <= vaddr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	while (low-- && functions->list[low].largest_high > vaddr) {
 		if (functions->list[low].high > vaddr)
 			return &functions->list[low];

@@ -20,6 +20,7 @@
 #include "elf_image.h"
 #include "elf_object.h"
 #include "error.h"
+#include "partition_point.h"
 
 struct unit {
 	Dwarf_Off die;
@@ -279,16 +280,8 @@ int dwarf_lines_open(struct elf_object *object, struct elf_object *loaded, const
 
 static struct unit *find_unit(const struct dwarf_lines *lines, uint64_t vaddr)
 {
-	size_t low = 0, high = lines->range_count;
+	size_t low = PARTITION_POINT(i, lines->range_count, lines->ranges[i].low <= vaddr);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (lines->ranges[middle].low <= vaddr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	while (low-- && lines->ranges[low].largest_high > vaddr) {
 		if (lines->ranges[low].high > vaddr)
 			return &lines->units[lines->ranges[low].unit];

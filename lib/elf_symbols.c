@@ -12,6 +12,7 @@
 
 #include "cleanup.h"
 #include "elf_minidebuginfo.h"
+#include "partition_point.h"
 
 #define NO_SYMBOL UINT32_MAX
 /*
@@ -378,19 +379,11 @@ static int make_spans(struct elf_symbols *symbols)
 
 const struct elf_symbol *elf_symbols_at(struct elf_symbols *symbols, uint64_t vaddr)
 {
-	size_t low = 0, high;
+	size_t low;
 
 	if (!symbols->spans && make_spans(symbols))
 		return NULL;
-	high = symbols->span_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (symbols->spans[middle].start <= vaddr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	low = PARTITION_POINT(i, symbols->span_count, symbols->spans[i].start <= vaddr);
 	if (!low || symbols->spans[low - 1].symbol == NO_SYMBOL)
 		return NULL;
 	return &symbols->list[symbols->spans[low - 1].symbol];

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "partition_point.h"
+
 #define PAGE_BYTES 4096ULL
 
 struct piece {
@@ -77,17 +79,7 @@ static void pieces_clear(struct pieces *pieces)
 /* Index of the first piece that ends above @address. */
 static size_t pieces_search(const struct pieces *pieces, uint64_t address)
 {
-	size_t low = 0, high = pieces->count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (pieces->list[middle].end > address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return PARTITION_POINT(i, pieces->count, pieces->list[i].end <= address);
 }
 
 int mapped_ranges_create(mapped_change on_change, void *context, struct mapped_ranges **ret_ranges)

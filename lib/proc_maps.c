@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "error.h"
+#include "partition_point.h"
 
 /* What is left of a line while its fields are taken off from the front. */
 struct line {
@@ -234,15 +235,7 @@ void proc_maps_deinit(struct proc_maps *maps)
 
 const struct mapping *proc_maps_find(const struct proc_maps *maps, uint64_t address)
 {
-	size_t low = 0, high = maps->count;
+	size_t low = PARTITION_POINT(i, maps->count, maps->list[i].end <= address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (maps->list[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return low < maps->count && maps->list[low].start <= address ? &maps->list[low] : NULL;
 }

@@ -13,6 +13,7 @@
 #include "debuginfod.h"
 #include "elf_object.h"
 #include "error.h"
+#include "partition_point.h"
 #include "proc_maps.h"
 #include "string_pool.h"
 #include "symbol_module.h"
@@ -131,33 +132,15 @@ static int append_range(struct ranges *ranges, struct range range)
 
 static const struct range *find_range(const struct ranges *ranges, uint64_t address)
 {
-	size_t low = 0, high = ranges->count;
+	size_t low = PARTITION_POINT(i, ranges->count, ranges->list[i].end <= address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (ranges->list[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return low < ranges->count && ranges->list[low].start <= address ? &ranges->list[low] : NULL;
 }
 
 /* The process's index, or where it would be inserted. */
 static size_t process_index(const struct symbolizer *symbolizer, pid_t pid)
 {
-	size_t low = 0, high = symbolizer->process_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (symbolizer->processes[middle].pid < pid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PARTITION_POINT(i, symbolizer->process_count, symbolizer->processes[i].pid < pid);
 }
 
 static struct process *find_process(const struct symbolizer *symbolizer, pid_t pid)

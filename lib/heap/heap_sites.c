@@ -11,6 +11,7 @@
 #include "heap_functions.h"
 #include "heap_readings.h"
 #include "kernel.h"
+#include "partition_point.h"
 
 /*
  * What may be watched, best first: none of them is written to while the kernel runs. Instructions that read
@@ -323,17 +324,7 @@ int heap_sites_find(struct kernel *kernel, struct heap_sites **ret_sites, struct
 /* The first one whose ip_after isn't below. */
 static size_t first_site(const struct heap_sites *sites, uint64_t ip)
 {
-	size_t low = 0, high = sites->site_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (sites->sites[middle].ip_after < ip)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PARTITION_POINT(i, sites->site_count, sites->sites[i].ip_after < ip);
 }
 
 bool heap_site_exists(const struct heap_sites *sites, uint64_t ip)

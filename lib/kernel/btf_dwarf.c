@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "dwarf_shapes.h"
 #include "kernel_types_private.h"
+#include "partition_point.h"
 #include "type_cycles.h"
 
 struct dwarf_writing {
@@ -247,20 +248,11 @@ static void put_prototype(struct dwarf_writing *writing, uint32_t id, const stru
 
 static const struct dwarf_symbol *find_symbol(const struct dwarf_writing *writing, const char *name)
 {
-	size_t low = 0, high = writing->contents->symbol_count;
+	const struct dwarf_symbol *symbols = writing->contents->symbols;
+	size_t count = writing->contents->symbol_count;
+	size_t at = PARTITION_POINT(i, count, strcmp(symbols[i].name, name) < 0);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(writing->contents->symbols[middle].name, name);
-
-		if (!order)
-			return &writing->contents->symbols[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return at < count && !strcmp(symbols[at].name, name) ? &symbols[at] : NULL;
 }
 
 /* Where a function's arguments are when it is called: System V ABI, AMD64 supplement, 3.2.3. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "file_read.h"
+#include "partition_point.h"
 
 #define BATCH_READS 64 /* at most IOV_MAX */
 
@@ -102,20 +103,10 @@ int file_extents_ranges(const struct file_extents *extents, struct memory_range 
 /* The extent that holds @address, or NULL. */
 static const struct file_extent *find_extent(const struct file_extents *extents, uint64_t address)
 {
-	size_t low = 0, high = extents->count;
+	size_t at = PARTITION_POINT(i, extents->count, extents->list[i].address <= address);
+	const struct file_extent *extent = at ? &extents->list[at - 1] : NULL;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct file_extent *extent = &extents->list[middle];
-
-		if (address < extent->address)
-			high = middle;
-		else if (address - extent->address >= extent->size)
-			low = middle + 1;
-		else
-			return extent;
-	}
-	return NULL;
+	return extent && address - extent->address < extent->size ? extent : NULL;
 }
 
 /* A read that may begin in one extent and end in another. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "orc_rules.h"
+#include "partition_point.h"
 
 struct cfi {
 	struct byte_writer *writer;
@@ -100,16 +101,8 @@ static void add_piece(struct cfi *cfi, uint64_t start, const struct orc_row *row
  */
 static uint64_t next_function(struct cfi *cfi, uint64_t address, bool *ret_is_start)
 {
-	size_t low = 0, high = cfi->function_count;
+	size_t low = PARTITION_POINT(i, cfi->function_count, cfi->functions[i].address <= address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (cfi->functions[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	cfi->role = low ? cfi->functions[low - 1].role : CFI_FUNCTION;
 	*ret_is_start = low && cfi->functions[low - 1].address == address;
 	return low < cfi->function_count ? cfi->functions[low].address : UINT64_MAX;

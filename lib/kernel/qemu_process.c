@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "cleanup.h"
+#include "partition_point.h"
 
 #define RUNS_MAX 4096
 #define SAMPLE_BYTES 128
@@ -217,20 +218,10 @@ void qemu_process_close(struct qemu_process *process)
 /* The piece that holds @address. */
 static const struct piece *piece_at(const struct qemu_process *process, uint64_t address)
 {
-	size_t low = 0, high = process->count;
+	size_t at = PARTITION_POINT(i, process->count, process->pieces[i].ram.start <= address);
+	const struct piece *piece = at ? &process->pieces[at - 1] : NULL;
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		const struct qemu_ram *ram = &process->pieces[middle].ram;
-
-		if (address < ram->start)
-			high = middle;
-		else if (address - ram->start >= ram->size)
-			low = middle + 1;
-		else
-			return &process->pieces[middle];
-	}
-	return NULL;
+	return piece && address - piece->ram.start < piece->ram.size ? piece : NULL;
 }
 
 /* One read of any length, piece by piece. */

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "kernel.h"
+#include "partition_point.h"
 #include "slab_load.h"
 #include "slub_heap.h"
 
@@ -81,20 +82,11 @@ void slab_heap_note(struct slab_heap *heap, const struct slab_finding *finding)
 
 uint32_t slab_heap_find_address(const struct slab_heap *heap, uint64_t address)
 {
-	size_t low = 0, high = heap->cache_count;
+	size_t at = PARTITION_POINT(i, heap->cache_count, heap->caches[heap->by_address[i]].address < address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		uint32_t index = heap->by_address[middle];
-
-		if (heap->caches[index].address == address)
-			return index;
-		if (heap->caches[index].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return SLAB_NO_CACHE;
+	if (at == heap->cache_count || heap->caches[heap->by_address[at]].address != address)
+		return SLAB_NO_CACHE;
+	return heap->by_address[at];
 }
 
 uint32_t slab_heap_find(const struct slab_heap *heap, const char *name)
@@ -178,16 +170,8 @@ int slab_read(struct slab_heap *heap, uint64_t page, struct slab *ret_slab)
 
 const struct slab *slab_contents_find(const struct slab_contents *contents, uint64_t page)
 {
-	size_t low = 0, high = contents->listed_count;
+	size_t low = PARTITION_POINT(i, contents->listed_count, contents->listed[i]->page < page);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (contents->listed[middle]->page < page)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return low < contents->listed_count && contents->listed[low]->page == page ? contents->listed[low]
 										   : NULL;
 }

@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "kernel.h"
+#include "partition_point.h"
 #include "slab_freelist.h"
 #include "slab_load.h"
 #include "slab_pages.h"
@@ -34,17 +35,7 @@ const char *const slab_object_state_names[SLAB_OBJECT_STATES + 1] = {
 
 static size_t first_parked(const struct slab_contents *contents, uint64_t address)
 {
-	size_t low = 0, high = contents->parked_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (contents->parked[middle].object < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PARTITION_POINT(i, contents->parked_count, contents->parked[i].object < address);
 }
 
 /* Enter what waits outside of the slab's freelist. */

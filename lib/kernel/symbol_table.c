@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 #include "name_hash.h"
+#include "partition_point.h"
 
 #define MAX_SYMBOLS (16U << 20) /* a kernel has some 200,000 */
 
@@ -207,19 +208,11 @@ int symbol_table_find(struct symbol_table *table, const char *name, uint64_t *re
 int symbol_table_at(struct symbol_table *table, uint64_t address, const char **ret_name, uint64_t *ret_start,
 		    uint64_t *ret_end)
 {
-	size_t low = 0, high, first;
+	size_t low, first;
 
 	if (build_index(table))
 		return -ENOMEM;
-	high = table->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (table->symbols[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	low = PARTITION_POINT(i, table->count, table->symbols[i].address <= address);
 	if (!low || (low == table->count && table->symbols[low - 1].address != address))
 		return -ENOENT;
 	first = low - 1;
