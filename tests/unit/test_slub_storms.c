@@ -314,6 +314,16 @@ static void a_library_that_was_closed_leaves_objects_and_threads_alive(void **st
 			give(memory[i]);
 		assert_int_equal(dlclose(handle), 0);
 		usleep(2000);
+		// What it has to do around a fork is still there, too.
+		if (!round) {
+			pid_t child = fork();
+			int status;
+
+			if (!child)
+				_exit(*(char *)memset(take(100), 3, 100) == 3 ? 0 : 1);
+			assert_int_equal(waitpid(child, &status, 0), child);
+			assert_int_equal(status, 0);
+		}
 		for (int i = 4; i < 8; i++)
 			assert_int_equal(*((char *)memory[i] + 499), i);
 	}
@@ -370,6 +380,82 @@ static void thousands_of_threads_at_once(void **state)
 	assert_int_equal(slub_kmem_cache_destroy(cache), 0);
 }
 
+#define AT_ONCE 40
+
+/* Changes its CPU between taking and giving, as often as there are CPUs that it may change to. */
+static void change_cpu(unsigned number)
+{
+	cpu_set_t all, one;
+	int chosen = -1;
+
+	if (sched_getaffinity(0, sizeof(all), &all))
+		return;
+	for (unsigned left = number % (unsigned)CPU_COUNT(&all) + 1; left; left--) {
+		do
+			chosen++;
+		while (!CPU_ISSET(chosen, &all));
+	}
+	CPU_ZERO(&one);
+	CPU_SET(chosen, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+static void *come_and_go(void *argument)
+{
+	unsigned number = (unsigned)(uintptr_t)argument;
+	void *small[20], *large = slub_kmalloc(5000 + number % 100000);
+	uint64_t random = number;
+
+	if (number % 4 == 3)
+		leave_sequences();
+	for (size_t i = 0; i < 20; i++)
+		small[i] = slub_kmalloc(8 + i * (number % 50));
+	exchange(&random);
+	change_cpu(number);
+	for (int i = 0; i < 20; i++)
+		slub_kfree(small[i]);
+	slub_kfree(large);
+	return NULL;
+}
+
+/* Pages that are in use when all objects are free and all caches were shrunk. */
+static size_t pages_left(void)
+{
+	for (int i = 0; i < SLOTS; i++) {
+		if (slots[i])
+			slub_kmem_cache_free(cache, slots[i]);
+		slots[i] = NULL;
+	}
+	for (int rounds = 0; rounds < 2; rounds++) { /* shrinking gives sheaves back to older caches */
+		for (struct kmem_cache *one = slub.caches; one; one = one->next)
+			slub_kmem_cache_shrink(one);
+	}
+	return slub.pages.taken;
+}
+
+static void waves_of_threads_leave_nothing_behind(void **state)
+{
+	size_t left = 0;
+
+	(void)state;
+	cache = slub_kmem_cache_create("storm", 64, 0, SLUB_NO_MERGE, NULL);
+	memset(slots, 0, sizeof(slots));
+	for (int wave = 0; wave < 2; wave++) {
+		for (unsigned number = 0; number < MANY; number += AT_ONCE) {
+			pthread_t threads[AT_ONCE];
+
+			for (unsigned i = 0; i < AT_ONCE; i++)
+				assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, (void *)(uintptr_t)(number + i)), 0);
+			for (unsigned i = 0; i < AT_ONCE; i++)
+				pthread_join(threads[i], NULL);
+		}
+		if (wave)
+			assert_int_equal(pages_left(), left);
+		left = pages_left();
+	}
+	assert_int_equal(slub_kmem_cache_destroy(cache), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +466,7 @@ int main(void)
 		cmocka_unit_test(what_cpus_free_to_each_others_slabs_is_free_once),
 		cmocka_unit_test(a_library_that_was_closed_leaves_objects_and_threads_alive),
 		cmocka_unit_test(thousands_of_threads_at_once),
+		cmocka_unit_test(waves_of_threads_leave_nothing_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
