@@ -132,10 +132,11 @@ static bool make_sheaf_caches(void)
 
 	for (unsigned bytes = 64, i = 0; bytes <= largest; bytes *= 2, i++) {
 		struct slub_request request = { .object_size = bytes, .align = bytes, .flags = SLUB_NO_SHEAVES };
-		struct kmem_cache *cache = slub_make_cache(names[i], &request, NULL, SLUB_PAGE_SHEAF);
+		struct kmem_cache **cache = &slub.sheaf_caches[slub_kmalloc_index(bytes)];
 
-		slub.sheaf_caches[slub_kmalloc_index(bytes)] = cache;
-		if (!cache)
+		if (!*cache)
+			*cache = slub_make_cache(names[i], &request, NULL, SLUB_PAGE_SHEAF);
+		if (!*cache)
 			return false;
 	}
 	return true;
@@ -159,7 +160,9 @@ static bool set_up(struct slub_state *state)
 		state->rules = slub_rules_of_programs(state->cpus);
 		state->default_flags = engine_by_environment();
 	}
-	return slub_pages_init(&state->pages) && slub_percpu_init(state) && make_sheaf_caches() && slub_kmalloc_init();
+	// What an earlier try came to have is kept.
+	return (state->pages.count || slub_pages_init(&state->pages)) && (state->percpu || slub_percpu_init(state)) &&
+	       make_sheaf_caches() && slub_kmalloc_init();
 }
 
 bool slub_init(void)

@@ -101,7 +101,8 @@ bool slub_kmalloc_init(void)
 	for (int index = 1; index < SLUB_KMALLOC_CACHES; index++) {
 		struct slub_request request = { .object_size = slub_kmalloc_size(index), .is_kmalloc = true };
 
-		state->kmalloc_caches[index] = slub_make_cache(names[index], &request, NULL, (uint8_t)index);
+		if (!state->kmalloc_caches[index])
+			state->kmalloc_caches[index] = slub_make_cache(names[index], &request, NULL, (uint8_t)index);
 		state->cache_of_kind[index] = state->kmalloc_caches[index];
 		if (!state->kmalloc_caches[index])
 			return false;
@@ -162,7 +163,7 @@ void *slub_kzalloc(size_t size)
 static struct kmem_cache *cache_at(const void *object, size_t *ret_run_pages)
 {
 	struct slub_pages *pages = &slub.pages;
-	size_t page = page_of(object), used = __atomic_load_n(&pages->used, __ATOMIC_RELAXED);
+	size_t page = page_of(object), used = __atomic_load_n(&pages->used, __ATOMIC_ACQUIRE);
 	struct slab *slab = slab_of_address(object);
 
 	*ret_run_pages = 0;

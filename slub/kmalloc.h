@@ -38,7 +38,7 @@ static inline __attribute__((always_inline)) void slub_kfree_fast(void *object)
 	struct slub_pages *pages = &slub.pages;
 	size_t page = (size_t)((char *)object - pages->base) >> SLUB_PAGE_SHIFT;
 
-	if (likely(page < pages->count)) {
+	if (likely(page < __atomic_load_n(&pages->used, __ATOMIC_ACQUIRE))) {
 		struct kmem_cache *cache = slub.cache_of_kind[pages->kind[page]];
 
 		if (likely(cache)) {

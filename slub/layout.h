@@ -211,7 +211,7 @@ static inline struct slab *slab_of_address(const void *address)
 	struct slub_pages *pages = &slub.pages;
 	size_t page = (size_t)((const char *)address - pages->base) >> SLUB_PAGE_SHIFT;
 
-	if (page >= __atomic_load_n(&pages->used, __ATOMIC_RELAXED) || pages->kind[page] == SLUB_PAGE_NONE || pages->kind[page] == SLUB_PAGE_RUN)
+	if (page >= __atomic_load_n(&pages->used, __ATOMIC_ACQUIRE) || pages->kind[page] == SLUB_PAGE_NONE || pages->kind[page] == SLUB_PAGE_RUN)
 		return NULL;
 	return &pages->slabs[pages->slab_of[page] - 1];
 }

@@ -8,6 +8,9 @@
 #include "machine.h"
 
 #define WORD_BITS 64
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
 // Free pages that may always keep their memory: this many, and a sixteenth of what is in use.
 #define DIRTY_KEPT 512
 #define DIRTY_SHARE 16
@@ -105,11 +108,11 @@ void slub_pages_given(struct slub_pages *pages, size_t page, size_t count)
 		pages->dirty[page / WORD_BITS] |= mask_from(page, end, &bits);
 }
 
-// free() leaves errno alone, whatever comes of this.
+// free() leaves errno alone, whatever comes of this. Locked pages go by the other word, since Linux 5.18.
 static bool give_to_system(char *range, size_t bytes)
 {
 	int saved = errno;
-	bool is_done = !madvise(range, bytes, MADV_DONTNEED);
+	bool is_done = !madvise(range, bytes, MADV_DONTNEED) || !madvise(range, bytes, MADV_DONTNEED_LOCKED);
 
 	errno = saved;
 	return is_done;
@@ -145,11 +148,12 @@ size_t slub_pages_release_to(struct slub_pages *pages, size_t keep)
 		if (row_end - first > pages->dirty_free - keep)
 			first = row_end - (pages->dirty_free - keep);
 		end = first;
-		if (give_to_system(pages->base + (first << SLUB_PAGE_SHIFT), (row_end - first) << SLUB_PAGE_SHIFT)) {
-			clean(pages, first, row_end - first, &unused[0], &unused[1]);
-			pages->dirty_free -= row_end - first;
-			released += row_end - first;
-		}
+		// Memory that is locked for good: the next free tries again, once.
+		if (!give_to_system(pages->base + (first << SLUB_PAGE_SHIFT), (row_end - first) << SLUB_PAGE_SHIFT))
+			break;
+		clean(pages, first, row_end - first, &unused[0], &unused[1]);
+		pages->dirty_free -= row_end - first;
+		released += row_end - first;
 	}
 	return released;
 }

@@ -4,13 +4,11 @@
 #include "pages.h"
 
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "layout.h"
+#include "page_range.h"
 #include "page_return.h"
 
-#define LEAST_PAGES ((size_t)256 << (20 - SLUB_PAGE_SHIFT))
 #define WORD_BITS 64
 
 static size_t bytes_of(size_t pages)
@@ -18,90 +16,19 @@ static size_t bytes_of(size_t pages)
 	return pages << SLUB_PAGE_SHIFT;
 }
 
-static void *reserve(size_t bytes, int protection)
-{
-	void *range = mmap(NULL, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return range == MAP_FAILED ? NULL : range;
-}
-
-// The range itself, aligned to a chunk.
-static char *reserve_range(size_t count, char **ret_range)
-{
-	size_t chunk = bytes_of(SLUB_CHUNK_PAGES);
-	char *range = reserve(bytes_of(count) + chunk, PROT_READ | PROT_WRITE);
-
-	*ret_range = range;
-	return range ? (char *)(((uintptr_t)range + chunk - 1) & ~(chunk - 1)) : NULL;
-}
-
-static size_t words_of(size_t pages, unsigned order)
-{
-	return ((pages >> order) + WORD_BITS - 1) / WORD_BITS;
-}
-
-// All arrays in one mapping; untouched parts of it cost nothing.
-static bool reserve_arrays(struct slub_pages *pages, size_t count)
-{
-	size_t bits = words_of(count, 0);
-	size_t bytes, at = 0;
-	char *arrays;
-
-	for (unsigned order = 0; order < SLUB_ORDERS; order++)
-		bits += words_of(count, order);
-	bytes = bits * sizeof(uint64_t) + count * (sizeof(uint8_t) + sizeof(uint32_t) + sizeof(struct slab));
-	arrays = reserve(bytes, PROT_READ | PROT_WRITE);
-	if (!arrays)
-		return false;
-	pages->arrays = arrays;
-	pages->array_bytes = bytes;
-	pages->slabs = (struct slab *)arrays;
-	at += count * sizeof(struct slab);
-	pages->dirty = (uint64_t *)(arrays + at);
-	at += words_of(count, 0) * sizeof(uint64_t);
-	for (unsigned order = 0; order < SLUB_ORDERS; order++) {
-		pages->free[order].bits = (uint64_t *)(arrays + at);
-		at += words_of(count, order) * sizeof(uint64_t);
-	}
-	pages->slab_of = (uint32_t *)(arrays + at);
-	pages->kind = (uint8_t *)(arrays + at + count * sizeof(uint32_t));
-	return true;
-}
-
-// A limit on addresses (ulimit -v) is the program's too: half of it is left.
-static bool fits_limit(size_t count)
-{
-	struct rlimit limit;
-
-	return getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY || bytes_of(count) <= limit.rlim_cur / 2;
-}
-
 bool slub_pages_init(struct slub_pages *pages)
 {
 	size_t memory = pages->limit ? pages->limit : (size_t)sysconf(_SC_PHYS_PAGES) * 4;
-	size_t least = pages->limit ? SLUB_CHUNK_PAGES : LEAST_PAGES;
 	size_t count = SLUB_CHUNK_PAGES;
 
 	while (count < memory && count < UINT32_MAX / 2)
 		count *= 2;
-	while (count > least && !fits_limit(count))
-		count /= 2;
-	for (; count >= least; count /= 2) {
-		pages->base = reserve_range(count, &pages->range);
-		if (pages->base && reserve_arrays(pages, count)) {
-			pages->count = count;
-			return true;
-		}
-		if (pages->base)
-			munmap(pages->range, bytes_of(count + SLUB_CHUNK_PAGES));
-	}
-	return false;
+	return slub_range_init(pages, count);
 }
 
 void slub_pages_end(struct slub_pages *pages)
 {
-	munmap(pages->range, bytes_of(pages->count + SLUB_CHUNK_PAGES));
-	munmap(pages->arrays, pages->array_bytes);
+	slub_range_end(pages);
 }
 
 static bool test_and_clear(struct free_blocks *blocks, size_t block)
@@ -150,10 +77,13 @@ static void *hand_out(struct slub_pages *pages, size_t page, size_t count, struc
 	return pages->base + bytes_of(page);
 }
 
-// slab_of_address() reads it without the lock.
-static void set_used(struct slub_pages *pages, size_t used)
+// It is read without the lock: what it says can be used by then.
+static bool raise_used(struct slub_pages *pages, size_t used)
 {
-	__atomic_store_n(&pages->used, used, __ATOMIC_RELAXED);
+	if (!slub_range_open(pages, used))
+		return false;
+	__atomic_store_n(&pages->used, used, __ATOMIC_RELEASE);
+	return true;
 }
 
 // The lowest free page of a block of `order`, split off a larger one or a new chunk if need be. SIZE_MAX: none.
@@ -167,10 +97,9 @@ static size_t take_block(struct slub_pages *pages, unsigned order)
 	if (larger < SLUB_ORDERS) {
 		page = take_lowest(pages, larger);
 	} else {
-		if (pages->used + SLUB_CHUNK_PAGES > pages->count)
-			return SIZE_MAX;
 		page = pages->used;
-		set_used(pages, page + SLUB_CHUNK_PAGES);
+		if (!raise_used(pages, page + SLUB_CHUNK_PAGES))
+			return SIZE_MAX;
 		larger = SLUB_MAX_PAGE_ORDER;
 	}
 	while (larger > order) {
@@ -252,12 +181,10 @@ static size_t take_chunks(struct slub_pages *pages, size_t chunks)
 	for (; chunk < end && row < chunks; chunk++)
 		row = chunk_is_free(pages, chunk) ? row + 1 : 0;
 	chunk -= row;
-	if (((chunk + chunks) << SLUB_MAX_PAGE_ORDER) > pages->count)
+	if (chunk + chunks > end && !raise_used(pages, (chunk + chunks) << SLUB_MAX_PAGE_ORDER))
 		return SIZE_MAX;
 	for (size_t one = chunk; one < chunk + row; one++)
 		test_and_clear(&pages->free[SLUB_MAX_PAGE_ORDER], one);
-	if (chunk + chunks > end)
-		set_used(pages, (chunk + chunks) << SLUB_MAX_PAGE_ORDER);
 	return chunk << SLUB_MAX_PAGE_ORDER;
 }
 
@@ -326,13 +253,18 @@ static bool are_free(struct slub_pages *pages, size_t page, size_t count)
 	return true;
 }
 
-// Take pages that are_free(); what else their blocks have stays free.
-static void take_free(struct slub_pages *pages, size_t page, size_t count)
+// Take pages that are_free(); what else their blocks have stays free. False when chunks beyond `used` can't be had.
+static bool take_free(struct slub_pages *pages, size_t page, size_t count)
 {
 	size_t end = page + count;
 
-	for (; pages->used < end; set_used(pages, pages->used + SLUB_CHUNK_PAGES))
-		set_free(pages, pages->used, SLUB_MAX_PAGE_ORDER);
+	while (pages->used < end) {
+		size_t chunk = pages->used;
+
+		if (!raise_used(pages, chunk + SLUB_CHUNK_PAGES))
+			return false;
+		set_free(pages, chunk, SLUB_MAX_PAGE_ORDER);
+	}
 	while (page < end) {
 		unsigned order = (unsigned)free_order(pages, page);
 		size_t first = page >> order << order, behind = first + (1ul << order);
@@ -343,6 +275,7 @@ static void take_free(struct slub_pages *pages, size_t page, size_t count)
 			give_run(pages, end, behind - end);
 		page = behind;
 	}
+	return true;
 }
 
 bool slub_pages_extend_run(struct slub_pages *pages, void *run, size_t had, size_t wanted)
@@ -352,11 +285,10 @@ bool slub_pages_extend_run(struct slub_pages *pages, void *run, size_t had, size
 	bool is_free;
 
 	slub_lock(&pages->lock);
-	is_free = wanted - had <= pages->count && are_free(pages, page, wanted - had);
-	if (is_free) {
-		take_free(pages, page, wanted - had);
+	is_free = wanted - had <= pages->count && are_free(pages, page, wanted - had) &&
+		  take_free(pages, page, wanted - had);
+	if (is_free)
 		hand_out(pages, page, wanted - had, &dirty);
-	}
 	slub_unlock(&pages->lock);
 	return is_free;
 }
@@ -379,7 +311,7 @@ struct slab *slub_slab_descriptor(struct slub_pages *pages)
 	slab = pages->slab_free;
 	if (slab)
 		pages->slab_free = slab->next;
-	else if (pages->slabs_used < pages->count)
+	else if (pages->slabs_used < pages->count && slub_range_describe(pages, pages->slabs_used + 1))
 		slab = &pages->slabs[pages->slabs_used++];
 	slub_unlock(&pages->lock);
 	return slab;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Pages for slabs: one reserved range of addresses, a buddy allocator of blocks in it, and what each page is.
+ * Pages for slabs: one range of addresses, a buddy allocator of blocks in it, and what each page is.
  *
  * Everything about a page stands beside it, in arrays indexed by the page's number, never inside: an overflow
  * reaches no metadata. Pages that stay free are given back to the system in bulk.
@@ -29,13 +29,15 @@ struct free_blocks {
 struct slub_pages {
 	struct slub_lock lock;
 	char *base;        /* a multiple of a chunk */
-	size_t count;      /* pages reserved */
-	size_t limit;      /* of count, when set before: a model needs little */
-	char *range, *arrays;
-	size_t array_bytes;
-	size_t used;       /* pages of chunks that were ever handed out */
+	size_t used;       /* pages of chunks that were ever handed out; what follows is known of these */
 	uint8_t *kind;     /* SLUB_PAGE_…, or the index of a kmalloc cache */
 	uint32_t *slab_of; /* number of the page's slab descriptor, 1-based */
+	size_t count;      /* pages that there may be */
+	size_t limit;      /* of count, when set before: a model needs little */
+	char *arrays;      /* page_range.h */
+	bool is_reserved;
+	unsigned arrays_ahead;
+	size_t opened, described, describing; /* pages that can be used, and of which the arrays can */
 	uint64_t *dirty;   /* one bit per page: it may hold memory while it is free */
 	size_t dirty_free; /* pages that are free and dirty */
 	size_t taken;      /* pages that are handed out */
@@ -52,7 +54,7 @@ struct slub_pages {
  * SLUB_PAGE_RUN and has the count of pages in slab_of; its other pages are SLUB_PAGE_NONE. */
 enum { SLUB_PAGE_NONE = 0, SLUB_PAGE_SLAB = 255, SLUB_PAGE_RUN = 254, SLUB_PAGE_SHEAF = 253 };
 
-/* Reserve the range: as much as can be had up to four times the machine's memory. False when even 256 MiB is refused. */
+/* Find a range of addresses for four times the machine's memory. False when not even a chunk of it can be had. */
 bool slub_pages_init(struct slub_pages *pages);
 
 /* Give the range and all that is in it back. */

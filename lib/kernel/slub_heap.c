@@ -332,14 +332,24 @@ static int pass_some(struct slab_heap *heap, uint64_t first, size_t count, slab_
 	return status;
 }
 
+/* Pages that are or were in use. What is known of others can't always be read. */
+static int used_pages(struct kernel *kernel, uint64_t *ret_used)
+{
+	const struct slub_process *process = kernel->process;
+	uint64_t used;
+	int status = field_read(kernel, &process->layout.state.used, process->state, &used);
+
+	if (!status)
+		*ret_used = used < process->page_count ? used : process->page_count;
+	return status;
+}
+
 int slub_pages_each(struct slab_heap *heap, slab_callback callback, void *context, struct error *err)
 {
 	struct kernel *kernel = heap->kernel;
-	uint64_t used;
-	int status = field_read(kernel, &kernel->process->layout.state.used, kernel->process->state, &used);
+	uint64_t used = 0;
+	int status = used_pages(kernel, &used);
 
-	if (!status && used > kernel->process->page_count)
-		used = kernel->process->page_count;
 	for (uint64_t at = 0; !status && at < used; at += PAGES_AT_ONCE)
 		status = pass_some(heap, at, used - at < PAGES_AT_ONCE ? used - at : PAGES_AT_ONCE, callback, context);
 	if (status && status == kernel->reader.code)
@@ -351,11 +361,14 @@ int slub_locate(struct slab_heap *heap, uint64_t address, struct slab *ret_slab,
 {
 	const struct slub_process *process = heap->kernel->process;
 	uint64_t page = (address - process->base) >> 12;
+	uint64_t used;
 	uint32_t number;
 	uint8_t kind;
-	int status;
+	int status = used_pages(heap->kernel, &used);
 
-	if (address < process->base || page >= process->page_count)
+	if (status)
+		return error_set(err, -EFAULT, "how many pages the process uses can't be read");
+	if (address < process->base || page >= used)
 		return error_set(err, -ENOENT, "0x%llx is not in libslub's pages", (unsigned long long)address);
 	if (kernel_read_u8(heap->kernel, process->kind + page, &kind) ||
 	    kernel_read_u32(heap->kernel, process->slab_of + page * sizeof(number), &number))
