@@ -47,7 +47,11 @@ static struct slub_cpu_slab *cpu_slab_of(const struct kmem_cache *cache, int num
 SLUB_UNSYNCHRONISED int slub_percpu_cpu(void)
 {
 #ifdef __x86_64__
-	return (int)*(volatile uint32_t __seg_fs *)(slub_rseq_offset + SLUB_RSEQ_CPU_ID);
+	int cpu;
+
+	// Sanitizers take an offset from %fs for an address: not by __seg_fs.
+	asm volatile("movl %%fs:%c2(%1), %0" : "=r"(cpu) : "r"(slub_rseq_offset), "i"(SLUB_RSEQ_CPU_ID));
+	return cpu;
 #else
 	return (int)*(volatile uint32_t *)((char *)__builtin_thread_pointer() + slub_rseq_offset + SLUB_RSEQ_CPU_ID);
 #endif
