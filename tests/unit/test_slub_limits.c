@@ -116,7 +116,9 @@ static int use_most(void)
 
 		if (had < ALLOWED / 2 || had > ALLOWED)
 			return (int)(10 + i);
-		slub_pages_release(&slub.pages);
+		// Objects in sheaves are of many slabs, which keep large blocks apart.
+		for (struct kmem_cache *cache = slub.caches; cache; cache = cache->next)
+			slub_kmem_cache_shrink(cache);
 	}
 	return is_whole() ? 0 : 2;
 }
