@@ -43,8 +43,7 @@ static struct slub_cpu_slab *cpu_slab_of(const struct kmem_cache *cache, int num
 	return (struct slub_cpu_slab *)area_of(cache->percpu_home, number);
 }
 
-// gcc's ThreadSanitizer takes an address in fs for one in memory.
-SLUB_UNSYNCHRONISED int slub_percpu_cpu(void)
+int slub_percpu_cpu(void)
 {
 #ifdef __x86_64__
 	int cpu;
