@@ -57,9 +57,11 @@ static inline void remove_partial(struct kmem_cache_node *node, struct slab *sla
 static inline bool is_object(const struct kmem_cache *cache, const struct slab *slab, const void *object)
 {
 	size_t offset = (size_t)((const char *)object - slab->base - cache->red_left_pad);
+	/* A slab's number of objects never changes, but it is written with what does: slab_update.h. */
+	size_t objects = __atomic_load_n(&slab->objects, __ATOMIC_RELAXED);
 
 	/* Divisible by size: Lemire, Kaser, Kurz, "Faster Remainder by Direct Computation" (2019). */
-	return offset < (size_t)slab->objects * cache->size && offset * cache->divisor <= cache->divisor - 1;
+	return offset < objects * cache->size && offset * cache->divisor <= cache->divisor - 1;
 }
 
 /* A freelist pointer that was overwritten: what is behind it is lost, the slab is never used again. The kernel
