@@ -5,7 +5,6 @@
 # also: 6.12
 # nodes: 2
 . /tests/trace-truth
-cd /tmp || exit 1
 [ -d /sys/devices/system/node/node1 ] || { echo "SKIP: one node"; exit 77; }
 [ ! -e /proc/sys/vm/compaction_proactiveness ] || echo 0 >/proc/sys/vm/compaction_proactiveness
 echo madvise >/sys/kernel/mm/transparent_hugepage/enabled
@@ -32,9 +31,10 @@ trace() {
 	sources=$1; shift
 	settled $names
 	for source in $sources; do
+		rm -f errors-$source # an earlier trace by this source said that it was tracing
 		dill migrate -v --json --source "$source" "$@" >events-$source 2>errors-$source &
 		eval "tracer_$source=$!"
-		until grep -q "migrate: tracing" errors-$source; do
+		until grep -q "migrate: tracing" errors-$source 2>/dev/null; do
 			eval "kill -0 \$tracer_$source" || { cat errors-$source; exit 1; }
 			sleep 0.1
 		done

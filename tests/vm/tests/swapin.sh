@@ -6,18 +6,18 @@
 # disk: 256
 # modules: virtio_blk zram zstd
 . /tests/trace-truth
-cd /tmp || exit 1
 failed=0
 
 start() { # source, options...
 	source=$1
 	shift
+	rm -f "errors-$source" # an earlier trace by this source said that it was tracing
 	dill swapin -v --json -i 0 --source "$source" "$@" >"rows-$source" 2>"errors-$source" &
 	tracer=$!
 }
 
 started() {
-	until grep -q "swapin: tracing" "errors-$source"; do kill -0 $tracer || { cat "errors-$source"; exit 1; }; sleep 0.2; done
+	until grep -q "swapin: tracing" "errors-$source" 2>/dev/null; do kill -0 $tracer || { cat "errors-$source"; exit 1; }; sleep 0.2; done
 	cat "errors-$source"
 	cat /proc/uptime
 }
